@@ -1,0 +1,51 @@
+"""What happens during an apply, as frozen events.
+
+The executor emits them, doors show them: live on a terminal, as plain lines elsewhere, as one JSON object a line
+under ``--json``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from envspec.model import Action, Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class StepStarted:
+    """A change has begun."""
+
+    address: str
+    action: Action
+    event: str = "step_started"
+
+
+@dataclass(frozen=True, slots=True)
+class StepOutput:
+    """A running change printed a line."""
+
+    address: str
+    line: str
+    event: str = "step_output"
+
+
+@dataclass(frozen=True, slots=True)
+class StepFinished:
+    """A change has ended, in one of the ways of :class:`envspec.model.Status`."""
+
+    outcome: Outcome
+    event: str = "step_finished"
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """Something worth a line that belongs to no single step: a lock taken over, an interrupt seen."""
+
+    text: str
+    event: str = "notice"
+
+
+Event = StepStarted | StepOutput | StepFinished | Notice
+Emit = Callable[[Event], None]
+"""Takes an event; is called from several threads, one call at a time."""

@@ -1,0 +1,308 @@
+"""Values that the whole of envspec speaks in: they hold data, import nothing but errors' neighbours, and do nothing.
+
+The words are the field's: a *plan* is a list of *changes*; a change is a difference between a *desired* resource
+and what was *observed*; a *report* tells how each step of an apply ended. The idea of keeping the vocabulary apart
+from all behaviour is OpenTofu's ``internal/plans``.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+FORMAT_VERSION = "1.0"
+
+type_json = Any
+"""A JSON value: ``None``, ``bool``, ``int``, ``float``, ``str``, and lists and string-keyed dicts of these."""
+
+
+class Action(StrEnum):
+    """What a change does to its resource."""
+
+    CREATE = "create"
+    UPDATE = "update"
+    REPLACE = "replace"
+    DELETE = "delete"
+    RUN = "run"
+
+
+class Cause(StrEnum):
+    """Why desired and observed differ."""
+
+    SPEC = "spec"
+    """The author changed the file."""
+    DRIFT = "drift"
+    """The world was changed by hand."""
+    ENGINE = "engine"
+    """The engine did it: a restart emptied a tmpfs, say."""
+
+
+class Disruption(StrEnum):
+    """How much a change disturbs, least first."""
+
+    NONE = "none"
+    WRITE = "write"
+    CONNECT = "connect"
+    UPDATE = "update"
+    RESTART = "restart"
+    REPLACE = "replace"
+
+
+@dataclass(frozen=True, slots=True)
+class Diff:
+    """One attribute that differs.
+
+    Attributes:
+        path: Name of the attribute (``memory``, ``env.PATH``).
+        before: Observed value, ``None`` when absent.
+        after: Desired value, ``None`` when absent.
+        cause: Why they differ.
+    """
+
+    path: str
+    before: type_json
+    after: type_json
+    cause: Cause
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One change of one resource.
+
+    Attributes:
+        address: Address of the resource, ``container.workspace``.
+        kind: Its kind.
+        action: What is done.
+        reason: Why, in words for a person; explains and never drives behaviour.
+        diff: The attributes that differ.
+        disruption: How much it disturbs.
+        data_loss: What exists and would be gone, each in words that name it; empty when nothing is lost.
+        needs: Addresses of the changes that must be done before it.
+    """
+
+    address: str
+    kind: str
+    action: Action
+    reason: str
+    diff: tuple[Diff, ...] = ()
+    disruption: Disruption = Disruption.NONE
+    data_loss: tuple[str, ...] = ()
+    needs: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """How many resources a plan treats in which way."""
+
+    create: int = 0
+    update: int = 0
+    replace: int = 0
+    delete: int = 0
+    run: int = 0
+    noop: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What would be done, as a JSON value.
+
+    Attributes:
+        env: Name of the environment.
+        fingerprint: Digest of the observed world and of the desired one that the plan was made from.
+        summary: Counts of changes by action, and of resources that need nothing.
+        changes: The changes, in an order in which they could be run one after another.
+        notes: What the reader should know: the source of a base image, effects that cannot be undone.
+        observed: Digest of what was observed, by address, to tell later what moved.
+        format_version: Version of this JSON format.
+    """
+
+    env: str
+    fingerprint: str
+    summary: Summary
+    changes: tuple[Change, ...]
+    notes: tuple[str, ...] = ()
+    observed: Mapping[str, str] = field(default_factory=dict)
+    format_version: str = FORMAT_VERSION
+
+    @property
+    def empty(self) -> bool:
+        """Whether there is nothing to do."""
+        return not self.changes
+
+    @property
+    def losses(self) -> tuple[Change, ...]:
+        """Return the changes that lose something which exists."""
+        return tuple(change for change in self.changes if change.data_loss)
+
+
+class Status(StrEnum):
+    """How a step ended."""
+
+    DONE = "done"
+    FAILED = "failed"
+    SKIPPED = "skipped"
+    """Not run, because a step that it needs failed or the user interrupted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How one change ended.
+
+    Attributes:
+        address: Address of the resource.
+        action: What was done.
+        status: How it ended.
+        detail: What a reader wants to know: ``from the cache``, a commit, the last lines of a failed command.
+        seconds: Wall time that it took, in seconds.
+        error: The error's JSON when it failed, else ``None``.
+    """
+
+    address: str
+    action: Action
+    status: Status
+    detail: str = ""
+    seconds: float = 0.0
+    error: Mapping[str, type_json] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """How an apply ended.
+
+    Attributes:
+        env: Name of the environment.
+        ok: Whether every change was done and a second look found nothing more to do.
+        outcomes: Every change's outcome, in the order of the plan.
+        seconds: Wall time of the whole, in seconds.
+        image: Reference of the image that the workspace runs, or "".
+        image_cached: Whether that image was there already and nothing was built or pulled.
+        connect: The command that takes a person inside, or "".
+        remaining: Addresses that a second look still found different; empty when converged.
+        notes: The plan's notes.
+        format_version: Version of this JSON format.
+    """
+
+    env: str
+    ok: bool
+    outcomes: tuple[Outcome, ...]
+    seconds: float
+    image: str = ""
+    image_cached: bool = False
+    connect: str = ""
+    remaining: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    format_version: str = FORMAT_VERSION
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """One thing that must exist.
+
+    Attributes:
+        address: Its address, unique in an environment.
+        kind: Name of its kind.
+        spec: A frozen dataclass of the kind's own, with every default resolved.
+        needs: Addresses of the resources that it stands on.
+    """
+
+    address: str
+    kind: str
+    spec: Any
+    needs: tuple[str, ...] = ()
+
+    @property
+    def digest(self) -> str:
+        """Digest of what is desired; equal specs have equal digests."""
+        return digest_of(self.spec)
+
+
+@dataclass(frozen=True, slots=True)
+class Desired:
+    """Everything that one environment must be, in an order that respects ``needs``.
+
+    Attributes:
+        env: Name of the environment; names on the engine derive from it.
+        resources: The resources; empty to destroy the environment.
+        origin: ``host:path`` of the spec, to tell two specs of one name apart; "" when there is none.
+        notes: What resolving decided and the reader should know.
+    """
+
+    env: str
+    resources: tuple[Resource, ...] = ()
+    origin: str = ""
+    notes: tuple[str, ...] = ()
+
+    def get(self, address: str) -> Resource | None:
+        """Return the resource at an address, or ``None``."""
+        return next((resource for resource in self.resources if resource.address == address), None)
+
+    def of_kind(self, kind: str) -> tuple[Resource, ...]:
+        """Return the resources of one kind, in order."""
+        return tuple(resource for resource in self.resources if resource.kind == kind)
+
+
+def to_json(value: Any) -> type_json:
+    """Turn a value of this module, or of a kind, into plain JSON.
+
+    Dataclasses become dicts in field order, enums their values, tuples lists, bytes their SHA-256 (content that
+    is not text has no place in a plan).
+
+    Raises:
+        TypeError: The value holds something that JSON has no form for.
+    """
+    if value is None or isinstance(value, bool | int | float):
+        return value
+    if isinstance(value, str):
+        return str(value)
+    if isinstance(value, bytes):
+        return f"sha256:{hashlib.sha256(value).hexdigest()}"
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {item.name: to_json(getattr(value, item.name)) for item in dataclasses.fields(value)}
+    if isinstance(value, Mapping):
+        return {str(key): to_json(item) for key, item in value.items()}
+    if isinstance(value, tuple | list):
+        return [to_json(item) for item in value]
+    if isinstance(value, frozenset | set):
+        return sorted(to_json(item) for item in value)
+    raise TypeError(f"no JSON form for {type(value).__name__}")
+
+
+def digest_of(value: Any) -> str:
+    """Return the SHA-256, in hex, of a value's canonical JSON."""
+    text = json.dumps(to_json(value), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def plan_from_json(data: Mapping[str, Any]) -> Plan:
+    """Build a plan from the JSON that :func:`to_json` made of one.
+
+    Raises:
+        KeyError, TypeError, ValueError: The data is not a plan of this format.
+    """
+    changes = tuple(
+        Change(
+            address=item["address"],
+            kind=item["kind"],
+            action=Action(item["action"]),
+            reason=item["reason"],
+            diff=tuple(Diff(d["path"], d["before"], d["after"], Cause(d["cause"])) for d in item["diff"]),
+            disruption=Disruption(item["disruption"]),
+            data_loss=tuple(item["data_loss"]),
+            needs=tuple(item["needs"]),
+        )
+        for item in data["changes"]
+    )
+    return Plan(
+        env=data["env"],
+        fingerprint=data["fingerprint"],
+        summary=Summary(**data["summary"]),
+        changes=changes,
+        notes=tuple(data["notes"]),
+        observed=dict(data["observed"]),
+        format_version=data["format_version"],
+    )
