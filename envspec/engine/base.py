@@ -206,11 +206,11 @@ class RepoQuestion:
 
     Attributes:
         path: Absolute path of its work tree.
-        commit: A commit; the answer says whether HEAD descends from it ("" asks nothing).
+        address: Address of its resource; the probe compares HEAD with the fact ``commit`` of its ledger entry.
     """
 
     path: str
-    commit: str = ""
+    address: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -271,7 +271,8 @@ class RepoFact:
         origin: URL of the remote ``origin``, "" when it has none.
         head: Full commit of HEAD, "" when there is none.
         branch: Name of the branch checked out, "" when detached.
-        descends: Whether HEAD is, or descends from, the commit asked about; ``True`` when none was asked about.
+        descends: Whether HEAD is, or descends from, the commit that the ledger remembers for the address asked
+            about; ``True`` when it remembers none.
         dirty: Number of changed, staged or untracked paths.
         unpushed: Number of commits on HEAD or local branches that no remote branch or tag has, stashes included.
     """
@@ -525,13 +526,31 @@ class Reap:
 
 
 @dataclass(frozen=True, slots=True)
-class ReadWindows:
-    """Print the windows as a tar stream, to carry them to a container that shares a volume."""
+class ReadState:
+    """Print, as a tar stream, what a container that takes this one's place must know.
+
+    That is all windows, and the ledger entries (with kept originals) of the addresses: those of files and
+    repositories that lie in a volume or a bind which the next container mounts too.
+    """
+
+    addresses: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
-class PutWindows:
-    """Unpack the windows that :class:`ReadWindows` printed."""
+class PutState:
+    """Unpack what :class:`ReadState` printed."""
+
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class ReadEnvironment:
+    """Print the tmpfs's files as a tar stream, to put them back should the container have to be started again."""
+
+
+@dataclass(frozen=True, slots=True)
+class RestoreEnvironment:
+    """Unpack what :class:`ReadEnvironment` printed into the tmpfs, owners and modes kept."""
 
     data: bytes
 
@@ -547,8 +566,10 @@ Operation = (
     | WriteRecords
     | Forget
     | Reap
-    | ReadWindows
-    | PutWindows
+    | ReadState
+    | PutState
+    | ReadEnvironment
+    | RestoreEnvironment
 )
 
 
@@ -717,6 +738,10 @@ class Engine(Reader, Protocol):
 
     def build(self, build: Build, on_line: LINE | None = None) -> None:
         """Build an image."""
+        ...
+
+    def tag(self, image_id: str, ref: str) -> None:
+        """Give an image one more reference, taking it from the image that had it."""
         ...
 
     def remove_image(self, ref: str) -> None:
