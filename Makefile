@@ -1,0 +1,55 @@
+# `make quickstart` takes a fresh machine to a converged environment; `make help` lists the rest.
+
+SHELL := /bin/bash
+BIN := .venv/bin
+WITH_ENGINE := .ci/with-engine
+EXAMPLE := examples/quickstart/env.yaml
+
+.DEFAULT_GOAL := help
+.PHONY: help venv engine quickstart check format test test-unit test-laws test-engine bench clean
+
+help: ## Say what each target does
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.venv/stamp: pyproject.toml .ci/venv
+	@.ci/venv
+
+venv: .venv/stamp ## Make .venv with envspec and its tools
+
+engine: venv ## Install and start a container engine where none answers
+	@$(BIN)/envspec preflight --fix || $(WITH_ENGINE) $(BIN)/envspec preflight
+
+quickstart: engine ## Stand in a converged environment made from examples/quickstart
+	@$(WITH_ENGINE) $(BIN)/envspec apply --yes $(EXAMPLE)
+
+check: venv ## Lint, format, types, import rules, current schemas
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m envspec.spec.schema --check
+
+format: venv ## Put the code into its one form
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+test: test-unit test-laws test-engine ## Run all tests, those on a real engine too
+
+test-unit: venv ## Test the pure parts
+	$(BIN)/pytest tests/unit
+
+test-laws: venv ## Hold the laws on the fake engine
+	$(BIN)/pytest -n auto tests/laws
+
+test-engine: engine ## Test on a real engine
+	$(WITH_ENGINE) $(BIN)/pytest tests/engine
+
+bench: engine ## Measure against the bare engine commands
+	$(WITH_ENGINE) $(BIN)/python -m tests.benchmarks
+
+clean: ## Remove what tests left on the engine, and all caches
+	@for kind in container network volume; do \
+	  left=$$(docker $$kind ls --quiet $$([ $$kind = container ] && echo --all) --filter label=dev.envspec.test); \
+	  if [ -n "$$left" ]; then docker $$kind rm --force $$left; fi; \
+	done
+	rm -rf .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .benchmarks build dist
