@@ -1,0 +1,251 @@
+"""Facts of the host that builds and containers need: who the user is, how the host reaches out, whom it trusts.
+
+Everything here is read from files and the process's environment; no process is started. Proxy values may carry
+credentials, so they are kept out of every ``repr`` and message.
+"""
+
+from __future__ import annotations
+
+import base64
+import os
+import pwd
+import re
+import shlex
+import socket
+import stat
+import threading
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import SplitResult, unquote, urlsplit
+
+from envspec.engine.base import CA_FILE
+
+CA_VARIABLES = (
+    "CARGO_HTTP_CAINFO",
+    "CURL_CA_BUNDLE",
+    "GIT_SSL_CAINFO",
+    "NODE_EXTRA_CA_CERTS",
+    "PIP_CERT",
+    "REQUESTS_CA_BUNDLE",
+    "SSL_CERT_FILE",
+    "npm_config_cafile",
+)
+"""Variables that point common tools at a CA bundle.
+
+``COREPACK_INTEGRITY_KEYS=0`` is not among them: an extra CA is no reason to stop checking the signatures of packages.
+"""
+
+PROXY_VARIABLES = tuple(
+    sorted(form for name in ("http_proxy", "https_proxy", "no_proxy", "all_proxy") for form in (name, name.upper()))
+)
+"""Variables that tell tools which proxy to use; tools differ in the case that they read."""
+
+SYSTEM_BUNDLES = (
+    "/etc/ssl/certs/ca-certificates.crt",  # Debian, Ubuntu, Arch, Alpine
+    "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem",  # Fedora, RHEL
+    "/etc/pki/tls/certs/ca-bundle.crt",  # older RHEL
+    "/etc/ssl/ca-bundle.pem",  # SUSE
+    "/etc/ssl/cert.pem",  # Alpine, BSD
+)
+"""Where distributions keep the bundle that they make; the list of Go's ``crypto/x509``."""
+
+ANCHOR_DIRS = (
+    "/usr/local/share/ca-certificates",  # Debian's update-ca-certificates
+    "/etc/pki/ca-trust/source/anchors",  # Red Hat's update-ca-trust
+)
+"""Where an administrator puts a CA that the host shall trust too."""
+
+BUNDLE_VARIABLES = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "NODE_EXTRA_CA_CERTS")
+"""Variables by which a user trusts a bundle of their own."""
+
+MAX_BUNDLE_BYTES = 8 * 1024 * 1024
+"""A larger file is no CA bundle; the distributions' are about 220 KB."""
+
+_CERTIFICATE = re.compile(rb"-----BEGIN CERTIFICATE-----\s*([A-Za-z0-9+/=\s]+?)\s*-----END CERTIFICATE-----")
+_PEM_COLUMNS = 64  # RFC 7468
+
+
+@dataclass(frozen=True, slots=True)
+class HostFacts:
+    """What is true of the host and its user.
+
+    Attributes:
+        uid: Numeric user.
+        gid: Numeric primary group.
+        user: Name of the user; their number where they have none.
+        proxies: Those of :data:`PROXY_VARIABLES` that are set. The values may carry credentials.
+        ca_bundle: PEM of every CA that the host trusts, when it trusts more than its distribution does; else ``b""``.
+        ca_sources: Files that brought in the extra CAs, sorted.
+        hostname: Name of the host.
+    """
+
+    uid: int
+    gid: int
+    user: str
+    proxies: Mapping[str, str] = field(default_factory=dict, repr=False)
+    ca_bundle: bytes = field(default=b"", repr=False)
+    ca_sources: tuple[str, ...] = ()
+    hostname: str = ""
+
+
+def gather(environ: Mapping[str, str] = os.environ) -> HostFacts:
+    """Look at the host.
+
+    Args:
+        environ: The process's environment.
+
+    Returns:
+        The facts. A bundle that cannot be read, or holds no certificate, counts as absent.
+    """
+    uid = os.getuid()
+    bundle, sources = _trusted(environ)
+    return HostFacts(
+        uid=uid,
+        gid=os.getgid(),
+        user=_user_name(uid),
+        proxies={name: environ[name] for name in PROXY_VARIABLES if environ.get(name)},
+        ca_bundle=bundle,
+        ca_sources=sources,
+        hostname=socket.gethostname(),
+    )
+
+
+def container_environment(facts: HostFacts) -> dict[str, str]:
+    """Return the variables by which tools inside reach out the way the host does, sorted by name.
+
+    The bundle is expected at :data:`envspec.engine.base.CA_FILE`, in containers and in builds alike.
+    """
+    variables = dict(facts.proxies)
+    if facts.ca_bundle:
+        variables |= dict.fromkeys(CA_VARIABLES, CA_FILE)
+    return dict(sorted(variables.items()))
+
+
+def build_secrets(facts: HostFacts) -> dict[str, bytes]:
+    """Return the files that a build gets as secrets, by id.
+
+    Returns:
+        ``env``, shell text that exports :func:`container_environment`, and ``ca``, the bundle. One that would be
+        empty is left out: a build mounts only the secrets that it is given.
+    """
+    lines = (f"export {name}={shlex.quote(value)}\n" for name, value in container_environment(facts).items())
+    secrets = {"env": "".join(lines).encode(), "ca": facts.ca_bundle}
+    return {name: content for name, content in secrets.items() if content}
+
+
+def registry_reachable(
+    host: str = "registry-1.docker.io", timeout: float = 2.0, environ: Mapping[str, str] = os.environ
+) -> bool:
+    """Say whether a registry answers, through the proxy where one is set.
+
+    It tells only that a connection opens, not that a pull is allowed. Nothing is remembered.
+
+    Args:
+        host: Name of the registry, with ``:port`` unless it is 443.
+        timeout: Seconds for all of it, looking up the name included.
+        environ: The process's environment, for the proxy.
+    """
+    answers: list[bool] = []
+    # A resolver that does not answer cannot be given a deadline, so the attempt is left behind in its own thread.
+    attempt = threading.Thread(target=lambda: answers.append(_connects(host, timeout, environ)), daemon=True)
+    attempt.start()
+    attempt.join(timeout)
+    return bool(answers) and answers[0]
+
+
+def _user_name(uid: int) -> str:
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return str(uid)
+
+
+def _trusted(environ: Mapping[str, str]) -> tuple[bytes, tuple[str, ...]]:
+    """Return the bundle to bring inside, and the files that make it needed."""
+    system = next((found for path in SYSTEM_BUNDLES if (found := _certificates(Path(path)))), ())
+    known = set(system)
+    sources: list[str] = []
+    extras: dict[bytes, None] = {}
+    own = {os.path.realpath(path) for path in SYSTEM_BUNDLES}
+    for path, is_anchor in _candidates(environ):
+        if not is_anchor and os.path.realpath(path) in own:
+            continue
+        found = _certificates(path)
+        # The distribution's tools merge an anchor into the bundle, so an anchor is an extra although it is known.
+        if found and (is_anchor or not known.issuperset(found)):
+            sources.append(str(path))
+            extras.update(dict.fromkeys(found))
+    if not sources:
+        return b"", ()
+    return _pem(dict.fromkeys((*system, *sorted(extras)))), tuple(sorted(set(sources)))
+
+
+def _candidates(environ: Mapping[str, str]) -> Iterator[tuple[Path, bool]]:
+    """Yield the files that may hold extra CAs, in a stable order, and whether each is an administrator's anchor."""
+    for directory in ANCHOR_DIRS:
+        for suffix in ("*.crt", "*.pem"):
+            for path in sorted(Path(directory).rglob(suffix)):
+                yield path, True
+    for name in BUNDLE_VARIABLES:
+        value = environ.get(name, "")
+        if value:
+            yield Path(value).absolute(), False
+
+
+def _certificates(path: Path) -> tuple[bytes, ...]:
+    """Return the certificates of a PEM file, each as bare base64. Keys and all else in the file are passed over."""
+    try:
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode) or status.st_size > MAX_BUNDLE_BYTES:
+            return ()
+        content = path.read_bytes()
+    except OSError:
+        return ()
+    return tuple(b"".join(match.split()) for match in _CERTIFICATE.findall(content))
+
+
+def _pem(certificates: Iterable[bytes]) -> bytes:
+    lines: list[bytes] = []
+    for body in certificates:
+        lines.append(b"-----BEGIN CERTIFICATE-----")
+        lines.extend(body[start : start + _PEM_COLUMNS] for start in range(0, len(body), _PEM_COLUMNS))
+        lines.append(b"-----END CERTIFICATE-----")
+    return b"\n".join(lines) + b"\n"
+
+
+def _connects(host: str, timeout: float, environ: Mapping[str, str]) -> bool:
+    """Open a connection to a registry, by way of the proxy where one is set, and say whether that worked."""
+    name, _, port = host.partition(":")
+    target = f"{name}:{port or 443}"
+    try:
+        proxy = _proxy_for(name, environ)
+        if proxy is None:
+            socket.create_connection((name, int(port or 443)), timeout).close()
+            return True
+        with socket.create_connection((proxy.hostname or "", proxy.port or 80), timeout) as connection:
+            request = f"CONNECT {target} HTTP/1.1\r\nHost: {target}\r\n"
+            if proxy.username:
+                login = f"{unquote(proxy.username)}:{unquote(proxy.password or '')}"
+                request += f"Proxy-Authorization: Basic {base64.b64encode(login.encode()).decode()}\r\n"
+            connection.sendall(f"{request}\r\n".encode())
+            return connection.recv(64).split(b" ")[1:2] == [b"200"]
+    except (OSError, ValueError):  # ValueError: a proxy or port that is no number
+        return False
+
+
+def _proxy_for(name: str, environ: Mapping[str, str]) -> SplitResult | None:
+    """Return the proxy for a host, ``None`` where it is reached directly.
+
+    Raises:
+        ValueError: The proxy is no URL.
+    """
+    excluded = (environ.get("no_proxy") or environ.get("NO_PROXY") or "").split(",")
+    suffixes = [entry.strip().lstrip(".") for entry in excluded]
+    if any(entry == "*" or f".{name}".endswith(f".{entry}") for entry in suffixes if entry):
+        return None
+    for variable in ("https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"):
+        value = environ.get(variable, "")
+        if value:
+            return urlsplit(value if "://" in value else f"http://{value}")
+    return None
