@@ -246,6 +246,17 @@ class Desired:
         return tuple(resource for resource in self.resources if resource.kind == kind)
 
 
+@dataclass(frozen=True, slots=True)
+class Hidden:
+    """A text that no plan, label, digest, log or message may show."""
+
+    text: str = field(repr=False)
+
+    def __str__(self) -> str:
+        """Return a stand-in, so that formatting never leaks."""
+        return "(hidden)"
+
+
 def to_json(value: Any) -> type_json:
     """Turn a value of this module, or of a kind, into plain JSON.
 
@@ -258,6 +269,8 @@ def to_json(value: Any) -> type_json:
     if value is None or isinstance(value, bool | int | float):
         return value
     if isinstance(value, str):
+        return str(value)
+    if isinstance(value, Hidden):
         return str(value)
     if isinstance(value, bytes):
         return f"sha256:{hashlib.sha256(value).hexdigest()}"

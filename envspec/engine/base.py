@@ -491,6 +491,8 @@ class RunCommand:
         record: Its ledger entry, written only when the command exits 0; ``None`` writes none.
         retries: How often to try again after a failure.
         interval: Seconds between two tries.
+        attempt_timeout: Seconds after which one try counts as failed with code 124; 0 for no limit but the deadline.
+        creates: Absolute path; when it exists the command is not run, and its record is written all the same.
     """
 
     command: str
@@ -500,6 +502,8 @@ class RunCommand:
     record: Record | None
     retries: int = 0
     interval: float = 0.0
+    attempt_timeout: float = 0.0
+    creates: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -650,6 +654,10 @@ class Reader(Protocol):
 
     def networks(self) -> tuple[NetworkState, ...]:
         """Return all networks, sorted by name, then ID."""
+        ...
+
+    def network_users(self, network_id: str) -> tuple[str, ...]:
+        """Return the names of the containers, stopped ones too, that are attached to a network, sorted."""
         ...
 
     def volumes(self) -> tuple[VolumeState, ...]:

@@ -1,0 +1,261 @@
+"""What a kind of resource is, and what it is given.
+
+A kind is one file: the frozen model of what is wanted, the pure difference to what was observed, and the engine
+calls that close it. The planner and the executor know no kind by name; a new kind is a new file and one line in
+:mod:`envspec.kinds`.
+"""
+
+from __future__ import annotations
+
+import threading
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, ClassVar, Generic, TypeVar
+
+from envspec.engine.base import (
+    Answer,
+    Completed,
+    ContainerState,
+    Engine,
+    FileFact,
+    ImageState,
+    LedgerEntry,
+    NetworkState,
+    Operation,
+    Questions,
+    Record,
+    VolumeState,
+)
+from envspec.errors import StepFailed, Where
+from envspec.kinds import names
+from envspec.model import Action, Cause, Change, Diff, Disruption, Resource
+
+S = TypeVar("S")
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """A frozen copy of everything that matters of the real world.
+
+    Attributes:
+        env: Name of the environment.
+        engine: ``docker`` or ``podman``.
+        containers: The environment's containers, and foreign ones that bear its names.
+        images: Images asked about, by reference and by ID.
+        networks: All networks of the engine.
+        volumes: All volumes of the engine.
+        network_users: Names of the containers attached to networks of ours that are no longer wanted, by ID.
+        inside: What the probe found in the workspace; ``None`` when there is no running one.
+        host_files: Facts of declared files that lie in a bind of this host, read while no container can be asked.
+        deep: Whether files made by hand were looked for.
+    """
+
+    env: str
+    engine: str = "docker"
+    containers: tuple[ContainerState, ...] = ()
+    images: Mapping[str, ImageState] = field(default_factory=dict)
+    networks: tuple[NetworkState, ...] = ()
+    volumes: tuple[VolumeState, ...] = ()
+    network_users: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    inside: Answer | None = None
+    host_files: Mapping[str, FileFact] = field(default_factory=dict)
+    deep: bool = False
+
+    @property
+    def workspace(self) -> ContainerState | None:
+        """Return the workspace: the one of ours that runs, the one that bears the name where that leaves a choice."""
+        ours = {box.name: box for box in self.containers if box.labels.get(names.ENV) == self.env}
+        own, following = ours.get(names.container(self.env)), ours.get(names.next_container(self.env))
+        if own and following:
+            return following if following.running and not own.running else own
+        return own or following
+
+    @property
+    def leftovers(self) -> tuple[ContainerState, ...]:
+        """Return our containers that are not the workspace: what an interrupted replace left."""
+        chosen = self.workspace
+        return tuple(box for box in self.containers if box.labels.get(names.ENV) == self.env and box is not chosen)
+
+    @property
+    def answer(self) -> Answer:
+        """Return what is known of the inside, empty where it could not be asked."""
+        return self.inside or Answer(files=self.host_files, exists=frozenset(self.host_files))
+
+    def renewed(self, survives: Callable[[str], bool]) -> Observed:
+        """Return the world as it will be right after the workspace is made anew.
+
+        Args:
+            survives: Says of a path inside whether it lies in a volume or bind that the next container mounts too.
+        """
+        known = self.answer
+        ledger = tuple(entry for entry in known.ledger if survives(str(entry.data.get("path", ""))))
+        inside = Answer(
+            ledger=ledger,
+            files={path: fact for path, fact in known.files.items() if survives(path)},
+            repos={path: fact for path, fact in known.repos.items() if survives(path)},
+            exists=frozenset(path for path in known.exists if survives(path)),
+        )
+        return replace(self, inside=inside)
+
+    def restarted(self) -> Observed:
+        """Return the world as it will be right after the workspace is started again: its tmpfs is empty."""
+        return replace(self, inside=replace(self.answer, environment=None))
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What a kind says of one of its resources: how it differs and what that takes.
+
+    The fields are those of :class:`envspec.model.Change`.
+    """
+
+    action: Action
+    reason: str
+    diff: tuple[Diff, ...] = ()
+    disruption: Disruption = Disruption.NONE
+    data_loss: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """One change to carry out, with the resource as it shall be (``None`` when it goes)."""
+
+    change: Change
+    resource: Resource | None
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What a step brought.
+
+    Attributes:
+        detail: One line for the report.
+        workspace: ID of the container that later steps work in, where the step made or chose one.
+        memo: What :meth:`Kind.finish` wants to know again.
+    """
+
+    detail: str = ""
+    workspace: str = ""
+    memo: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class StepContext:
+    """What a step is given to work with. All of it is frozen or thread-safe.
+
+    Attributes:
+        engine: The engine.
+        env: Name of the environment.
+        origin: ``host:path`` of the spec.
+        observed: The world that the plan was made from.
+        workspace: ID of the container to work in; "" before there is one.
+        on_line: Takes a line of output of this step.
+        build_secrets: Contents that builds may read, by id; never in a layer.
+        ca_bundle: PEM bundle to bring into the container, ``b""`` for none.
+        stopping: Set when the user asked to stop; a waiting step gives up.
+        no_cache: Whether images are built afresh.
+    """
+
+    engine: Engine
+    env: str
+    origin: str
+    observed: Observed
+    workspace: str
+    on_line: Callable[[str], None]
+    build_secrets: Mapping[str, bytes] = field(default_factory=dict)
+    ca_bundle: bytes = b""
+    stopping: threading.Event = field(default_factory=threading.Event)
+    no_cache: bool = False
+
+    def perform(self, address: str, operation: Operation, *, deadline: float = 60.0) -> Completed:
+        """Do an operation in the workspace and insist that it ends well.
+
+        Raises:
+            StepFailed: It ended with a code other than 0; the message bears its last lines.
+        """
+        done = self.engine.perform(self.workspace, operation, deadline=deadline, on_line=self.on_line)
+        if done.code != 0:
+            raise StepFailed(
+                f"exit code {done.code}:\n{done.tail}" if done.tail else f"exit code {done.code}",
+                code="step.exit_code",
+                hint="mend what the last lines say, then apply again: what was done stays done",
+                where=Where(address=address),
+            )
+        return done
+
+
+class Kind(ABC, Generic[S]):
+    """One kind of resource. Everything but :meth:`apply` is pure.
+
+    Class attributes:
+        name: Name of the kind; addresses begin with it.
+        order: Place in a plan among the kinds.
+        inside: Whether its resources live in the container and go with its filesystem.
+        batch: Whether changes that need the same things are applied in one call.
+        volatile: Whether it is lost when the container stops.
+        follows: Whether it runs again when anything that it needs changes.
+    """
+
+    name: ClassVar[str]
+    order: ClassVar[int]
+    inside: ClassVar[bool] = False
+    batch: ClassVar[bool] = False
+    volatile: ClassVar[bool] = False
+    follows: ClassVar[bool] = False
+
+    @abstractmethod
+    def existing(self, world: Observed) -> tuple[str, ...]:
+        """MUST: return the addresses of this kind that exist and are ours, sorted."""
+
+    @abstractmethod
+    def actual(self, address: str, spec: S | None, world: Observed) -> Any:
+        """MUST: return what was observed at an address as a JSON value, ``None`` when absent."""
+
+    @abstractmethod
+    def diff(self, resource: Resource, spec: S, world: Observed) -> Verdict | None:
+        """MUST: return how the resource differs from the world, ``None`` when it does not."""
+
+    @abstractmethod
+    def removal(self, address: str, world: Observed) -> Verdict | None:
+        """MUST: return what it takes to remove what is no longer wanted, ``None`` to leave it alone."""
+
+    @abstractmethod
+    def apply(self, work: tuple[Work, ...], context: StepContext) -> Done:
+        """MUST: carry out changes (one, unless the kind is a batch kind) and say what was done."""
+
+    def identity(self, resource: Resource) -> str:
+        """MAY: return the address under which :meth:`existing` finds a resource, where that is not its own."""
+        return resource.address
+
+    def finish(self, work: Work, context: StepContext, done: Done, *, ok: bool) -> None:
+        """MAY: settle or undo a change once all others have ended, ``ok`` saying whether they ended well."""
+
+    def questions(self, resource: Resource, spec: S) -> Questions:  # noqa: ARG002 - a hook; most kinds ask nothing
+        """MAY: return what the probe must answer about a resource."""
+        return Questions()
+
+    def recorded_questions(self, entry: LedgerEntry) -> Questions:  # noqa: ARG002 - a hook like the one above
+        """MAY: return what the probe must answer about something that only the ledger still knows."""
+        return Questions()
+
+
+def record(resource: Resource, **data: object) -> Record:
+    """Return the ledger entry of a resource."""
+    return Record(resource.address, resource.digest, data)
+
+
+def ledger_addresses(kind: str, world: Observed) -> tuple[str, ...]:
+    """Return the addresses of one kind that the ledger knows, sorted."""
+    return tuple(sorted(e.address for e in world.answer.ledger if e.address.split(".", 1)[0] == kind))
+
+
+def cause_of(resource: Resource, world: Observed) -> Cause:
+    """Return why an inside resource differs: the spec moved on since it was applied, or the world did."""
+    entry = world.answer.entry(resource.address)
+    return Cause.DRIFT if entry and entry.digest == resource.digest else Cause.SPEC
+
+
+def because(cause: Cause) -> str:
+    """Return a cause in words that begin a reason."""
+    return {Cause.SPEC: "the file asks for it", Cause.DRIFT: "changed by hand", Cause.ENGINE: "lost by a restart"}[cause]

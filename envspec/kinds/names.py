@@ -1,0 +1,38 @@
+"""Names on the engine: all follow from the environment's name, so that any machine finds the same objects."""
+
+from __future__ import annotations
+
+from envspec.engine.base import LABEL
+
+WORKSPACE = "container.workspace"
+"""Address of the container that people and agents work in."""
+
+ENV = f"{LABEL}env"
+KIND = f"{LABEL}kind"
+ADDRESS = f"{LABEL}address"
+DIGEST = f"{LABEL}digest"
+ORIGIN = f"{LABEL}spec"
+PURPOSE = f"{LABEL}purpose"
+FORMAT = f"{LABEL}format"
+BASE = f"{LABEL}base"
+SETTINGS = f"{LABEL}settings"
+
+
+def container(env: str) -> str:
+    """Return the name of an environment's workspace container."""
+    return f"{env}-workspace"
+
+
+def next_container(env: str) -> str:
+    """Return the name that a replacement bears until the old container is gone."""
+    return f"{env}-workspace-next"
+
+
+def volume(env: str, name: str) -> str:
+    """Return the engine's name of one of an environment's volumes."""
+    return f"{env}-{name}"
+
+
+def labels(env: str, kind: str, address: str) -> dict[str, str]:
+    """Return the labels that every object of an environment bears."""
+    return {ENV: env, KIND: kind, ADDRESS: address, FORMAT: "1"}
