@@ -190,7 +190,6 @@ class Kind(ABC, Generic[S]):
 
     Class attributes:
         name: Name of the kind; addresses begin with it.
-        order: Place in a plan among the kinds.
         inside: Whether its resources live in the container and go with its filesystem.
         batch: Whether changes that need the same things are applied in one call.
         volatile: Whether it is lost when the container stops.
@@ -198,7 +197,6 @@ class Kind(ABC, Generic[S]):
     """
 
     name: ClassVar[str]
-    order: ClassVar[int]
     inside: ClassVar[bool] = False
     batch: ClassVar[bool] = False
     volatile: ClassVar[bool] = False
@@ -238,6 +236,17 @@ class Kind(ABC, Generic[S]):
     def recorded_questions(self, entry: LedgerEntry) -> Questions:  # noqa: ARG002 - a hook like the one above
         """MAY: return what the probe must answer about something that only the ledger still knows."""
         return Questions()
+
+
+def spec_of(item: Work, expected: type[S]) -> S:
+    """Return the typed spec of a change that has one.
+
+    Raises:
+        TypeError: The change has no resource, or one of another kind: a bug.
+    """
+    if item.resource is None or not isinstance(item.resource.spec, expected):
+        raise TypeError(f"{item.change.address} has no {expected.__name__}")
+    return item.resource.spec
 
 
 def record(resource: Resource, **data: object) -> Record:

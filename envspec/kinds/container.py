@@ -1,0 +1,311 @@
+"""The workspace container: created, updated in place, or replaced by one that is ready before the old one goes."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from envspec.engine.base import (
+    ContainerConfig,
+    ContainerState,
+    Limits,
+    Mount,
+    ReadEnvironment,
+    ReadState,
+    RestoreEnvironment,
+    WriteRecords,
+)
+from envspec.engine.capabilities import changes_in_place
+from envspec.errors import Conflict, EngineCallFailed, StepFailed, Where
+from envspec.kinds import loss, names
+from envspec.kinds.base import Done, Kind, Observed, StepContext, Verdict, Work, record, spec_of
+from envspec.kinds.swap import Replacement, settle
+from envspec.model import Action, Cause, Diff, Disruption, Resource, to_json
+
+LEFTOVER = "container.leftover"
+"""Address of containers that an interrupted replace left behind."""
+
+NOT_COMPARED = frozenset({"image", "env", "command"})
+"""Fields that are compared otherwise (the image by what it is), or that follow from envspec's own version."""
+
+
+@dataclass(frozen=True, slots=True)
+class ContainerSpec:
+    """The workspace container.
+
+    Attributes:
+        config: What it is created with.
+        networks: Names of the networks that it joins beside ``config.network``, sorted.
+        aliases: Names under which others reach it there, sorted.
+        content: Digest that the image must bear; "" when the reference alone says which image.
+    """
+
+    config: ContainerConfig
+    networks: tuple[str, ...] = ()
+    aliases: tuple[str, ...] = ()
+    content: str = ""
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """Return what is compared with the world, by attribute, as JSON."""
+        compared = [f.name for f in dataclasses.fields(self.config) if f.name not in NOT_COMPARED]
+        return {name: to_json(getattr(self.config, name)) for name in compared}
+
+
+class Container(Kind[ContainerSpec]):
+    """One container an environment, plus whatever an interrupted replace left."""
+
+    name = "container"
+
+    def existing(self, world: Observed) -> tuple[str, ...]:
+        """Return the workspace, and the leftovers as one."""
+        found = [names.WORKSPACE] if world.workspace else []
+        return tuple(found + ([LEFTOVER] if world.leftovers else []))
+
+    def actual(self, address: str, spec: ContainerSpec | None, world: Observed) -> Any:  # noqa: ARG002 - by name
+        """Return status, settings, image and networks."""
+        if address == LEFTOVER:
+            return sorted(box.id for box in world.leftovers) or None
+        box = world.workspace
+        if box is None:
+            return None
+        settings = ContainerSpec(box.config).settings
+        joined = [[a.network, list(a.aliases)] for a in box.networks]
+        return {"id": box.id, "status": box.status, "image": box.image_id, "networks": joined, "settings": settings}
+
+    def diff(self, resource: Resource, spec: ContainerSpec, world: Observed) -> Verdict | None:
+        """Compare the container with what it shall be; the harshest difference decides what is done.
+
+        Raises:
+            Conflict: A container of the name exists and is not this environment's.
+        """
+        _check_name(world)
+        box = world.workspace
+        if box is None:
+            return Verdict(Action.CREATE, "there is no workspace yet")
+        applied = _applied(box, resource.address, world)
+        diffs = _image_diff(spec, box, world) + _settings_diff(spec, box, applied)
+        live = _live_diff(spec, box, world, applied)
+        if not diffs and not live:
+            return None
+        stubborn = [d for d in diffs if not changes_in_place(world.engine, d.path, d.after)]
+        if stubborn:
+            reason = "; ".join(_cannot(d) for d in stubborn)
+            lost = loss.lost(world, lambda path: not survives(path, box.config.mounts, spec.config.mounts))
+            return Verdict(Action.REPLACE, reason, diffs + live, Disruption.REPLACE, lost)
+        reason = "; ".join(_says(d) for d in live + diffs)
+        return Verdict(Action.UPDATE, reason, diffs + live, _disruption(live, diffs))
+
+    def removal(self, address: str, world: Observed) -> Verdict | None:
+        """Remove the workspace with what is in its own filesystem, or the leftovers, in which nobody worked."""
+        if address == LEFTOVER:
+            return Verdict(Action.DELETE, "left by an interrupted replace", disruption=Disruption.NONE)
+        box = world.workspace
+        mounts = box.config.mounts if box else ()
+        lost = loss.lost(world, lambda path: not survives(path, mounts, mounts))
+        return Verdict(Action.DELETE, "no longer wanted", disruption=Disruption.REPLACE, data_loss=lost)
+
+    def apply(self, work: tuple[Work, ...], context: StepContext) -> Done:
+        """Create, update, replace or remove."""
+        (item,) = work
+        if item.change.action is Action.DELETE:
+            return _delete(item, context)
+        spec = spec_of(item, ContainerSpec)
+        if item.change.action is Action.UPDATE:
+            return _update(item, spec, context)
+        bind = [m for m in spec.config.mounts if m.type == "bind"]
+        context.on_line(f"mounting {', '.join(m.source for m in bind)}" if bind else "no host directory is mounted")
+        labels = {
+            **names.labels(context.env, self.name, item.change.address),
+            names.ORIGIN: context.origin,
+            names.SETTINGS: json.dumps(spec.settings, sort_keys=True),
+        }
+        replacement = Replacement(context, spec.config, spec.networks, spec.aliases, labels)
+        if item.change.action is Action.CREATE:
+            box = replacement.create(names.container(context.env))
+            context.engine.start(box)
+            return Done(f"created {names.container(context.env)}", workspace=box)
+        carried = tuple(
+            entry.address
+            for entry in context.observed.answer.ledger
+            if survives(str(entry.data.get("path", "")), _mounts(context.observed), spec.config.mounts)
+        )
+        return replacement.begin(ReadState(carried), ReadEnvironment())
+
+    def finish(self, work: Work, context: StepContext, done: Done, *, ok: bool) -> None:
+        """Give the replacement the name and remove the old container, or the other way round."""
+        if work.change.action in (Action.REPLACE, Action.UPDATE):
+            settle(context, RestoreEnvironment(done.memo) if done.memo else None, ok=ok)
+
+
+def survives(path: str, old: tuple[Mount, ...], new: tuple[Mount, ...]) -> bool:
+    """Say whether a path inside lies in a mount that both containers have at the same place."""
+    holding = [mount for mount in old if loss.lies_below(path, mount.target)]
+    return bool(holding) and max(holding, key=lambda mount: len(mount.target)) in new
+
+
+def _mounts(world: Observed) -> tuple[Mount, ...]:
+    return world.workspace.config.mounts if world.workspace else ()
+
+
+def _check_name(world: Observed) -> None:
+    taken = {names.container(world.env), names.next_container(world.env)}
+    for box in world.containers:
+        if box.name in taken and box.labels.get(names.ENV) != world.env:
+            raise Conflict(
+                f"container {box.name} exists and is not this environment's",
+                code="conflict.name",
+                hint="choose another `name` in the file, or remove or rename that container yourself",
+                where=Where(address=names.WORKSPACE),
+            )
+
+
+def _applied(box: ContainerState, address: str, world: Observed) -> Mapping[str, Any]:
+    """Return the settings as they were last applied: from the ledger, else from the label made at creation."""
+    entry = world.answer.entry(address)
+    if entry and isinstance(entry.data.get("settings"), dict):
+        settings: dict[str, Any] = entry.data["settings"]  # type: ignore[assignment] - checked on the line above
+        return settings
+    loaded = json.loads(box.labels.get(names.SETTINGS, "{}"))
+    return loaded if isinstance(loaded, dict) else {}
+
+
+def _settings_diff(spec: ContainerSpec, box: ContainerState, applied: Mapping[str, Any]) -> tuple[Diff, ...]:
+    before, after = ContainerSpec(box.config).settings, spec.settings
+    return tuple(
+        Diff(name, before[name], after[name], Cause.DRIFT if applied.get(name) == after[name] else Cause.SPEC)
+        for name in sorted(after)
+        if before[name] != after[name]
+    )
+
+
+def _image_diff(spec: ContainerSpec, box: ContainerState, world: Observed) -> tuple[Diff, ...]:
+    wanted, running = world.images.get(spec.config.image), world.images.get(box.image_id)
+    same_ref = box.config.image == spec.config.image
+    cause = Cause.DRIFT if same_ref else Cause.SPEC
+    if spec.content:
+        right = running is not None and running.labels.get(names.DIGEST) == spec.content
+        if right and _base_moved(running and running.labels.get(names.BASE), spec, world):
+            return (Diff("image", box.config.image, spec.config.image, Cause.DRIFT),)
+        return () if right else (Diff("image", box.config.image, spec.config.image, cause),)
+    if same_ref and (wanted is None or wanted.id == box.image_id):
+        return ()
+    if wanted is not None and wanted.id == box.image_id:
+        return (Diff("image", box.config.image, spec.config.image, cause),)
+    before = box.config.image if not same_ref else box.image_id
+    return (Diff("image", before, spec.config.image if not same_ref else wanted and wanted.id, cause),)
+
+
+def _base_moved(base_id: str | None, spec: ContainerSpec, world: Observed) -> bool:
+    """Say whether the image that a purpose is built from is now another than the running one was built from."""
+    wanted = world.images.get(spec.config.image)
+    current = wanted.labels.get(names.BASE) if wanted and wanted.labels.get(names.DIGEST) == spec.content else None
+    return current is not None and current != base_id
+
+
+def _live_diff(
+    spec: ContainerSpec, box: ContainerState, world: Observed, applied: Mapping[str, Any]
+) -> tuple[Diff, ...]:
+    """Return what can always be mended without a new container: status, name and networks."""
+    diffs = []
+    if not box.running:
+        diffs.append(Diff("status", box.status, "running", Cause.DRIFT))
+    if box.name != names.container(world.env):
+        diffs.append(Diff("name", box.name, names.container(world.env), Cause.ENGINE))
+    wanted = dict.fromkeys(spec.networks, spec.aliases)
+    if spec.config.network == "bridge":
+        wanted["bridge"] = ()
+    joined = {a.network: a.aliases for a in box.networks if a.network not in ("none", "host")}
+    for network in sorted(wanted.keys() | joined.keys()):
+        now, then = joined.get(network), wanted.get(network)
+        if now is None or then is None or not set(then) <= set(now):
+            before, after = (None if x is None else list(x) for x in (now, then))
+            cause = Cause.SPEC if (network in applied.get("networks", ())) == (then is None) else Cause.DRIFT
+            diffs.append(Diff(f"networks.{network}", before, after, cause))
+    return tuple(diffs)
+
+
+def _disruption(live: tuple[Diff, ...], settings: tuple[Diff, ...]) -> Disruption:
+    if any(d.path == "status" for d in live):
+        return Disruption.RESTART
+    if settings:
+        return Disruption.UPDATE
+    return Disruption.CONNECT if any(d.path.startswith("networks.") for d in live) else Disruption.NONE
+
+
+def _says(diff: Diff) -> str:
+    if diff.path == "status":
+        return f"it is {diff.before}"
+    if diff.path.startswith("networks."):
+        network = diff.path.removeprefix("networks.")
+        return f"leave network {network}" if diff.after is None else f"join network {network}"
+    return f"{diff.path}: {_show(diff.before)} → {_show(diff.after)}"
+
+
+def _cannot(diff: Diff) -> str:
+    return f"{_says(diff)} cannot be done in place"
+
+
+def _show(value: Any) -> str:
+    if value is None:
+        return "unset"
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def _delete(item: Work, context: StepContext) -> Done:
+    gone = context.observed.leftovers
+    if item.change.address == names.WORKSPACE and context.observed.workspace:
+        gone = (context.observed.workspace,)
+    for box in gone:
+        context.engine.remove_container(box.id)
+    return Done(f"removed {', '.join(box.name for box in gone)}")
+
+
+def _update(item: Work, spec: ContainerSpec, context: StepContext) -> Done:
+    """Set limits, connect and start, in an order in which each can work."""
+    box = context.observed.workspace
+    if box is None:
+        raise StepFailed("the workspace is gone", hint="plan again", where=Where(address=item.change.address))
+    wanted = {diff.path: diff.after for diff in item.change.diff}
+    config = spec.config
+    limits = Limits(
+        memory=config.memory if "memory" in wanted else None,
+        cpus=config.cpus if "cpus" in wanted else None,
+        pids=config.pids if "pids" in wanted else None,
+        restart=config.restart if "restart" in wanted else None,
+    )
+    if limits != Limits():
+        context.engine.update(box.id, limits)
+    ids = {network.name: network.id for network in context.engine.networks()}
+    joined = {attachment.network for attachment in box.networks}
+    for path in sorted(wanted):
+        network = path.removeprefix("networks.")
+        if network == path:
+            continue
+        if network in joined:
+            context.engine.disconnect(ids[network], box.id)
+        if wanted[path] is not None:
+            context.engine.connect(ids[network], box.id, wanted[path])
+    if box.status == "paused":
+        context.engine.unpause(box.id)
+    elif not box.running:
+        _start(box, context)
+    note = record(item.resource, settings={**spec.settings, "networks": list(spec.networks)}) if item.resource else None
+    if note:
+        context_of = dataclasses.replace(context, workspace=box.id)
+        context_of.perform(item.change.address, WriteRecords((note,)))
+    return Done(", ".join(sorted(wanted)), workspace=box.id)
+
+
+def _start(box: ContainerState, context: StepContext) -> None:
+    try:
+        context.engine.start(box.id)
+    except EngineCallFailed as error:
+        raise StepFailed(
+            f"{box.name} does not start: {error.message}",
+            hint=error.hint or "free what it needs, or `envspec apply --replace container.workspace`",
+            where=Where(address=names.WORKSPACE),
+        ) from error

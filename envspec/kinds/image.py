@@ -1,0 +1,100 @@
+"""The image of a purpose: built once for all environments that ask for the same."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from envspec.engine.base import Build, ImageState
+from envspec.errors import StepFailed, Where
+from envspec.kinds import names
+from envspec.kinds.base import Done, Kind, Observed, StepContext, Verdict, Work, spec_of
+from envspec.model import Action, Cause, Diff, Disruption, Resource
+
+
+@dataclass(frozen=True, slots=True)
+class ImageSpec:
+    """An image to build.
+
+    Attributes:
+        ref: ``envspec/<purpose>:<digest12>``.
+        purpose: Name of the purpose.
+        dockerfile: The rendered Dockerfile.
+        base: Reference of the base image.
+        content: Digest of all that goes into it; the image bears it as a label.
+    """
+
+    ref: str
+    purpose: str
+    dockerfile: str
+    base: str
+    content: str
+
+
+class Image(Kind[ImageSpec]):
+    """Images are shared by all environments with the same digest, and never removed with one."""
+
+    name = "image"
+
+    def existing(self, world: Observed) -> tuple[str, ...]:  # noqa: ARG002 - shared, so never one environment's
+        """Return nothing: no environment owns an image."""
+        return ()
+
+    def actual(self, address: str, spec: ImageSpec | None, world: Observed) -> Any:  # noqa: ARG002 - one per spec
+        """Return the ID under the reference."""
+        found = world.images.get(spec.ref) if spec else None
+        return {"id": found.id} if found else None
+
+    def diff(self, resource: Resource, spec: ImageSpec, world: Observed) -> Verdict | None:  # noqa: ARG002
+        """Ask for a build when the image is missing, is another one, or stands on a base that has moved."""
+        found = world.images.get(spec.ref)
+        if found is None:
+            return Verdict(Action.CREATE, f"no image {spec.ref} yet: built from {spec.base}")
+        if found.labels.get(names.DIGEST) != spec.content:
+            moved = Diff("id", found.id, None, Cause.DRIFT)
+            return Verdict(Action.UPDATE, f"the tag {spec.ref} was moved to another image", (moved,), Disruption.NONE)
+        if not is_current(found, spec, world):
+            base = world.images[spec.base].id
+            diff = Diff("base", found.labels.get(names.BASE), base, Cause.DRIFT)
+            return Verdict(Action.UPDATE, f"the base image {spec.base} has changed", (diff,), Disruption.NONE)
+        return None
+
+    def removal(self, address: str, world: Observed) -> Verdict | None:  # noqa: ARG002 - never
+        """Leave it alone."""
+        return None
+
+    def apply(self, work: tuple[Work, ...], context: StepContext) -> Done:
+        """Give the tag back to the image that had it when that still exists, else build."""
+        (item,) = work
+        spec = spec_of(item, ImageSpec)
+        engine = context.engine
+        kept = next((i for i in context.observed.images.values() if is_current(i, spec, context.observed)), None)
+        if kept and not context.no_cache:
+            engine.tag(kept.id, spec.ref)
+            return Done(f"tagged {spec.ref} again, from the cache")
+        base = engine.images((spec.base,)).get(spec.base)
+        if base is None:
+            raise StepFailed(
+                f"base image {spec.base} is gone",
+                code="image.missing",
+                hint="apply again: the base image is made anew",
+                where=Where(address=item.change.address),
+            )
+        labels = {
+            names.KIND: self.name,
+            names.FORMAT: "1",
+            names.PURPOSE: spec.purpose,
+            names.DIGEST: spec.content,
+            names.BASE: base.id,
+        }
+        build = Build(spec.dockerfile, spec.ref, labels, context.build_secrets, no_cache=context.no_cache)
+        engine.build(build, on_line=context.on_line)
+        return Done(f"built {spec.ref}")
+
+
+def is_current(image: ImageState, spec: ImageSpec, world: Observed) -> bool:
+    """Say whether an image is the one that a spec asks for, built from the base that is there now."""
+    if image.labels.get(names.DIGEST) != spec.content:
+        return False
+    base = world.images.get(spec.base)
+    return base is None or image.labels.get(names.BASE) == base.id

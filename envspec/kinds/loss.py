@@ -1,0 +1,50 @@
+"""What a destructive step would lose: uncommitted and unpushed work, and files that nobody declared."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from envspec.kinds.base import Observed
+
+UNKNOWN = "what was made inside (the container does not run, so nobody can look)"
+
+
+def lies_below(path: str, root: str) -> bool:
+    """Say whether a path is a directory or lies below it."""
+    return bool(root) and (path == root or path.startswith(root.rstrip("/") + "/"))
+
+
+def lost(world: Observed, goes: Callable[[str], bool]) -> tuple[str, ...]:
+    """Return what of the user's work would be lost, in words.
+
+    Args:
+        world: What was observed.
+        goes: Says of a path inside whether it goes.
+    """
+    box = world.workspace
+    if box is None or box.status == "created":
+        return ()
+    if world.inside is None:
+        return (UNKNOWN,)
+    return _repos(world, goes) + _files(world, goes)
+
+
+def below(target: str, world: Observed) -> tuple[str, ...]:
+    """Return what would be lost with everything below a directory."""
+    return lost(world, lambda path: lies_below(path, target))
+
+
+def _repos(world: Observed, goes: Callable[[str], bool]) -> tuple[str, ...]:
+    found = []
+    for path, fact in sorted(world.answer.repos.items()):
+        if not goes(path) or fact.state != "repo":
+            continue
+        if fact.dirty:
+            found.append(f"{path} ({fact.dirty} uncommitted {'change' if fact.dirty == 1 else 'changes'})")
+        if fact.unpushed:
+            found.append(f"{path} ({fact.unpushed} unpushed {'commit' if fact.unpushed == 1 else 'commits'})")
+    return tuple(found)
+
+
+def _files(world: Observed, goes: Callable[[str], bool]) -> tuple[str, ...]:
+    return tuple(f"{path} (undeclared)" for path in sorted(world.answer.undeclared or ()) if goes(path))

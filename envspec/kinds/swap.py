@@ -1,0 +1,126 @@
+"""Putting a new container in an old one's place, so that a failure leaves the old one running.
+
+The new one is created beside the old under a name of its own and everything inside is made there. Only when all of it
+ended well does the old one go and the new one take the name. A fixed host port can be bound once only: then the old
+one is stopped, not removed, while the new one is made ready.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from envspec.engine.base import (
+    ContainerConfig,
+    ContainerState,
+    PutState,
+    ReadEnvironment,
+    ReadState,
+    RestoreEnvironment,
+)
+from envspec.errors import EnvspecError
+from envspec.kinds import names
+from envspec.kinds.base import Done, StepContext
+
+
+@dataclass(frozen=True, slots=True)
+class Replacement:
+    """A container to make.
+
+    Attributes:
+        context: What the step was given.
+        config: What to create it with.
+        networks: Names of the networks to join.
+        aliases: Names under which it is reached there.
+        labels: Labels to give.
+    """
+
+    context: StepContext
+    config: ContainerConfig
+    networks: tuple[str, ...]
+    aliases: tuple[str, ...]
+    labels: Mapping[str, str]
+
+    def create(self, name: str) -> str:
+        """Create the container, joined to its networks and not started, and return its ID."""
+        engine = self.context.engine
+        box = engine.create_container(name, self.config, self.labels)
+        ids = {network.name: network.id for network in engine.networks()} if self.networks else {}
+        for network in self.networks:
+            engine.connect(ids[network], box, self.aliases)
+        return box
+
+    def begin(self, state: ReadState, environment: ReadEnvironment) -> Done:
+        """Start the new container beside the old one, which keeps running unless both want one host port."""
+        engine, old = self.context.engine, self.context.observed.workspace
+        if old is None:
+            box = self.create(names.container(self.context.env))
+            engine.start(box)
+            return Done("created", workspace=box)
+        for box_left in self.context.observed.leftovers:
+            if box_left.name == names.next_container(self.context.env):
+                engine.remove_container(box_left.id)
+        carried = engine.perform(old.id, state).stdout if old.running else b""
+        kept = engine.perform(old.id, environment).stdout if old.running else b""
+        spare = _spare_name(self.context.env, old)
+        box = self.create(spare)
+        shared = _clashing(old, self.config)
+        try:
+            if shared:
+                self.context.on_line(f"stopping the old container: both publish {shared}")
+                engine.stop(old.id)
+            engine.start(box)
+            if carried:
+                engine.perform(box, PutState(carried))
+        except EnvspecError:
+            engine.remove_container(box)
+            if shared:
+                _revive(self.context, old, RestoreEnvironment(kept))
+            raise
+        return Done(f"made {spare} beside {old.name}", workspace=box, memo=kept)
+
+
+def settle(context: StepContext, restore: RestoreEnvironment | None, *, ok: bool) -> None:
+    """End a replace: keep the container that was made ready, or, after a failure, the one that was there before."""
+    boxes = {box.id: box for box in context.engine.containers(context.env) if box.labels.get(names.ENV) == context.env}
+    own = names.container(context.env)
+    current = boxes.pop(context.workspace, None)
+    old = context.observed.workspace
+    if not ok and current and old and current.id != old.id and old.id in boxes:
+        context.engine.remove_container(current.id)
+        _revive(context, boxes[old.id], restore)
+        return
+    if not ok or current is None:
+        return
+    for box in boxes.values():
+        context.engine.remove_container(box.id)
+    if current.name != own:
+        context.engine.rename(current.id, own)
+
+
+def _spare_name(env: str, old: ContainerState) -> str:
+    """Return whichever of the two names the old container does not bear."""
+    own, following = names.container(env), names.next_container(env)
+    return own if old.name == following else following
+
+
+def _clashing(old: ContainerState, config: ContainerConfig) -> str:
+    """Return the host ports that both containers want, in words; "" when there are none."""
+    if not old.running:
+        return ""
+    held = {(port.host, port.protocol) for port in old.published}
+    both = sorted({(p.host, p.protocol) for p in config.ports if p.host and (p.host, p.protocol) in held})
+    if config.network == "host" and old.config.network == "host":
+        return ", ".join(f"{host}/{protocol}" for host, protocol in both) or "the host's network"
+    return ", ".join(f"{host}/{protocol}" for host, protocol in both)
+
+
+def _revive(context: StepContext, old: ContainerState, restore: RestoreEnvironment | None) -> None:
+    """Start the old container again as it was, its variables included."""
+    engine = context.engine
+    if old.running and any(box.running for box in engine.containers(context.env) if box.id == old.id):
+        return
+    engine.start(old.id)
+    if restore:
+        engine.perform(dataclasses.replace(context, workspace=old.id).workspace, restore)

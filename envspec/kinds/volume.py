@@ -1,0 +1,83 @@
+"""Named volumes: what outlives the container."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from envspec.errors import Conflict, Where
+from envspec.kinds import loss, names
+from envspec.kinds.base import Done, Kind, Observed, StepContext, Verdict, Work, spec_of
+from envspec.model import Action, Disruption, Resource
+
+WORKSPACE_VOLUME = "volume.workspace"
+"""Address of the volume that holds the workspace where no directory of the host is bound there."""
+
+
+@dataclass(frozen=True, slots=True)
+class VolumeSpec:
+    """A volume.
+
+    Attributes:
+        name: Name on the engine.
+        target: Where it is mounted.
+    """
+
+    name: str
+    target: str
+
+
+class Volume(Kind[VolumeSpec]):
+    """Volumes are kept over every replace; removing one that holds something has to be allowed by name."""
+
+    name = "volume"
+
+    def existing(self, world: Observed) -> tuple[str, ...]:
+        """Return the environment's volumes."""
+        ours = [v.labels.get(names.ADDRESS, "") for v in world.volumes if v.labels.get(names.ENV) == world.env]
+        return tuple(sorted(address for address in ours if address))
+
+    def actual(self, address: str, spec: VolumeSpec | None, world: Observed) -> Any:
+        """Return the driver of the volume."""
+        name = spec.name if spec else names.volume(world.env, address.split(".", 1)[1])
+        found = next((v for v in world.volumes if v.name == name), None)
+        return {"driver": found.driver} if found else None
+
+    def diff(self, resource: Resource, spec: VolumeSpec, world: Observed) -> Verdict | None:
+        """Ask for the volume when it is missing.
+
+        Raises:
+            Conflict: A volume of the name exists and is not this environment's.
+        """
+        found = next((v for v in world.volumes if v.name == spec.name), None)
+        if found is None:
+            return Verdict(Action.CREATE, "there is no volume of this name")
+        if found.labels.get(names.ENV) != world.env:
+            raise Conflict(
+                f"volume {spec.name} exists and is not this environment's",
+                code="conflict.name",
+                hint="choose another `name` for the environment or the volume, or remove that volume yourself",
+                where=Where(address=resource.address),
+            )
+        return None
+
+    def removal(self, address: str, world: Observed) -> Verdict | None:
+        """Remove it; everything in a volume that the user named is lost, and the work in the workspace's."""
+        name = names.volume(world.env, address.split(".", 1)[1])
+        if address == WORKSPACE_VOLUME:
+            mounts = world.workspace.config.mounts if world.workspace else ()
+            target = next((m.target for m in mounts if m.source == name), "")
+            lost = loss.below(target, world) if target else (f"volume {name} (no container shows what is in it)",)
+        else:
+            lost = (f"volume {name} and all that is in it",)
+        return Verdict(Action.DELETE, "no longer in the file", disruption=Disruption.REPLACE, data_loss=lost)
+
+    def apply(self, work: tuple[Work, ...], context: StepContext) -> Done:
+        """Create or remove the volume."""
+        (item,) = work
+        if item.change.action is Action.DELETE:
+            context.engine.remove_volume(names.volume(context.env, item.change.address.split(".", 1)[1]))
+            return Done("removed")
+        spec = spec_of(item, VolumeSpec)
+        context.engine.create_volume(spec.name, names.labels(context.env, self.name, item.change.address))
+        return Done("created")
