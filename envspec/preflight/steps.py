@@ -1,0 +1,240 @@
+"""Which commands bring what a host lacks: a pure function of the host's facts, so that it can be read and tested."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection
+
+from envspec.preflight.system import AptSource, System
+from envspec.preflight.values import Command, Need
+
+TRIXIE_SOURCE = "/etc/apt/sources.list.d/envspec-trixie.sources"
+TRIXIE_PIN = "/etc/apt/preferences.d/envspec-trixie"
+
+PIN = "Package: *\nPin: release n=trixie\nPin-Priority: 100\n"
+"""Keeps Debian 13's packages from replacing Debian 12's: at 100 nothing is taken from it unless asked for by name."""
+
+SUBID_START = 100_000
+SUBID_COUNT = 65_536
+"""The first range and the size that Debian's ``adduser`` gives."""
+
+UPDATE_DEADLINE = 300.0
+INSTALL_DEADLINE = 900.0
+
+START_BY_HAND = (
+    "PATH=$PATH:/usr/sbin:/sbin; nohup setsid dockerd >>/var/log/dockerd.log 2>&1 </dev/null & "
+    "echo 'dockerd started, its log is /var/log/dockerd.log'"
+)
+
+_COMMON = {
+    Need.BOOTSTRAP: ("mmdebstrap", "debian-archive-keyring"),
+    Need.UIDMAP: ("uidmap",),
+    Need.GIT: ("git",),
+    Need.CERTIFICATES: ("ca-certificates",),
+}
+
+_BOOKWORM = {
+    Need.ENGINE: ("docker.io", "iptables"),
+    Need.CLI: ("docker.io",),
+    Need.COMPOSE: ("docker-compose/trixie",),
+    Need.BUILDX: ("docker-buildx/trixie",),
+}
+"""Debian 12's own docker-compose is version 1 and it has no buildx; Debian 13's need only its libc6."""
+
+_TRIXIE = {
+    Need.ENGINE: ("docker.io", "docker-cli", "iptables"),
+    Need.CLI: ("docker-cli",),
+    Need.COMPOSE: ("docker-compose",),
+    Need.BUILDX: ("docker-buildx",),
+}
+
+_UBUNTU = {
+    Need.ENGINE: ("docker.io", "iptables"),
+    Need.CLI: ("docker.io",),
+    Need.COMPOSE: ("docker-compose-v2",),
+    Need.BUILDX: ("docker-buildx",),
+}
+
+_DOCKER_CE = {
+    Need.ENGINE: ("docker-ce",),
+    Need.CLI: ("docker-ce-cli",),
+    Need.COMPOSE: ("docker-compose-plugin",),
+    Need.BUILDX: ("docker-buildx-plugin",),
+}
+"""Names in Docker's own package source, whose engine conflicts with the distribution's."""
+
+_ELSEWHERE = {
+    "fedora": (
+        ("dnf", "install", "-y"),
+        {
+            Need.ENGINE: ("moby-engine",),
+            Need.CLI: ("moby-engine",),
+            Need.COMPOSE: ("docker-compose",),
+            Need.BUILDX: ("docker-buildx",),
+            Need.GIT: ("git",),
+            Need.CERTIFICATES: ("ca-certificates",),
+            Need.UIDMAP: ("shadow-utils",),
+        },
+    ),
+    "arch": (
+        ("pacman", "-S", "--needed"),
+        {
+            Need.ENGINE: ("docker",),
+            Need.CLI: ("docker",),
+            Need.COMPOSE: ("docker-compose",),
+            Need.BUILDX: ("docker-buildx",),
+            Need.GIT: ("git",),
+            Need.CERTIFICATES: ("ca-certificates",),
+            Need.UIDMAP: ("shadow",),
+        },
+    ),
+    "alpine": (
+        ("apk", "add"),
+        {
+            Need.ENGINE: ("docker",),
+            Need.CLI: ("docker-cli",),
+            Need.COMPOSE: ("docker-cli-compose",),
+            Need.BUILDX: ("docker-cli-buildx",),
+            Need.GIT: ("git",),
+            Need.CERTIFICATES: ("ca-certificates",),
+            Need.UIDMAP: ("shadow-uidmap",),
+        },
+    ),
+    "suse": (
+        ("zypper", "install"),
+        {
+            Need.ENGINE: ("docker",),
+            Need.CLI: ("docker",),
+            Need.COMPOSE: ("docker-compose",),
+            Need.BUILDX: ("docker-buildx",),
+            Need.GIT: ("git",),
+            Need.CERTIFICATES: ("ca-certificates",),
+            Need.UIDMAP: ("shadow",),
+        },
+    ),
+}
+"""Package managers whose commands are printed, never run: they are not tested here."""
+
+_PACKAGED = frozenset({Need.ENGINE, Need.CLI, Need.COMPOSE, Need.BUILDX, *_COMMON})
+
+
+def supported(system: System) -> bool:
+    """Say whether :func:`steps` may be run on this host, and not only printed: Debian 12 and 13, and Ubuntu."""
+    family, codename = system.distribution
+    return family == "ubuntu" or (family == "debian" and codename in ("bookworm", "trixie"))
+
+
+def steps(system: System, needs: Collection[Need]) -> tuple[Command, ...]:
+    """Return the commands that bring what is needed, in the order to run them.
+
+    Args:
+        system: The host.
+        needs: What it lacks.
+
+    Returns:
+        Commands, the start of the engine last. On a host that is not :func:`supported` they are advice.
+    """
+    commands: list[Command] = []
+    wanted = set(needs)
+    if wanted & _PACKAGED:
+        commands += _apt(system, wanted) if supported(system) else _elsewhere(system, wanted)
+    if Need.SUBID in wanted:
+        commands.append(_subids(system))
+    if Need.GROUP in wanted:
+        commands.append(Command("let you reach the engine", ("usermod", "-aG", "docker", system.user)))
+    if Need.START in wanted:
+        commands.append(start_commands(system)[0])
+    return tuple(commands)
+
+
+def start_commands(system: System) -> tuple[Command, ...]:
+    """Return the ways to start the engine on this host, best first; a later one is for when an earlier one fails."""
+    if system.systemd:
+        return (Command("start the engine, now and at boot", ("systemctl", "enable", "--now", "docker")),)
+    by_hand = Command("start the engine by hand", ("sh", "-c", START_BY_HAND))
+    if "service" in system.tools:
+        return Command("start the engine", ("service", "docker", "start")), by_hand
+    return (by_hand,)
+
+
+def _apt(system: System, wanted: set[Need]) -> list[Command]:
+    names = _package_names(system)
+    packages = sorted({package for need in wanted for package in names.get(need, ())})
+    commands: list[Command] = []
+    if any(package.endswith("/trixie") for package in packages) and not _has_suite(system, "trixie"):
+        source = _trixie_source(system)
+        if source is None:
+            codename = system.distribution[1]
+            return [Command(f"add a Debian 13 (trixie) package source: none of yours serves {codename}", root=False)]
+        commands.append(Command("add Debian 13's packages", ("tee", TRIXIE_SOURCE), stdin=source))
+        commands.append(Command("take from Debian 13 only what is asked for", ("tee", TRIXIE_PIN), stdin=PIN))
+    commands.append(Command("read the package lists", ("apt-get", "update", "-q"), deadline=UPDATE_DEADLINE))
+    install = ("env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "install", "-qy", "--no-install-recommends")
+    commands.append(Command("install what is missing", (*install, *packages), deadline=INSTALL_DEADLINE))
+    return commands
+
+
+def _package_names(system: System) -> dict[Need, tuple[str, ...]]:
+    family, codename = system.distribution
+    own = _UBUNTU if family == "ubuntu" else _BOOKWORM if codename == "bookworm" else _TRIXIE
+    return {**_COMMON, **(_DOCKER_CE if system.docker_ce else own)}
+
+
+def _has_suite(system: System, suite: str) -> bool:
+    return any(suite in source.suites for source in system.sources)
+
+
+def _trixie_source(system: System) -> str | None:
+    """Return a source for Debian 13 at the very mirror that this host uses, ``None`` when it shows none."""
+    codename = system.distribution[1]
+    source = next((item for item in system.sources if codename in item.suites), None)
+    return None if source is None else _render(source)
+
+
+def _render(source: AptSource) -> str:
+    lines = ["Types: deb", f"URIs: {source.uri}", "Suites: trixie", "Components: main"]
+    if source.signed_by:
+        lines.append(f"Signed-By: {source.signed_by}")
+    return "\n".join(lines) + "\n"
+
+
+def _subids(system: System) -> Command:
+    """Give the user the next free range of subordinate ids, the same for users and groups."""
+    taken = [int(first) + int(count) for first, count in re.findall(r":(\d+):(\d+)$", _subid_lines(system), re.M)]
+    first = max([SUBID_START, *taken])
+    span = f"{first}-{first + SUBID_COUNT - 1}"
+    options = [
+        part
+        for flag, text in (("--add-subuids", system.subuid), ("--add-subgids", system.subgid))
+        if not has_subids(system, text)
+        for part in (flag, span)
+    ]
+    return Command("let you make a base image without root", ("usermod", *options, system.user))
+
+
+def has_subids(system: System, text: str) -> bool:
+    """Say whether a text like ``/etc/subuid`` has a range for the user, by name or number (subuid(5))."""
+    return any(line.split(":")[0] in (system.user, str(system.uid)) for line in text.splitlines())
+
+
+def _subid_lines(system: System) -> str:
+    return f"{system.subuid}\n{system.subgid}"
+
+
+def _elsewhere(system: System, wanted: set[Need]) -> list[Command]:
+    family = system.distribution[0]
+    manager, names = _ELSEWHERE.get(family, ((), {}))
+    packages = sorted({package for need in wanted for package in names.get(need, ())})
+    commands = [Command("install what is missing", (*manager, *packages))] if packages else []
+    advice = {
+        Need.ENGINE: "install Docker Engine 20.10 or newer: https://docs.docker.com/engine/install/",
+        Need.CLI: "install the docker command: https://docs.docker.com/engine/install/",
+        Need.COMPOSE: "install the Compose plugin, v2: https://docs.docker.com/compose/install/linux/",
+        Need.BUILDX: "install the buildx plugin: https://docs.docker.com/build/install-buildx/",
+        Need.BOOTSTRAP: "install mmdebstrap, or load a base image, where no registry can be reached",
+        Need.UIDMAP: "install newuidmap and newgidmap (uidmap, shadow)",
+        Need.GIT: "install git",
+        Need.CERTIFICATES: "install your distribution's ca-certificates",
+    }
+    left = sorted(need for need in wanted if need in advice and need not in names)
+    return [*commands, *(Command(advice[need], root=False) for need in left)]
