@@ -1,0 +1,400 @@
+"""Purposes: what an environment is for, each one file with YAML front matter and a Dockerfile template.
+
+A purpose holds nothing of a user or a host, so that one image serves every environment that asks for the same. The
+files beside the spec come first, then the user's own, then those that ship with envspec.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+import platformdirs
+import yaml
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from envspec.engine.base import CA_FILE, ENV_FILE
+from envspec.errors import SpecError, SpecFaults, Where
+
+Source = Literal["registry", "bootstrap", "local"]
+"""Where a base image comes from. A local image bears the name that it has in its registry."""
+
+SUFFIX = ".Dockerfile.j2"
+"""End of a purpose's file name; the rest is its name."""
+
+MAX_BYTES = 64 * 1024
+"""A larger file is no purpose."""
+
+BASE_REPOSITORY = "envspec/base"
+"""Bootstrapped images are ``envspec/base:RECIPE``: a stand-in never bears the name of what it stands for."""
+
+MOUNTS = f"--mount=type=secret,id=env,target={ENV_FILE} --mount=type=secret,id=ca,target={CA_FILE}"
+"""What a template prints after ``RUN`` as ``{{ mounts }}``: the host's proxies and CAs, in no layer."""
+
+RESERVED = frozenset({"base", "mounts", "source"})
+"""Names that every template has beside its params."""
+
+_MAX_VALUE = 200
+_MAX_DEPTH = 8
+_NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?")
+_PARAM_NAME = re.compile(r"[a-z][a-z0-9_]{0,38}")
+_REFERENCE = re.compile(r"[a-z0-9][A-Za-z0-9._/:@-]{0,254}")
+_FRONT_MATTER = re.compile(r"---[ \t]*\n(.*?)^---[ \t]*\n", re.DOTALL | re.MULTILINE)
+
+
+def _tuple_of(value: Any) -> Any:
+    return (value,) if isinstance(value, str) else value
+
+
+Texts = Annotated[tuple[str, ...], BeforeValidator(_tuple_of)]
+"""One text or a list of them."""
+
+
+class _Words(BaseModel):
+    """Base of the front matter's models: frozen, no unknown keys."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class PerSource(_Words):
+    """A text for each source."""
+
+    registry: str
+    bootstrap: str
+
+
+class Versions(_Words):
+    """The values that a source can give; an empty list means any."""
+
+    registry: tuple[str, ...] = ()
+    bootstrap: tuple[str, ...] = ()
+
+
+class Param(_Words):
+    """A typed param of a purpose.
+
+    Attributes:
+        description: What it means.
+        pattern: Regular expression that the whole value must match.
+        default: Its value when nothing is asked, the same for all sources or one for each.
+        versions: The values that a source can give, where it can't give all that match.
+    """
+
+    description: str
+    pattern: str
+    default: str | PerSource
+    versions: Versions = Versions()
+
+    @field_validator("pattern")
+    @classmethod
+    def _compiles(cls, value: str) -> str:
+        try:
+            re.compile(value)
+        except (re.error, RecursionError, OverflowError) as error:
+            raise ValueError(f"not a regular expression: {error}") from None
+        return value
+
+    def default_for(self, source: Source) -> str:
+        """Return the value when nothing is asked."""
+        if isinstance(self.default, str):
+            return self.default
+        return self.default.bootstrap if source == "bootstrap" else self.default.registry
+
+    def offered_by(self, source: Source) -> tuple[str, ...]:
+        """Return the values that a source can give; empty means any that match."""
+        return self.versions.bootstrap if source == "bootstrap" else self.versions.registry
+
+
+class FrontMatter(_Words):
+    """What a purpose says of itself.
+
+    Attributes:
+        summary: One line for a person.
+        params: Its params by name.
+        base: Template of the image's reference in its registry, and the recipe that bootstraps a stand-in.
+        detect: Files in a repository that show this purpose.
+        forwards: What of the user it takes along by default; empty for none.
+        mount_cwd: Whether the working directory is bound by default.
+        install: File in a repository to the commands that install it; the first file that is there counts.
+    """
+
+    summary: str = Field(min_length=1)
+    params: dict[str, Param] = {}
+    base: PerSource
+    detect: Texts = ()
+    forwards: Texts = ()
+    mount_cwd: bool = True
+    install: dict[str, Texts] = {}
+
+    @model_validator(mode="after")
+    def _names(self) -> Self:
+        for name in sorted(self.params):
+            if not _PARAM_NAME.fullmatch(name) or name in RESERVED | {"use"}:
+                raise ValueError(f"`{name}` cannot be the name of a param")
+        return self
+
+
+@dataclass(frozen=True, slots=True)
+class BaseWish:
+    """The base image that a purpose wants.
+
+    Attributes:
+        ref: Its reference.
+        recipe: Recipe of :mod:`envspec.engine.bootstrap` that makes it, or "" when it comes from a registry.
+    """
+
+    ref: str
+    recipe: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Purpose:
+    """One purpose, read and checked.
+
+    Attributes:
+        name: Its name.
+        matter: What it says of itself.
+        template: The Dockerfile template, blank where the front matter was, so that line numbers hold.
+        file: Path of its file.
+        builtin: Whether it ships with envspec.
+    """
+
+    name: str
+    matter: FrontMatter
+    template: str
+    file: str
+    builtin: bool
+
+    def values(self, params: Mapping[str, str], source: Source) -> dict[str, str]:
+        """Return the value of every param, sorted by name.
+
+        Args:
+            params: What the user asks for.
+            source: Where the base image comes from.
+
+        Raises:
+            SpecError: A param is unknown, does not match its pattern, or asks for what the source can't give.
+        """
+        for name in sorted(params):
+            if name not in self.matter.params:
+                raise self._unknown_param(name)
+            self._check_value(name, params[name], source)
+        return {name: params.get(name, param.default_for(source)) for name, param in sorted(self.matter.params.items())}
+
+    def base(self, params: Mapping[str, str], source: Source) -> BaseWish:
+        """Return the base image that the purpose wants from a source.
+
+        Raises:
+            SpecError: As :meth:`values`, or the reference comes out as none.
+        """
+        values = self.values(params, source)
+        if source == "bootstrap":
+            return BaseWish(f"{BASE_REPOSITORY}:{self.matter.base.bootstrap}", self.matter.base.bootstrap)
+        from envspec import template  # noqa: PLC0415 - imports jinja2, which listing purposes does not need
+
+        template.check(self.matter.base.registry, frozenset(self.matter.params), self.file)
+        ref = template.fill(self.matter.base.registry, values, self.file)
+        _check_reference(ref, self.file)
+        return BaseWish(ref)
+
+    def render(self, params: Mapping[str, str], source: Source, base_ref: str) -> str:
+        """Render the Dockerfile.
+
+        Args:
+            params: What the user asks for.
+            source: Where the base image comes from. ``local`` renders as ``registry`` does: it is the same image.
+            base_ref: Reference of the base image as the engine knows it.
+
+        Raises:
+            SpecError: As :meth:`values`, or the template or what comes out of it is refused.
+        """
+        from envspec import template  # noqa: PLC0415 - imports jinja2, which listing purposes does not need
+
+        values = self.values(params, source)
+        _check_reference(base_ref, self.file)
+        template.check(self.template, RESERVED | frozenset(values), self.file)
+        fixed = {"base": base_ref, "mounts": MOUNTS, "source": "bootstrap" if source == "bootstrap" else "registry"}
+        return template.render(self.template, values | fixed, self.file)
+
+    def _unknown_param(self, name: str) -> SpecError:
+        known = sorted(self.matter.params)
+        return SpecError(
+            f"purpose `{self.name}` has no param `{name}`",
+            code="purpose.unknown_param",
+            hint=_nearest(name, known) or (f"it has {', '.join(known)}" if known else "it has no params"),
+            where=Where(address=f"purpose.{name}"),
+        )
+
+    def _check_value(self, name: str, value: str, source: Source) -> None:
+        param = self.matter.params[name]
+        # A backslash or a line break could join or add instructions whatever the pattern lets through.
+        is_plain = len(value) <= _MAX_VALUE and value.isprintable() and "\\" not in value
+        if not is_plain or not re.fullmatch(param.pattern, value):
+            raise SpecError(
+                f"purpose `{self.name}`: {value[:60]!r} is no `{name}`",
+                code="purpose.param",
+                hint=f"{param.description}; it must match {param.pattern}, such as {param.default_for(source)!r}",
+                where=Where(address=f"purpose.{name}"),
+            )
+        offered = param.offered_by(source)
+        if offered and value not in offered:
+            other = "registry" if source == "bootstrap" else "bootstrap"
+            raise SpecError(
+                f"purpose `{self.name}`: {name} {value} cannot come from {source}, which has {', '.join(offered)}",
+                code="purpose.version",
+                hint=f"set `image_source: {other}`, ask for {' or '.join(offered)}, or leave `{name}` out",
+                where=Where(address=f"purpose.{name}"),
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class Catalogue:
+    """The purposes in reach.
+
+    Attributes:
+        directories: Where to look, first come first served.
+        builtin: The one of them that ships with envspec.
+    """
+
+    directories: tuple[Path, ...]
+    builtin: Path
+
+    def names(self) -> tuple[str, ...]:
+        """Return the names of all purposes, sorted."""
+        files = (file for directory in self.directories for file in directory.glob(f"*{SUFFIX}"))
+        names = {file.name.removesuffix(SUFFIX) for file in files}
+        return tuple(sorted(name for name in names if _NAME.fullmatch(name)))
+
+    def get(self, name: str) -> Purpose:
+        """Read a purpose.
+
+        Raises:
+            SpecError: There is none of that name, or its file is faulty.
+        """
+        if _NAME.fullmatch(name):
+            for directory in self.directories:
+                file = directory / f"{name}{SUFFIX}"
+                if file.is_file():
+                    return read(file, builtin=directory == self.builtin)
+        raise SpecError(
+            f"there is no purpose `{name[:60]}`",
+            code="purpose.unknown",
+            hint=_nearest(name, self.names()) or f"there are {', '.join(self.names())}",
+            where=Where(address="purpose"),
+        )
+
+
+def catalogue(spec_dir: Path | None) -> Catalogue:
+    """Return the purposes in reach of a spec.
+
+    Args:
+        spec_dir: Directory of the spec, ``None`` when there is no spec.
+    """
+    package = Path(__file__).parent
+    shipped = package / "_data" / "purposes"  # in a wheel
+    builtin = shipped if shipped.is_dir() else package.parent / "purposes"  # in a checkout
+    beside = () if spec_dir is None else (spec_dir / "purposes",)
+    return Catalogue((*beside, platformdirs.user_config_path("envspec") / "purposes", builtin), builtin)
+
+
+def read(file: Path, *, builtin: bool = False) -> Purpose:
+    """Read a purpose's file and check all of it.
+
+    Raises:
+        SpecError: The file cannot be read; :class:`envspec.errors.SpecFaults` holds all faults of its front matter.
+    """
+    text = _text(file)
+    found = _FRONT_MATTER.match(text)
+    if not found:
+        raise _fault("a purpose begins with front matter between two lines `---`", file, 1)
+    matter = _front_matter(found.group(1), file)
+    template = "\n" * found.group(0).count("\n") + text[found.end() :]
+    return Purpose(file.name.removesuffix(SUFFIX), matter, template, str(file), builtin)
+
+
+def _text(file: Path) -> str:
+    try:
+        with file.open("rb") as stream:
+            content = stream.read(MAX_BYTES + 1)
+        if len(content) > MAX_BYTES:
+            raise _fault(f"the file is larger than {MAX_BYTES // 1024} KiB", file)
+        return content.decode().replace("\r\n", "\n")
+    except OSError as error:
+        raise _fault(f"the file cannot be read: {error.strerror}", file) from None
+    except UnicodeDecodeError:
+        raise _fault("the file is not UTF-8", file) from None
+
+
+def _front_matter(text: str, file: Path) -> FrontMatter:
+    places: dict[tuple[str | int, ...], int] = {}
+    try:
+        depth = 0
+        for event in yaml.parse(text, yaml.SafeLoader):
+            depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+            if depth > _MAX_DEPTH or isinstance(event, yaml.AliasEvent):
+                what = "an alias" if isinstance(event, yaml.AliasEvent) else "too deep a nesting"
+                raise _fault(f"{what} has no place in front matter", file, event.start_mark.line + 2)
+        data = _plain(yaml.compose(text, yaml.SafeLoader), (), places, file)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark
+        line = mark.line + 2 if mark else 0
+        raise _fault(f"the front matter is no YAML: {error.problem}", file, line) from None
+    except yaml.YAMLError:
+        raise _fault("the front matter is no YAML", file) from None
+    try:
+        return FrontMatter.model_validate(data)
+    except ValidationError as error:
+        raise SpecFaults(tuple(sorted(_faults(error, places, file), key=lambda fault: fault.where))) from None
+
+
+def _plain(node: yaml.Node | None, path: tuple[str | int, ...], places: dict[Any, int], file: Path) -> Any:
+    """Turn a YAML node into dicts, lists and texts; a scalar stays what its author wrote."""
+    if node is None:
+        return None
+    places[path] = node.start_mark.line + 2  # the first line holds `---`
+    if isinstance(node, yaml.ScalarNode):
+        return None if node.tag.endswith(":null") else str(node.value)
+    if isinstance(node, yaml.SequenceNode):
+        return [_plain(item, (*path, index), places, file) for index, item in enumerate(node.value)]
+    result: dict[str, Any] = {}
+    for key, value in node.value:
+        name = str(key.value)
+        if name in result:
+            raise _fault(f"`{name}` is there twice, first on line {places[*path, name]}", file, key.start_mark.line + 2)
+        result[name] = _plain(value, (*path, name), places, file)
+        places[*path, name] = key.start_mark.line + 2
+    return result
+
+
+def _faults(error: ValidationError, places: Mapping[tuple[str | int, ...], int], file: Path) -> list[SpecError]:
+    faults = []
+    for item in error.errors():
+        path = tuple(item["loc"])
+        while path and path not in places:
+            path = path[:-1]
+        name = ".".join(str(part) for part in item["loc"])
+        known = sorted(FrontMatter.model_fields) if len(item["loc"]) == 1 else []
+        hint = _nearest(str(item["loc"][-1]), known) if item["type"] == "extra_forbidden" else ""
+        message = (
+            f"unknown key `{name}`" if item["type"] == "extra_forbidden" else f"{name or 'purpose'}: {item['msg']}"
+        )
+        faults.append(_fault(message, file, places.get(path, 1), hint))
+    return faults
+
+
+def _check_reference(ref: str, file: str) -> None:
+    if not _REFERENCE.fullmatch(ref):
+        raise SpecError(f"{ref[:60]!r} is no image reference", code="purpose.base", where=Where(file=file))
+
+
+def _nearest(word: str, known: tuple[str, ...] | list[str]) -> str:
+    close = difflib.get_close_matches(word, known, n=1)
+    return f"did you mean `{close[0]}`?" if close else ""
+
+
+def _fault(message: str, file: Path, line: int = 0, hint: str = "") -> SpecError:
+    return SpecError(message, code="purpose.invalid", hint=hint, where=Where(file=str(file), line=line))
