@@ -6,22 +6,17 @@ files beside the spec come first, then the user's own, then those that ship with
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
 
 import platformdirs
-import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from envspec import frontmatter
 from envspec.engine.base import CA_FILE, ENV_FILE
-from envspec.errors import SpecError, SpecFaults, Where
-
-Source = Literal["registry", "bootstrap", "local"]
-"""Where a base image comes from. A local image bears the name that it has in its registry."""
+from envspec.errors import SpecError, Where
+from envspec.frontmatter import RESERVED, FrontMatter, Source, fault, nearest
 
 SUFFIX = ".Dockerfile.j2"
 """End of a purpose's file name; the rest is its name."""
@@ -35,107 +30,10 @@ BASE_REPOSITORY = "envspec/base"
 MOUNTS = f"--mount=type=secret,id=env,target={ENV_FILE} --mount=type=secret,id=ca,target={CA_FILE}"
 """What a template prints after ``RUN`` as ``{{ mounts }}``: the host's proxies and CAs, in no layer."""
 
-RESERVED = frozenset({"base", "mounts", "source"})
-"""Names that every template has beside its params."""
-
 _MAX_VALUE = 200
-_MAX_DEPTH = 8
 _NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?")
-_PARAM_NAME = re.compile(r"[a-z][a-z0-9_]{0,38}")
 _REFERENCE = re.compile(r"[a-z0-9][A-Za-z0-9._/:@-]{0,254}")
 _FRONT_MATTER = re.compile(r"---[ \t]*\n(.*?)^---[ \t]*\n", re.DOTALL | re.MULTILINE)
-
-
-def _tuple_of(value: Any) -> Any:
-    return (value,) if isinstance(value, str) else value
-
-
-Texts = Annotated[tuple[str, ...], BeforeValidator(_tuple_of)]
-"""One text or a list of them."""
-
-
-class _Words(BaseModel):
-    """Base of the front matter's models: frozen, no unknown keys."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class PerSource(_Words):
-    """A text for each source."""
-
-    registry: str
-    bootstrap: str
-
-
-class Versions(_Words):
-    """The values that a source can give; an empty list means any."""
-
-    registry: tuple[str, ...] = ()
-    bootstrap: tuple[str, ...] = ()
-
-
-class Param(_Words):
-    """A typed param of a purpose.
-
-    Attributes:
-        description: What it means.
-        pattern: Regular expression that the whole value must match.
-        default: Its value when nothing is asked, the same for all sources or one for each.
-        versions: The values that a source can give, where it can't give all that match.
-    """
-
-    description: str
-    pattern: str
-    default: str | PerSource
-    versions: Versions = Versions()
-
-    @field_validator("pattern")
-    @classmethod
-    def _compiles(cls, value: str) -> str:
-        try:
-            re.compile(value)
-        except (re.error, RecursionError, OverflowError) as error:
-            raise ValueError(f"not a regular expression: {error}") from None
-        return value
-
-    def default_for(self, source: Source) -> str:
-        """Return the value when nothing is asked."""
-        if isinstance(self.default, str):
-            return self.default
-        return self.default.bootstrap if source == "bootstrap" else self.default.registry
-
-    def offered_by(self, source: Source) -> tuple[str, ...]:
-        """Return the values that a source can give; empty means any that match."""
-        return self.versions.bootstrap if source == "bootstrap" else self.versions.registry
-
-
-class FrontMatter(_Words):
-    """What a purpose says of itself.
-
-    Attributes:
-        summary: One line for a person.
-        params: Its params by name.
-        base: Template of the image's reference in its registry, and the recipe that bootstraps a stand-in.
-        detect: Files in a repository that show this purpose.
-        forwards: What of the user it takes along by default; empty for none.
-        mount_cwd: Whether the working directory is bound by default.
-        install: File in a repository to the commands that install it; the first file that is there counts.
-    """
-
-    summary: str = Field(min_length=1)
-    params: dict[str, Param] = {}
-    base: PerSource
-    detect: Texts = ()
-    forwards: Texts = ()
-    mount_cwd: bool = True
-    install: dict[str, Texts] = {}
-
-    @model_validator(mode="after")
-    def _names(self) -> Self:
-        for name in sorted(self.params):
-            if not _PARAM_NAME.fullmatch(name) or name in RESERVED | {"use"}:
-                raise ValueError(f"`{name}` cannot be the name of a param")
-        return self
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,7 +123,7 @@ class Purpose:
         return SpecError(
             f"purpose `{self.name}` has no param `{name}`",
             code="purpose.unknown_param",
-            hint=_nearest(name, known) or (f"it has {', '.join(known)}" if known else "it has no params"),
+            hint=nearest(name, known) or (f"it has {', '.join(known)}" if known else "it has no params"),
             where=Where(address=f"purpose.{name}"),
         )
 
@@ -283,7 +181,7 @@ class Catalogue:
         raise SpecError(
             f"there is no purpose `{name[:60]}`",
             code="purpose.unknown",
-            hint=_nearest(name, self.names()) or f"there are {', '.join(self.names())}",
+            hint=nearest(name, self.names()) or f"there are {', '.join(self.names())}",
             where=Where(address="purpose"),
         )
 
@@ -310,8 +208,8 @@ def read(file: Path, *, builtin: bool = False) -> Purpose:
     text = _text(file)
     found = _FRONT_MATTER.match(text)
     if not found:
-        raise _fault("a purpose begins with front matter between two lines `---`", file, 1)
-    matter = _front_matter(found.group(1), file)
+        raise fault("a purpose begins with front matter between two lines `---`", file, 1)
+    matter = frontmatter.parse(found.group(1), file)
     template = "\n" * found.group(0).count("\n") + text[found.end() :]
     return Purpose(file.name.removesuffix(SUFFIX), matter, template, str(file), builtin)
 
@@ -321,80 +219,14 @@ def _text(file: Path) -> str:
         with file.open("rb") as stream:
             content = stream.read(MAX_BYTES + 1)
         if len(content) > MAX_BYTES:
-            raise _fault(f"the file is larger than {MAX_BYTES // 1024} KiB", file)
+            raise fault(f"the file is larger than {MAX_BYTES // 1024} KiB", file)
         return content.decode().replace("\r\n", "\n")
     except OSError as error:
-        raise _fault(f"the file cannot be read: {error.strerror}", file) from None
+        raise fault(f"the file cannot be read: {error.strerror}", file) from None
     except UnicodeDecodeError:
-        raise _fault("the file is not UTF-8", file) from None
-
-
-def _front_matter(text: str, file: Path) -> FrontMatter:
-    places: dict[tuple[str | int, ...], int] = {}
-    try:
-        depth = 0
-        for event in yaml.parse(text, yaml.SafeLoader):
-            depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
-            if depth > _MAX_DEPTH or isinstance(event, yaml.AliasEvent):
-                what = "an alias" if isinstance(event, yaml.AliasEvent) else "too deep a nesting"
-                raise _fault(f"{what} has no place in front matter", file, event.start_mark.line + 2)
-        data = _plain(yaml.compose(text, yaml.SafeLoader), (), places, file)
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark
-        line = mark.line + 2 if mark else 0
-        raise _fault(f"the front matter is no YAML: {error.problem}", file, line) from None
-    except yaml.YAMLError:
-        raise _fault("the front matter is no YAML", file) from None
-    try:
-        return FrontMatter.model_validate(data)
-    except ValidationError as error:
-        raise SpecFaults(tuple(sorted(_faults(error, places, file), key=lambda fault: fault.where))) from None
-
-
-def _plain(node: yaml.Node | None, path: tuple[str | int, ...], places: dict[Any, int], file: Path) -> Any:
-    """Turn a YAML node into dicts, lists and texts; a scalar stays what its author wrote."""
-    if node is None:
-        return None
-    places[path] = node.start_mark.line + 2  # the first line holds `---`
-    if isinstance(node, yaml.ScalarNode):
-        return None if node.tag.endswith(":null") else str(node.value)
-    if isinstance(node, yaml.SequenceNode):
-        return [_plain(item, (*path, index), places, file) for index, item in enumerate(node.value)]
-    result: dict[str, Any] = {}
-    for key, value in node.value:
-        name = str(key.value)
-        if name in result:
-            raise _fault(f"`{name}` is there twice, first on line {places[*path, name]}", file, key.start_mark.line + 2)
-        result[name] = _plain(value, (*path, name), places, file)
-        places[*path, name] = key.start_mark.line + 2
-    return result
-
-
-def _faults(error: ValidationError, places: Mapping[tuple[str | int, ...], int], file: Path) -> list[SpecError]:
-    faults = []
-    for item in error.errors():
-        path = tuple(item["loc"])
-        while path and path not in places:
-            path = path[:-1]
-        name = ".".join(str(part) for part in item["loc"])
-        known = sorted(FrontMatter.model_fields) if len(item["loc"]) == 1 else []
-        hint = _nearest(str(item["loc"][-1]), known) if item["type"] == "extra_forbidden" else ""
-        message = (
-            f"unknown key `{name}`" if item["type"] == "extra_forbidden" else f"{name or 'purpose'}: {item['msg']}"
-        )
-        faults.append(_fault(message, file, places.get(path, 1), hint))
-    return faults
+        raise fault("the file is not UTF-8", file) from None
 
 
 def _check_reference(ref: str, file: str) -> None:
     if not _REFERENCE.fullmatch(ref):
         raise SpecError(f"{ref[:60]!r} is no image reference", code="purpose.base", where=Where(file=file))
-
-
-def _nearest(word: str, known: tuple[str, ...] | list[str]) -> str:
-    close = difflib.get_close_matches(word, known, n=1)
-    return f"did you mean `{close[0]}`?" if close else ""
-
-
-def _fault(message: str, file: Path, line: int = 0, hint: str = "") -> SpecError:
-    return SpecError(message, code="purpose.invalid", hint=hint, where=Where(file=str(file), line=line))

@@ -1,0 +1,195 @@
+"""The front matter of a purpose: its models, and reading them from YAML with the line of every fault."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+import yaml
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from envspec.errors import SpecError, SpecFaults, Where
+
+Source = Literal["registry", "bootstrap", "local"]
+"""Where a base image comes from. A local image bears the name that it has in its registry."""
+
+RESERVED = frozenset({"base", "mounts", "source"})
+"""Names that every template has beside its params."""
+
+_MAX_DEPTH = 8
+_PARAM_NAME = re.compile(r"[a-z][a-z0-9_]{0,38}")
+
+
+def _tuple_of(value: Any) -> Any:
+    return (value,) if isinstance(value, str) else value
+
+
+Texts = Annotated[tuple[str, ...], BeforeValidator(_tuple_of)]
+"""One text or a list of them."""
+
+
+class _Words(BaseModel):
+    """Base of the front matter's models: frozen, no unknown keys."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class PerSource(_Words):
+    """A text for each source."""
+
+    registry: str
+    bootstrap: str
+
+
+class Versions(_Words):
+    """The values that a source can give; an empty list means any."""
+
+    registry: tuple[str, ...] = ()
+    bootstrap: tuple[str, ...] = ()
+
+
+class Param(_Words):
+    """A typed param of a purpose.
+
+    Attributes:
+        description: What it means.
+        pattern: Regular expression that the whole value must match.
+        default: Its value when nothing is asked, the same for all sources or one for each.
+        versions: The values that a source can give, where it can't give all that match.
+    """
+
+    description: str
+    pattern: str
+    default: str | PerSource
+    versions: Versions = Versions()
+
+    @field_validator("pattern")
+    @classmethod
+    def _compiles(cls, value: str) -> str:
+        try:
+            re.compile(value)
+        except (re.error, RecursionError, OverflowError) as error:
+            raise ValueError(f"not a regular expression: {error}") from None
+        return value
+
+    def default_for(self, source: Source) -> str:
+        """Return the value when nothing is asked."""
+        if isinstance(self.default, str):
+            return self.default
+        return self.default.bootstrap if source == "bootstrap" else self.default.registry
+
+    def offered_by(self, source: Source) -> tuple[str, ...]:
+        """Return the values that a source can give; empty means any that match."""
+        return self.versions.bootstrap if source == "bootstrap" else self.versions.registry
+
+
+class FrontMatter(_Words):
+    """What a purpose says of itself.
+
+    Attributes:
+        summary: One line for a person.
+        params: Its params by name.
+        base: Template of the image's reference in its registry, and the recipe that bootstraps a stand-in.
+        detect: Files in a repository that show this purpose.
+        forwards: What of the user it takes along by default; empty for none.
+        mount_cwd: Whether the working directory is bound by default.
+        install: File in a repository to the commands that install it; the first file that is there counts.
+    """
+
+    summary: str = Field(min_length=1)
+    params: dict[str, Param] = {}
+    base: PerSource
+    detect: Texts = ()
+    forwards: Texts = ()
+    mount_cwd: bool = True
+    install: dict[str, Texts] = {}
+
+    @model_validator(mode="after")
+    def _names(self) -> Self:
+        for name in sorted(self.params):
+            if not _PARAM_NAME.fullmatch(name) or name in RESERVED | {"use"}:
+                raise ValueError(f"`{name}` cannot be the name of a param")
+        return self
+
+
+def parse(text: str, file: Path) -> FrontMatter:
+    """Read front matter.
+
+    Args:
+        text: The YAML between the two lines ``---``; the first of them is line 1 of the file.
+        file: Path of the file, for errors.
+
+    Raises:
+        SpecError: It is no YAML, or uses what front matter needs not: aliases, a deep nesting, a key twice.
+        SpecFaults: All its other faults.
+    """
+    places: dict[tuple[str | int, ...], int] = {}
+    try:
+        depth = 0
+        for event in yaml.parse(text, yaml.SafeLoader):
+            depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+            if depth > _MAX_DEPTH or isinstance(event, yaml.AliasEvent):
+                what = "an alias" if isinstance(event, yaml.AliasEvent) else "too deep a nesting"
+                raise fault(f"{what} has no place in front matter", file, _line(event.start_mark))
+        data = _plain(yaml.compose(text, yaml.SafeLoader), (), places, file)
+    except yaml.MarkedYAMLError as error:
+        raise fault(f"the front matter is no YAML: {error.problem}", file, _line(error.problem_mark)) from None
+    except yaml.YAMLError:
+        raise fault("the front matter is no YAML", file) from None
+    try:
+        return FrontMatter.model_validate(data)
+    except ValidationError as error:
+        raise SpecFaults(tuple(sorted(_faults(error, places, file), key=lambda fault: fault.where))) from None
+
+
+def _plain(node: yaml.Node | None, path: tuple[str | int, ...], places: dict[Any, int], file: Path) -> Any:
+    """Turn a YAML node into dicts, lists and texts; a scalar stays what its author wrote."""
+    if node is None:
+        return None
+    places[path] = _line(node.start_mark)
+    if isinstance(node, yaml.ScalarNode):
+        return None if node.tag.endswith(":null") else str(node.value)
+    if isinstance(node, yaml.SequenceNode):
+        return [_plain(item, (*path, index), places, file) for index, item in enumerate(node.value)]
+    result: dict[str, Any] = {}
+    for key, value in node.value:
+        name = str(key.value)
+        if name in result:
+            raise fault(f"`{name}` is there twice, first on line {places[*path, name]}", file, _line(key.start_mark))
+        result[name] = _plain(value, (*path, name), places, file)
+        places[*path, name] = _line(key.start_mark)
+    return result
+
+
+def _faults(error: ValidationError, places: Mapping[tuple[str | int, ...], int], file: Path) -> list[SpecError]:
+    known = sorted({*FrontMatter.model_fields, *Param.model_fields, *PerSource.model_fields})
+    faults = []
+    for item in error.errors():
+        path = tuple(item["loc"])
+        while path and path not in places:
+            path = path[:-1]
+        name = ".".join(str(part) for part in item["loc"])
+        if item["type"] == "extra_forbidden":
+            message, hint = f"unknown key `{name}`", nearest(str(item["loc"][-1]), known)
+        else:
+            message, hint = f"{name or 'the front matter'}: {item['msg']}", ""
+        faults.append(fault(message, file, places.get(path, 1), hint))
+    return faults
+
+
+def _line(mark: Any) -> int:
+    return mark.line + 2 if mark else 0  # marks count from 0, and the first line holds `---`
+
+
+def nearest(word: str, known: Sequence[str]) -> str:
+    """Return a hint that names the closest known word, or "" when none is close."""
+    close = difflib.get_close_matches(word, known, n=1)
+    return f"did you mean `{close[0]}`?" if close else ""
+
+
+def fault(message: str, file: Path, line: int = 0, hint: str = "") -> SpecError:
+    """Make the error for a faulty purpose file."""
+    return SpecError(message, code="purpose.invalid", hint=hint, where=Where(file=str(file), line=line))
