@@ -11,7 +11,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from envspec.engine.base import LABEL
 from envspec.errors import SpecError, Where
 
 IMPORT_CHANGES = ("ENV PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", 'CMD ["/bin/bash"]')
@@ -83,16 +82,6 @@ def missing(recipe: str = "debian-13") -> tuple[str, ...]:
     if os.geteuid() != 0 and shutil.which("newuidmap") is None:
         lacking.add("uidmap")
     return tuple(sorted(lacking))
-
-
-def labels(recipe: str) -> dict[str, str]:
-    """Return the labels that tell a bootstrapped image from a pulled one.
-
-    Raises:
-        SpecError: There is no such recipe.
-    """
-    _recipe(recipe)
-    return {f"{LABEL}kind": "base_image", f"{LABEL}recipe": recipe}
 
 
 def _recipe(name: str) -> Recipe:
