@@ -257,7 +257,7 @@ class Hidden:
         return "(hidden)"
 
 
-def to_json(value: Any) -> type_json:
+def to_json(value: Any) -> type_json:  # noqa: PLR0911 - one return a type reads best
     """Turn a value of this module, or of a kind, into plain JSON.
 
     Dataclasses become dicts in field order, enums their values, tuples lists, bytes their SHA-256 (content that

@@ -446,7 +446,8 @@ class SyncRepo:
     A clone is made in a temporary directory beside its place and moved, so that the place never holds half of one.
     Where the place is a repository with the same origin it is kept: nothing is done when ``commit`` is "" and the
     ref is checked out; else the ref is fetched and checked out. Local changes stop the operation unless ``force``.
-    The commit that HEAD is at in the end is remembered as the fact ``commit``.
+    The commit that HEAD is at in the end is remembered as the fact ``commit``, the branch checked out as the fact
+    ``branch`` ("" when detached, as after a tag or a commit).
 
     Attributes:
         url: Where from.

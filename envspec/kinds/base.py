@@ -226,6 +226,10 @@ class Kind(ABC, Generic[S]):
         """MAY: return the address under which :meth:`existing` finds a resource, where that is not its own."""
         return resource.address
 
+    def forced(self, resource: Resource, spec: S, world: Observed) -> Verdict:  # noqa: ARG002 - a hook
+        """MAY: return what ``--replace`` does to a resource that needs nothing."""
+        return Verdict(Action.UPDATE, "asked for with --replace", disruption=Disruption.WRITE)
+
     def finish(self, work: Work, context: StepContext, done: Done, *, ok: bool) -> None:
         """MAY: settle or undo a change once all others have ended, ``ok`` saying whether they ended well."""
 
@@ -267,4 +271,6 @@ def cause_of(resource: Resource, world: Observed) -> Cause:
 
 def because(cause: Cause) -> str:
     """Return a cause in words that begin a reason."""
-    return {Cause.SPEC: "the file asks for it", Cause.DRIFT: "changed by hand", Cause.ENGINE: "lost by a restart"}[cause]
+    return {Cause.SPEC: "the file asks for it", Cause.DRIFT: "changed by hand", Cause.ENGINE: "lost by a restart"}[
+        cause
+    ]

@@ -6,7 +6,7 @@ import dataclasses
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from envspec.engine.base import (
     ContainerConfig,
@@ -41,12 +41,14 @@ class ContainerSpec:
         networks: Names of the networks that it joins beside ``config.network``, sorted.
         aliases: Names under which others reach it there, sorted.
         content: Digest that the image must bear; "" when the reference alone says which image.
+        base: Reference of the image that it must be built from, "" likewise.
     """
 
     config: ContainerConfig
     networks: tuple[str, ...] = ()
     aliases: tuple[str, ...] = ()
     content: str = ""
+    base: str = ""
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -99,6 +101,12 @@ class Container(Kind[ContainerSpec]):
         reason = "; ".join(_says(d) for d in live + diffs)
         return Verdict(Action.UPDATE, reason, diffs + live, _disruption(live, diffs))
 
+    def forced(self, resource: Resource, spec: ContainerSpec, world: Observed) -> Verdict:  # noqa: ARG002 - by name
+        """Make it anew."""
+        old = _mounts(world)
+        lost = loss.lost(world, lambda path: not survives(path, old, spec.config.mounts))
+        return Verdict(Action.REPLACE, "asked for with --replace", (), Disruption.REPLACE, lost)
+
     def removal(self, address: str, world: Observed) -> Verdict | None:
         """Remove the workspace with what is in its own filesystem, or the leftovers, in which nobody worked."""
         if address == LEFTOVER:
@@ -121,7 +129,7 @@ class Container(Kind[ContainerSpec]):
         labels = {
             **names.labels(context.env, self.name, item.change.address),
             names.ORIGIN: context.origin,
-            names.SETTINGS: json.dumps(spec.settings, sort_keys=True),
+            names.SETTINGS: json.dumps(_remembered(spec), sort_keys=True),
         }
         replacement = Replacement(context, spec.config, spec.networks, spec.aliases, labels)
         if item.change.action is Action.CREATE:
@@ -137,14 +145,37 @@ class Container(Kind[ContainerSpec]):
 
     def finish(self, work: Work, context: StepContext, done: Done, *, ok: bool) -> None:
         """Give the replacement the name and remove the old container, or the other way round."""
-        if work.change.action in (Action.REPLACE, Action.UPDATE):
+        renamed = any(diff.path == "name" for diff in work.change.diff)
+        if work.change.action is Action.REPLACE or renamed:
             settle(context, RestoreEnvironment(done.memo) if done.memo else None, ok=ok)
+
+
+def inner_world(resource: Resource | None, verdict: Verdict | None, world: Observed) -> Observed:
+    """Return the world as kinds inside will find it once the workspace is as it shall be.
+
+    Args:
+        resource: The workspace as it shall be, ``None`` when there shall be none.
+        verdict: What happens to it, ``None`` when nothing does.
+        world: The world as it was observed.
+    """
+    if resource is None or verdict is None or not isinstance(resource.spec, ContainerSpec):
+        return world
+    new = resource.spec.config.mounts
+    if verdict.action is Action.REPLACE:
+        return world.renewed(lambda path: survives(path, _mounts(world), new))
+    starts = any(diff.path == "status" and diff.before != "paused" for diff in verdict.diff)
+    return world.restarted() if starts and world.inside else world
 
 
 def survives(path: str, old: tuple[Mount, ...], new: tuple[Mount, ...]) -> bool:
     """Say whether a path inside lies in a mount that both containers have at the same place."""
     holding = [mount for mount in old if loss.lies_below(path, mount.target)]
     return bool(holding) and max(holding, key=lambda mount: len(mount.target)) in new
+
+
+def _remembered(spec: ContainerSpec) -> dict[str, Any]:
+    """Return what to remember of a container, to tell drift from a changed file later."""
+    return {**spec.settings, "networks": list(spec.networks)}
 
 
 def _mounts(world: Observed) -> tuple[Mount, ...]:
@@ -167,8 +198,7 @@ def _applied(box: ContainerState, address: str, world: Observed) -> Mapping[str,
     """Return the settings as they were last applied: from the ledger, else from the label made at creation."""
     entry = world.answer.entry(address)
     if entry and isinstance(entry.data.get("settings"), dict):
-        settings: dict[str, Any] = entry.data["settings"]  # type: ignore[assignment] - checked on the line above
-        return settings
+        return cast("dict[str, Any]", entry.data["settings"])
     loaded = json.loads(box.labels.get(names.SETTINGS, "{}"))
     return loaded if isinstance(loaded, dict) else {}
 
@@ -187,23 +217,18 @@ def _image_diff(spec: ContainerSpec, box: ContainerState, world: Observed) -> tu
     same_ref = box.config.image == spec.config.image
     cause = Cause.DRIFT if same_ref else Cause.SPEC
     if spec.content:
+        base = world.images.get(spec.base)
         right = running is not None and running.labels.get(names.DIGEST) == spec.content
-        if right and _base_moved(running and running.labels.get(names.BASE), spec, world):
-            return (Diff("image", box.config.image, spec.config.image, Cause.DRIFT),)
-        return () if right else (Diff("image", box.config.image, spec.config.image, cause),)
+        if right and (base is None or (running and running.labels.get(names.BASE) == base.id)):
+            return ()
+        why = Cause.DRIFT if right else cause
+        return (Diff("image", box.config.image, spec.config.image, why),)
     if same_ref and (wanted is None or wanted.id == box.image_id):
         return ()
     if wanted is not None and wanted.id == box.image_id:
         return (Diff("image", box.config.image, spec.config.image, cause),)
     before = box.config.image if not same_ref else box.image_id
     return (Diff("image", before, spec.config.image if not same_ref else wanted and wanted.id, cause),)
-
-
-def _base_moved(base_id: str | None, spec: ContainerSpec, world: Observed) -> bool:
-    """Say whether the image that a purpose is built from is now another than the running one was built from."""
-    wanted = world.images.get(spec.config.image)
-    current = wanted.labels.get(names.BASE) if wanted and wanted.labels.get(names.DIGEST) == spec.content else None
-    return current is not None and current != base_id
 
 
 def _live_diff(
@@ -219,11 +244,12 @@ def _live_diff(
     if spec.config.network == "bridge":
         wanted["bridge"] = ()
     joined = {a.network: a.aliases for a in box.networks if a.network not in ("none", "host")}
+    before_networks = {*applied.get("networks", ()), applied.get("network", "")}
     for network in sorted(wanted.keys() | joined.keys()):
         now, then = joined.get(network), wanted.get(network)
         if now is None or then is None or not set(then) <= set(now):
             before, after = (None if x is None else list(x) for x in (now, then))
-            cause = Cause.SPEC if (network in applied.get("networks", ())) == (then is None) else Cause.DRIFT
+            cause = Cause.SPEC if (network in before_networks) == (then is None) else Cause.DRIFT
             diffs.append(Diff(f"networks.{network}", before, after, cause))
     return tuple(diffs)
 
@@ -293,10 +319,10 @@ def _update(item: Work, spec: ContainerSpec, context: StepContext) -> Done:
         context.engine.unpause(box.id)
     elif not box.running:
         _start(box, context)
-    note = record(item.resource, settings={**spec.settings, "networks": list(spec.networks)}) if item.resource else None
-    if note:
-        context_of = dataclasses.replace(context, workspace=box.id)
-        context_of.perform(item.change.address, WriteRecords((note,)))
+    if item.resource and wanted.keys() - {"status", "name"}:
+        note = record(item.resource, settings=_remembered(spec))
+        inside = dataclasses.replace(context, workspace=box.id)
+        inside.perform(item.change.address, WriteRecords((note,)))
     return Done(", ".join(sorted(wanted)), workspace=box.id)
 
 

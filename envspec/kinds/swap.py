@@ -7,7 +7,6 @@ one is stopped, not removed, while the new one is made ready.
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -58,12 +57,12 @@ class Replacement:
             box = self.create(names.container(self.context.env))
             engine.start(box)
             return Done("created", workspace=box)
-        for box_left in self.context.observed.leftovers:
-            if box_left.name == names.next_container(self.context.env):
-                engine.remove_container(box_left.id)
+        spare = _spare_name(self.context.env, old)
+        for leftover in self.context.observed.leftovers:
+            if leftover.name == spare:
+                engine.remove_container(leftover.id)
         carried = engine.perform(old.id, state).stdout if old.running else b""
         kept = engine.perform(old.id, environment).stdout if old.running else b""
-        spare = _spare_name(self.context.env, old)
         box = self.create(spare)
         shared = _clashing(old, self.config)
         try:
@@ -123,4 +122,4 @@ def _revive(context: StepContext, old: ContainerState, restore: RestoreEnvironme
         return
     engine.start(old.id)
     if restore:
-        engine.perform(dataclasses.replace(context, workspace=old.id).workspace, restore)
+        engine.perform(old.id, restore)

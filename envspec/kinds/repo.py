@@ -1,0 +1,162 @@
+"""Git repositories, cloned inside; local work in them is never overwritten unasked."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from envspec.engine.base import LedgerEntry, Questions, RemoveRepo, RepoFact, RepoQuestion, SyncRepo
+from envspec.kinds import loss
+from envspec.kinds.base import (
+    Done,
+    Kind,
+    Observed,
+    StepContext,
+    Verdict,
+    Work,
+    cause_of,
+    ledger_addresses,
+    record,
+    spec_of,
+)
+from envspec.model import Action, Cause, Diff, Disruption, Resource
+
+CLONE_DEADLINE = 1800.0
+"""Seconds that a clone may take."""
+
+
+@dataclass(frozen=True, slots=True)
+class RepoSpec:
+    """A repository.
+
+    Attributes:
+        url: Where from, as seen from inside.
+        path: Absolute path of the work tree.
+        ref: Branch, tag or commit; "" for the default branch.
+        depth: Commits to fetch; 0 for all.
+        uid: Numeric owner.
+        gid: Numeric group.
+    """
+
+    url: str
+    path: str
+    ref: str
+    depth: int
+    uid: int
+    gid: int
+
+    @property
+    def pinned(self) -> bool:
+        """Whether the ref is a full commit, which can only ever mean one thing."""
+        return re.fullmatch(r"[0-9a-f]{40}|[0-9a-f]{64}", self.ref) is not None
+
+
+class Repo(Kind[RepoSpec]):
+    """A branch that moved upstream is no drift, nor is a commit on top; a HEAD that left what was cloned is."""
+
+    name = "repo"
+    inside = True
+
+    def existing(self, world: Observed) -> tuple[str, ...]:
+        """Return the repositories that the ledger knows."""
+        return ledger_addresses(self.name, world)
+
+    def actual(self, address: str, spec: RepoSpec | None, world: Observed) -> Any:
+        """Return origin, HEAD, branch and how much local work there is."""
+        fact = world.answer.repos.get(spec.path if spec else address.split(".", 1)[1])
+        if fact is None:
+            return None
+        return {"state": fact.state, "origin": fact.origin, "head": fact.head, "branch": fact.branch}
+
+    def questions(self, resource: Resource, spec: RepoSpec) -> Questions:
+        """Ask for the repository."""
+        return Questions(repos=(RepoQuestion(spec.path, resource.address),), declared=(spec.path,))
+
+    def recorded_questions(self, entry: LedgerEntry) -> Questions:
+        """Ask for a repository that is to go."""
+        path = entry.address.split(".", 1)[1]
+        return Questions(repos=(RepoQuestion(path, entry.address),), declared=(path,))
+
+    def diff(self, resource: Resource, spec: RepoSpec, world: Observed) -> Verdict | None:
+        """Compare what is cloned with what shall be."""
+        fact = world.answer.repos.get(spec.path)
+        entry = world.answer.entry(resource.address)
+        cause = cause_of(resource, world)
+        if fact is None or fact.state == "empty":
+            why = "it was removed" if entry else f"clone {spec.url}"
+            return Verdict(Action.CREATE, why, (Diff("head", None, spec.ref or "HEAD", cause),), Disruption.WRITE)
+        if fact.state != "repo":
+            other = (f"{spec.path} (not a repository)",)
+            return Verdict(Action.REPLACE, "something else is there", (), Disruption.REPLACE, other)
+        if fact.origin != spec.url:
+            diff = (Diff("origin", fact.origin, spec.url, cause),)
+            return Verdict(Action.REPLACE, "it comes from elsewhere", diff, Disruption.REPLACE, _work(spec.path, fact))
+        if entry and entry.data.get("ref") == spec.ref:
+            return self._moved(spec, fact, entry, resource)
+        if entry is None and not spec.ref:
+            return Verdict(Action.UPDATE, "cloned already: recorded as ours", (), Disruption.NONE)
+        before = str(entry.data.get("ref") or "HEAD") if entry else fact.branch or fact.head[:12]
+        lost = _uncommitted(spec.path, fact)
+        diff = (Diff("ref", before, spec.ref or "HEAD", cause),)
+        return Verdict(Action.UPDATE, f"ref: {before} → {spec.ref or 'HEAD'}", diff, Disruption.UPDATE, lost)
+
+    def _moved(self, spec: RepoSpec, fact: RepoFact, entry: LedgerEntry, resource: Resource) -> Verdict | None:
+        commit = entry.facts.get("commit", "")
+        branch = entry.facts.get("branch", "")
+        away = fact.head != commit if spec.pinned or not branch else not fact.descends
+        if away:
+            diff = (Diff("head", fact.head[:12], commit[:12], Cause.DRIFT),)
+            why = f"HEAD was moved from {commit[:12]} to {fact.head[:12]}"
+            return Verdict(Action.UPDATE, why, diff, Disruption.UPDATE, _uncommitted(spec.path, fact))
+        if branch and fact.branch != branch:
+            diff = (Diff("branch", fact.branch or None, branch, Cause.DRIFT),)
+            why = f"another branch is checked out: {fact.branch or 'none'}"
+            return Verdict(Action.UPDATE, why, diff, Disruption.UPDATE, _uncommitted(spec.path, fact))
+        if entry.digest != resource.digest:
+            return Verdict(Action.UPDATE, "recorded as applied", (), Disruption.NONE)
+        return None
+
+    def removal(self, address: str, world: Observed) -> Verdict | None:
+        """Remove the work tree; local work in it has to be given up by name."""
+        path = address.split(".", 1)[1]
+        lost = loss.below(path, world) if world.inside is not None else ()
+        return Verdict(Action.DELETE, "no longer in the file", disruption=Disruption.REPLACE, data_loss=lost)
+
+    def apply(self, work: tuple[Work, ...], context: StepContext) -> Done:
+        """Clone, check out, or remove."""
+        (item,) = work
+        change = item.change
+        path = change.address.split(".", 1)[1]
+        if change.action is Action.DELETE:
+            context.perform(change.address, RemoveRepo(change.address, path))
+            return Done("removed")
+        spec = spec_of(item, RepoSpec)
+        assert item.resource is not None
+        if change.action is Action.REPLACE:
+            context.perform(change.address, RemoveRepo(change.address, path))
+        note = record(item.resource, path=spec.path, ref=spec.ref)
+        commit = _target(item, spec, context)
+        force = bool(change.data_loss)
+        sync = SyncRepo(spec.url, spec.path, spec.ref, spec.depth, commit, force, spec.uid, spec.gid, note)
+        context.perform(change.address, sync, deadline=CLONE_DEADLINE)
+        return Done(f"{spec.url} {spec.ref}".strip())
+
+
+def _target(item: Work, spec: RepoSpec, context: StepContext) -> str:
+    """Return the commit to go back to after drift, "" to take what the ref says now."""
+    drifted = any(d.cause is Cause.DRIFT and d.path in ("head", "branch") for d in item.change.diff)
+    if spec.pinned:
+        return spec.ref
+    entry = context.observed.answer.entry(item.change.address)
+    return entry.facts.get("commit", "") if drifted and entry and item.change.action is Action.UPDATE else ""
+
+
+def _uncommitted(path: str, fact: RepoFact) -> tuple[str, ...]:
+    number = fact.dirty
+    return (f"{path} ({number} uncommitted {'change' if number == 1 else 'changes'})",) if number else ()
+
+
+def _work(path: str, fact: RepoFact) -> tuple[str, ...]:
+    unpushed = (f"{path} ({fact.unpushed} unpushed)",) if fact.unpushed else ()
+    return _uncommitted(path, fact) + unpushed
