@@ -94,7 +94,7 @@ class FrontMatter(_Words):
         params: Its params by name.
         base: Template of the image's reference in its registry, and the recipe that bootstraps a stand-in.
         detect: Files in a repository that show this purpose.
-        forwards: What of the user it takes along by default; empty for none.
+        forwards: What of the user it takes along; empty for nothing, ``None`` to leave that to the spec's defaults.
         mount_cwd: Whether the working directory is bound by default.
         install: File in a repository to the commands that install it; the first file that is there counts.
     """
@@ -103,7 +103,7 @@ class FrontMatter(_Words):
     params: dict[str, Param] = {}
     base: PerSource
     detect: Texts = ()
-    forwards: Texts = ()
+    forwards: Texts | None = None
     mount_cwd: bool = True
     install: dict[str, Texts] = {}
 

@@ -62,6 +62,8 @@ def argv(recipe: str, target_tar: Path) -> list[str]:
         "--variant=minbase",
         f"--include={','.join(wanted.include)}",
         f"--keyring={wanted.keyring}",
+        # mmdebstrap copies the host's; an image holds nothing of a host, and the engine writes both at start.
+        '--customize-hook=rm "$1"/etc/hostname "$1"/etc/resolv.conf',
         wanted.suite,
         str(target_tar),
     ]
