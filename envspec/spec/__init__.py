@@ -1,0 +1,1 @@
+"""The spec: the words of the file, and loading it with the line of every fault."""

@@ -1,0 +1,314 @@
+"""The words of a spec: what an author may write, checked and normalised, with nothing resolved yet.
+
+A :class:`Spec` holds what the file says. Defaults that depend on the purpose or the host stay open (``None``).
+``Spec.model_validate(spec.model_dump(mode="json")) == spec`` holds for every spec.
+"""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import combinations
+from typing import Annotated, Literal
+
+from pydantic import BeforeValidator, ConfigDict, Field, ValidationInfo, WithJsonSchema, field_validator
+
+from envspec.spec import names
+from envspec.spec.forms import ConfigFile, Form, Health, Mount, Port, Purpose, Repo, Security, SetupCommand, Volume
+from envspec.spec.values import (
+    GIB,
+    Cpus,
+    Fault,
+    Flag,
+    Memory,
+    Pids,
+    SharedMemory,
+    Text,
+    bad,
+    choice,
+    flag,
+    is_null,
+    listed,
+    mapped,
+    optional,
+    same,
+    shown,
+    text,
+    wrong,
+)
+
+VERSION = 1
+"""The format of spec files that this version reads."""
+
+FORMS: Mapping[str, type[Form]] = {
+    "purpose": Purpose,
+    "mounts": Mount,
+    "volumes": Volume,
+    "ports": Port,
+    "repos": Repo,
+    "config_files": ConfigFile,
+    "setup_commands": SetupCommand,
+    "health": Health,
+    "security": Security,
+}
+"""The keys of a spec whose values have keys of their own."""
+
+LATER = frozenset(
+    ["compose", "dotfiles", "env_passthrough", "forward_gh", "forward_git", "forward_ssh", "repo_url", "trust", "ttl"],
+)
+"""Keys of the format that this version does not know yet."""
+
+_EVERYWHERE = frozenset({"0.0.0.0", "::"})
+
+
+def _version(value: object) -> int:
+    """Read the format of the file."""
+    if str(value) != str(VERSION):
+        raise wrong(
+            Fault("spec.version", f"{shown(value)} is not a format that this envspec reads", f"write `{VERSION}`")
+        )
+    return VERSION
+
+
+def _env(value: object) -> object:
+    """Take a mapping of variables, and say what to do about forms of Compose or of later versions."""
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        raise bad("a mapping belongs here, not a list", "write `NAME: value`, one a line, without dashes")
+    for name, inner in value.items() if isinstance(value, Mapping) else ():
+        if isinstance(inner, Mapping) and {"from_env", "from_file"} & set(inner):
+            message = f"the value of {shown(name)} comes from elsewhere, which is not supported by this version"
+            raise wrong(Fault("spec.not_supported", message, "write the value itself, if it is no secret", (name,)))
+    return mapped(value)
+
+
+def _hosts(value: object) -> object:
+    """Take a mapping of names to addresses, or a list of ``name:address``."""
+    if is_null(value) or isinstance(value, str | Mapping) or not isinstance(value, Sequence):
+        return mapped(value)
+    hosts: dict[str, str] = {}
+    for index, item in enumerate(value):
+        name, colon, address = text(item).partition(":")
+        if not colon or name in hosts:
+            what = "is given twice" if colon else "is not `name:address`"
+            raise wrong(Fault("spec.value", f"{shown(name)} {what}", "write one `name:address` a host", (index,)))
+        hosts[name] = address
+    return hosts
+
+
+def _unmixed_paths(value: object) -> object:
+    """Take a mapping of paths, and refuse two spellings of one path, which a dict would silently merge."""
+    files = mapped(value)
+    seen: dict[str, str] = {}
+    for path in files if isinstance(files, Mapping) else ():
+        normal = posixpath.normpath(str(path))
+        if normal in seen:
+            message = f"{shown(path)} and {shown(seen[normal])} are one file"
+            raise wrong(Fault("spec.collision", message, "keep one of them", (path, "[key]")))
+        seen[normal] = str(path)
+    return files
+
+
+def _repeated(keys: Iterable[tuple[tuple[str | int, ...], str]], what: str, hint: str) -> Iterator[Fault]:
+    """Yield a fault for each key that was there before; keys come with their place."""
+    seen: set[str] = set()
+    for at, key in keys:
+        if key in seen:
+            yield Fault("spec.collision", f"{shown(key)} {what}", hint, at)
+        seen.add(key)
+
+
+def _raise_any(faults: Iterable[Fault]) -> None:
+    if found := tuple(faults):
+        raise wrong(*found)
+
+
+def _list(read: Callable[[object], object] = listed) -> BeforeValidator:
+    return BeforeValidator(read)
+
+
+class Spec(Form):
+    """An environment, as its file describes it."""
+
+    model_config = ConfigDict(title="envspec environment")
+
+    version: Annotated[int, BeforeValidator(_version), WithJsonSchema({"const": VERSION})] = VERSION
+    """Format of this file."""
+    name: Annotated[
+        str | None,
+        BeforeValidator(optional(names.slug)),
+        WithJsonSchema({"anyOf": [{"type": "string", "pattern": f"^{names.SLUG}$"}, {"type": "null"}]}),
+    ] = None
+    """Name of the environment; by default that of this file's directory."""
+    image: Annotated[
+        str | None, BeforeValidator(optional(names.image)), WithJsonSchema({"type": ["string", "null"]})
+    ] = None
+    """Image to start from, instead of a purpose."""
+    purpose: Annotated[Purpose | None, BeforeValidator(optional(same)), Field(validate_default=True)] = None
+    """What the environment is for: a name such as `python`, or `use` with parameters."""
+    image_source: Annotated[
+        Literal["auto", "local", "registry", "bootstrap"],
+        BeforeValidator(choice("auto", "local", "registry", "bootstrap")),
+    ] = "auto"
+    """Where base images come from: what is local, a registry, or made from the distribution's package mirror."""
+    workspace: names.Workspace = "/workspace"
+    """Working directory in the container."""
+    mount_cwd: Annotated[
+        bool | None, BeforeValidator(optional(flag)), WithJsonSchema({"type": ["boolean", "null"]})
+    ] = None
+    """Whether this file's directory is bound at `workspace`, or a named volume is; by default the purpose decides."""
+    mounts: Annotated[tuple[Mount, ...], BeforeValidator(listed)] = ()
+    """Directories and files of the host, mounted in the container."""
+    volumes: Annotated[tuple[Volume, ...], BeforeValidator(listed)] = ()
+    """Named volumes, kept when the container is replaced."""
+    ports: Annotated[tuple[Port, ...], BeforeValidator(listed)] = ()
+    """Ports published on the host."""
+    env: Annotated[dict[names.Variable, Text], BeforeValidator(_env)] = Field(default_factory=dict)
+    """Environment variables; every value is kept as written."""
+    repos: Annotated[tuple[Repo, ...], BeforeValidator(listed)] = ()
+    """Git repositories to clone."""
+    config_files: Annotated[dict[names.FilePath, ConfigFile], BeforeValidator(_unmixed_paths)] = Field(
+        default_factory=dict
+    )
+    """Files in the container, by absolute path."""
+    setup_commands: Annotated[tuple[SetupCommand, ...], BeforeValidator(listed)] = ()
+    """Commands that set the environment up, in this order."""
+    health: Annotated[Health | None, BeforeValidator(optional(same))] = None
+    """How to tell that the environment is ready."""
+    user: names.User = "host"
+    """Whom everything but setup runs as: `host` (your own uid and gid), `root`, or `uid:gid`."""
+    memory: Memory = Field(default=4 * GIB, json_schema_extra={"default": "4g"})
+    """Limit on memory, swap included; `none` lifts it."""
+    cpus: Cpus = None
+    """Limit on processors, such as `1.5`."""
+    pids: Pids = 256
+    """Limit on processes; `none` lifts it."""
+    shm_size: SharedMemory = None
+    """Size of `/dev/shm`; by default the engine decides."""
+    gpu: Flag = False
+    """Whether the container is given all GPUs of the host."""
+    network: Annotated[Literal["bridge", "none", "host"], BeforeValidator(choice("bridge", "none", "host"))] = "bridge"
+    """How the container reaches out."""
+    add_hosts: Annotated[
+        dict[names.HostName, names.HostAddress],
+        BeforeValidator(_hosts),
+        WithJsonSchema(
+            {
+                "anyOf": [
+                    {"type": "array", "items": {"type": "string", "pattern": "^[^:]+:.+$"}},
+                    {"type": "object", "additionalProperties": {"type": "string"}},
+                    {"type": "null"},
+                ]
+            }
+        ),
+    ] = Field(default_factory=dict)
+    """Extra lines of `/etc/hosts`: `name:address` each, or a mapping; `host-gateway` is the host."""
+    networks: Annotated[tuple[names.NetworkName, ...], BeforeValidator(listed)] = ()
+    """Named networks to join besides."""
+    security: Security = Field(default_factory=Security)
+    """What the container may do: the profile `dev` or `strict`, or a mapping."""
+    persistent: Flag = False
+    """Whether the environment survives the end of its session."""
+
+    @field_validator("purpose")
+    @classmethod
+    def _one_start(cls, purpose: Purpose | None, info: ValidationInfo) -> Purpose | None:
+        if "image" in info.data and (purpose is None) == (info.data["image"] is None):
+            if purpose is None:
+                hint = "write `purpose: python` (`envspec purposes` lists them), or `image: debian:13`"
+                raise wrong(Fault("spec.no_purpose", "the file has neither `purpose` nor `image`", hint))
+            raise wrong(Fault("spec.collision", "`purpose` and `image` exclude each other", "keep one of them"))
+        return purpose
+
+    @field_validator("mounts", "volumes")
+    @classmethod
+    def _targets_apart(cls, value: Sequence[Mount | Volume], info: ValidationInfo) -> Sequence[Mount | Volume]:
+        earlier = [((), info.data[key]) for key in ("workspace",) if key in info.data]
+        earlier += [((), mount.container) for mount in info.data.get("mounts", ())]
+        own = [((index, "container"), item.container) for index, item in enumerate(value)]
+        _raise_any(_repeated([*earlier, *own], "is mounted twice", "give each a `container` path of its own"))
+        return value
+
+    @field_validator("volumes")
+    @classmethod
+    def _volumes_apart(cls, volumes: tuple[Volume, ...]) -> tuple[Volume, ...]:
+        keys = [((index, "name"), volume.name) for index, volume in enumerate(volumes)]
+        _raise_any(
+            _repeated([((), "workspace"), *keys], "is taken by another volume", "give each volume a name of its own")
+        )
+        return volumes
+
+    @field_validator("ports")
+    @classmethod
+    def _ports_apart(cls, ports: tuple[Port, ...]) -> tuple[Port, ...]:
+        faults = [
+            Fault(
+                "spec.collision",
+                f"port {later.host or later.container}/{later.protocol} is published twice",
+                "choose another port of the host, or take one of the two lines out",
+                (index, "host"),
+            )
+            for (_, first), (index, later) in combinations(enumerate(ports), 2)
+            if _collide(first, later)
+        ]
+        _raise_any(faults)
+        return ports
+
+    @field_validator("repos")
+    @classmethod
+    def _repos_apart(cls, repos: tuple[Repo, ...], info: ValidationInfo) -> tuple[Repo, ...]:
+        root = info.data.get("workspace", "/workspace")
+        keys = [((index, "path"), posixpath.normpath(posixpath.join(root, r.path))) for index, r in enumerate(repos)]
+        _raise_any(_repeated(keys, "is taken by another repository", "give each a `path` of its own"))
+        return repos
+
+    @field_validator("config_files")
+    @classmethod
+    def _files_apart(cls, files: dict[str, ConfigFile], info: ValidationInfo) -> dict[str, ConfigFile]:
+        taken = {str(info.data.get("workspace", ""))}
+        taken |= {posixpath.join(info.data.get("workspace", "/"), repo.path) for repo in info.data.get("repos", ())}
+        taken |= {str(parent) for path in files for parent in _parents(path)}
+        _raise_any(
+            Fault("spec.collision", f"{shown(path)} is a directory too", "choose another path", (path, "[key]"))
+            for path in files
+            if path in taken
+        )
+        return files
+
+    @field_validator("network")
+    @classmethod
+    def _ports_need_bridge(cls, network: str, info: ValidationInfo) -> str:
+        if network != "bridge" and info.data.get("ports"):
+            raise wrong(
+                Fault(
+                    "spec.collision",
+                    f"`ports` cannot be published with the network `{network}`",
+                    "take `ports` out, or write `network: bridge`",
+                )
+            )
+        return network
+
+    @field_validator("networks")
+    @classmethod
+    def _networks_need_bridge(cls, networks: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+        network = info.data.get("network", "bridge")
+        if networks and network != "bridge":
+            message = f"no other network can be joined with the network `{network}`"
+            raise wrong(Fault("spec.collision", message, "take `networks` out, or write `network: bridge`"))
+        keys = [((index,), name) for index, name in enumerate(networks)]
+        _raise_any(_repeated(keys, "is joined twice", "take one of the two lines out"))
+        return networks
+
+
+def _collide(first: Port, later: Port) -> bool:
+    """Say whether two ports cannot both be published."""
+    if first == later:
+        return True
+    addresses = {first.address, later.address}
+    meet = len(addresses) == 1 or bool(addresses & _EVERYWHERE)
+    return first.host == later.host != 0 and first.protocol == later.protocol and meet
+
+
+def _parents(path: str) -> Iterator[str]:
+    """Yield the directories above a path, without the root."""
+    while (path := posixpath.dirname(path)) != "/":
+        yield path
