@@ -1,0 +1,1 @@
+"""The command line: parses, calls :mod:`envspec.api`, shows what comes back."""

@@ -16,7 +16,7 @@ from typing import Any
 from envspec import host
 from envspec.engine.base import Completed
 from envspec.errors import UsageError
-from envspec.preflight.run import run_command
+from envspec.preflight.run import NOT_FOUND, TIMED_OUT, run_command
 from envspec.preflight.steps import has_subids, steps
 from envspec.preflight.system import System, read_system
 from envspec.preflight.values import Check, Need, Run, State
@@ -70,7 +70,7 @@ def check_system(system: System, run: Run, *, registry: Callable[[], bool]) -> t
         _plugin(info, "compose", Need.COMPOSE, "services are run"),
         _limits(info),
         _disk(info),
-        _registry(system, registry),
+        _registry(registry),
         _bootstrap(system),
         _trust(system),
         _git(system),
@@ -81,7 +81,7 @@ def check_system(system: System, run: Run, *, registry: Callable[[], bool]) -> t
 def _ask(system: System, run: Run) -> tuple[Completed, Info]:
     """Return the end of ``docker info`` and what it told, empty where it told nothing."""
     if "docker" not in system.tools:
-        return Completed(127), {}
+        return Completed(NOT_FOUND), {}
     answer = run((system.tools["docker"], "info", "--format", "{{json .}}"), deadline=INFO_DEADLINE)
     try:
         info = json.loads(answer.stdout)
@@ -100,8 +100,8 @@ def _cli(system: System, info: Info) -> Check:
 def _daemon(system: System, answer: Completed, info: Info) -> Check:
     if info.get("ServerVersion"):
         return Check("engine", State.OK, f"answers at {system.docker_host or DEFAULT_SOCKET}")
-    if answer.code == 124:
-        return Check("engine", State.FAIL, f"does not answer within {INFO_DEADLINE:.0f} s", (Need.START,))
+    if answer.code == TIMED_OUT:
+        return Check("engine", State.FAIL, f"hangs: no answer within {INFO_DEADLINE:.0f} s; restart it")
     if system.remote:
         said = answer.stderr.decode(errors="replace").strip() or "no answer"
         return Check("engine", State.FAIL, f"{system.docker_host} (from DOCKER_HOST): {said}")
@@ -174,29 +174,23 @@ def _disk(info: Info) -> Check:
     return Check("disk", State.OK, detail)
 
 
-def _registry(system: System, registry: Callable[[], bool]) -> Check:
+def _registry(registry: Callable[[], bool]) -> Check:
     if registry():
         return Check("registry", State.OK, "Docker Hub can be reached")
-    detail = "Docker Hub cannot be reached: base images that are not local are made from the Debian mirror"
-    if "mmdebstrap" in system.tools:
-        return Check("registry", State.WARN, detail)
-    return Check("registry", State.WARN, f"{detail}, once mmdebstrap is installed", (Need.BOOTSTRAP,))
+    detail = "Docker Hub cannot be reached: base images that are not here are made from the Debian mirror"
+    return Check("registry", State.WARN, detail)
 
 
 def _bootstrap(system: System) -> Check:
-    needs: list[Need] = []
-    if "mmdebstrap" not in system.tools:
-        needs.append(Need.BOOTSTRAP)
-    if not system.root:
-        if "newuidmap" not in system.tools:
-            needs.append(Need.UIDMAP)
-        if not (has_subids(system, system.subuid) and has_subids(system, system.subgid)):
-            needs.append(Need.SUBID)
+    lacking = {Need.BOOTSTRAP: [name for name in system.bootstrap_lacks if name != "uidmap"]}
+    lacking[Need.UIDMAP] = [name for name in system.bootstrap_lacks if name == "uidmap"]
+    has_ids = system.root or (has_subids(system, system.subuid) and has_subids(system, system.subgid))
+    lacking[Need.SUBID] = [] if has_ids else [f"a range of subordinate ids for {system.user}"]
+    needs = tuple(need for need, names in lacking.items() if names)
     if not needs:
-        return Check("bootstrap", State.OK, f"mmdebstrap at {system.tools['mmdebstrap']}")
-    words = {Need.BOOTSTRAP: "mmdebstrap", Need.UIDMAP: "newuidmap", Need.SUBID: f"a range of ids for {system.user}"}
-    lacking = ", ".join(words[need] for need in needs)
-    return Check("bootstrap", State.WARN, f"base images cannot be made without a registry: no {lacking}", tuple(needs))
+        return Check("bootstrap", State.OK, "base images can be made without a registry")
+    told = ", ".join(name for names in lacking.values() for name in names)
+    return Check("bootstrap", State.WARN, f"no base image can be made without a registry; missing: {told}", needs)
 
 
 def _trust(system: System) -> Check:

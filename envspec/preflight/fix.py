@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from envspec.preflight.checks import check
-from envspec.preflight.run import run_command
+from envspec.preflight.run import TIMED_OUT, run_command
 from envspec.preflight.steps import start_commands, steps, supported
 from envspec.preflight.system import System, read_system
 from envspec.preflight.values import Check, Command, Need, Run, Say, State
@@ -108,12 +108,27 @@ def _starts(command: Command, system: System) -> bool:
 def _do(system: System, command: Command, run: Run, say: Say) -> bool:
     """Run one command, show what it prints, and say whether it went well."""
     say(f"+ {command.text(sudo=not system.root).splitlines()[0]}")
-    argv = command.argv if system.root or not command.root else (system.tools["sudo"], "-n", *command.argv)
-    done = run(argv, deadline=command.deadline, stdin=command.stdin.encode(), on_line=lambda line: say(f"  {line}"))
+    done = run(
+        _argv(system, command),
+        deadline=command.deadline + SUDO_DEADLINE,
+        stdin=command.stdin.encode(),
+        on_line=lambda line: say(f"  {line}"),
+    )
     if done.code:
-        ended = f"did not end within {command.deadline:.0f} s" if done.code == 124 else f"failed with code {done.code}"
+        ended = (
+            f"did not end within {command.deadline:.0f} s"
+            if done.code == TIMED_OUT
+            else f"failed with code {done.code}"
+        )
         say(f"  ({command.why}: {ended})")
     return done.code == 0
+
+
+def _argv(system: System, command: Command) -> tuple[str, ...]:
+    """Return what to run: a user may not end what sudo began, so timeout(1) does that as root."""
+    if system.root or not command.root:
+        return command.argv
+    return (system.tools["sudo"], "-n", "timeout", "--kill-after=5", f"{command.deadline:.0f}", *command.argv)
 
 
 def _start(system: System, engine_name: str, host: Host, say: Say) -> None:

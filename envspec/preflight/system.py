@@ -12,10 +12,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from envspec.engine import bootstrap
+
 SBIN = ("/usr/local/sbin", "/usr/sbin", "/sbin")
 """Where daemons lie; not on the PATH of a Debian user."""
 
-TOOLS = ("docker", "dockerd", "git", "mmdebstrap", "newuidmap", "service", "sudo")
+TOOLS = ("docker", "dockerd", "git", "service", "sudo")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +55,7 @@ class System:
         subgid: Text of ``/etc/subgid``.
         docker_host: The variable ``DOCKER_HOST``, or "".
         certificates: Whether the host has a bundle of CA certificates.
+        bootstrap_lacks: Packages that are missing to make a base image.
     """
 
     os_release: Mapping[str, str] = field(default_factory=dict)
@@ -68,6 +71,7 @@ class System:
     subgid: str = ""
     docker_host: str = ""
     certificates: bool = True
+    bootstrap_lacks: tuple[str, ...] = ()
 
     @property
     def root(self) -> bool:
@@ -97,7 +101,6 @@ def read_system() -> System:
     """Read the facts of this host. Missing files count as empty; nothing is run."""
     uid = os.geteuid()
     user = _login(uid)
-    root = Path("/etc/apt")
     return System(
         os_release=parse_os_release(_text(Path("/etc/os-release")) or _text(Path("/usr/lib/os-release"))),
         uid=uid,
@@ -105,13 +108,14 @@ def read_system() -> System:
         groups=frozenset(_group_names(os.getgroups())),
         member_of=frozenset(group.gr_name for group in grp.getgrall() if user in group.gr_mem),
         tools=_find_tools(),
-        sources=read_sources(root),
+        sources=read_sources(Path("/etc/apt")),
         docker_ce=Path("/var/lib/dpkg/info/docker-ce.list").exists(),
         systemd=Path("/run/systemd/system").is_dir(),
         subuid=_text(Path("/etc/subuid")),
         subgid=_text(Path("/etc/subgid")),
         docker_host=os.environ.get("DOCKER_HOST", ""),
         certificates=Path("/etc/ssl/certs/ca-certificates.crt").exists(),
+        bootstrap_lacks=bootstrap.missing(),
     )
 
 

@@ -1,0 +1,21 @@
+"""``envspec connect``: the command that takes a person inside."""
+
+from __future__ import annotations
+
+import click
+
+from envspec.cli import options, output
+
+
+@click.command()
+@options.env_argument
+@options.json_option
+def command(env: str, as_json: bool) -> None:
+    """Print the exact command that opens the best shell that ENV has; it works without envspec."""
+    from envspec import api  # noqa: PLC0415 - completion and --help do without the core
+
+    info = api.connect_command(env)
+    if as_json:
+        output.print_result(info)
+    else:
+        click.echo(info.command)

@@ -1,0 +1,61 @@
+"""``envspec destroy``: remove an environment and what belongs to it."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from envspec.cli import options, output
+from envspec.errors import Refused, UsageError
+
+
+@click.command()
+@click.argument("env", required=False, shell_complete=options.complete_environment)
+@click.option("--all", "every", is_flag=True, help="Destroy every environment on the engine.")
+@options.yes_option
+@options.volumes_option
+@options.loss_option
+@click.option("--verbose", "-v", is_flag=True, help="Show what the steps print.")
+@options.json_option
+def command(
+    env: str | None,
+    every: bool,
+    yes: bool,
+    volumes: bool,
+    allow_data_loss: tuple[str, ...],
+    verbose: bool,
+    as_json: bool,
+) -> None:
+    """Remove ENV, a name or a file: its container, its networks, and with --volumes its volumes.
+
+    Files on the host are never touched. Work that is nowhere else stops it unless --allow-data-loss names the address.
+    """
+    from envspec import api  # noqa: PLC0415 - completion and --help do without the core
+    from envspec.cli import work  # noqa: PLC0415 - the same
+
+    if (env is None) is not every:
+        raise UsageError("name one environment, or ask for --all", hint="`envspec list` names them")
+    names = _all_names(yes=yes) if every else (env or "",)
+    chosen = api.Options(destroy=True, yes=yes or every, volumes=volumes, allow_data_loss=allow_data_loss)
+    with work.job(as_json=as_json, verbose=verbose) as job:
+        reports = tuple(
+            api.destroy(name, chosen, emit=job.emit, confirm=job.confirm, cancel=job.cancel, engine=job.engine)
+            for name in names
+        )
+    work.finish(reports, job.cancel, as_json=as_json, many=every)
+
+
+def _all_names(*, yes: bool) -> tuple[str, ...]:
+    """Return every environment's name, once the user has agreed to lose them all."""
+    from envspec import api  # noqa: PLC0415 - completion and --help do without the core
+
+    names = tuple(row.name for row in api.environments())
+    if not names or yes:
+        return names
+    if not output.is_interactive(sys.stdin):
+        raise Refused("nobody can be asked whether to destroy every environment", hint="add --yes")
+    click.echo(f"These environments will be destroyed: {', '.join(names)}", err=True)
+    if not click.confirm("Destroy them all?", err=True):
+        raise Refused("nothing was destroyed", hint="name one environment to destroy only that")
+    return names

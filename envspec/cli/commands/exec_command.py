@@ -1,0 +1,31 @@
+"""``envspec exec``: run a command in an environment, its streams and its exit code untouched."""
+
+from __future__ import annotations
+
+import click
+
+from envspec.cli import options
+
+
+@click.command(context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
+@options.env_argument
+@click.option("--root", is_flag=True, help="Run as root.")
+@click.option("--timeout", type=click.FloatRange(min=0, min_open=True), metavar="SECONDS", help="End it; exit 124.")
+@click.option("--workdir", default="", metavar="DIR", help="Directory to run in, instead of the workspace.")
+@click.option("--tty", "-t", is_flag=True, help="Give it a terminal.")
+@click.argument("words", nargs=-1, required=True, type=click.UNPROCESSED, metavar="-- COMMAND...")
+def command(env: str, root: bool, timeout: float | None, workdir: str, tty: bool, words: tuple[str, ...]) -> int:
+    """Run COMMAND in ENV, a name or a file, with the environment's variables.
+
+    Standard input, output and error and the exit code are the command's own.
+    """
+    from envspec.cli import light  # noqa: PLC0415 - --help does without it
+
+    name = light.locate(env)
+    container = light.container_name(name)
+    light.require_running(name, container)
+    chosen = light.ExecOptions(root=root, workdir=workdir, tty=tty)
+    if timeout is not None:
+        return light.run_with_deadline(container, words, chosen, timeout)
+    light.replace_process(light.exec_argv(container, words, chosen))
+    return 0

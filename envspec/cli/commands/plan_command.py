@@ -1,0 +1,48 @@
+"""``envspec plan``: what apply would do, and why."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from envspec.cli import options, output
+
+CHANGES_PENDING = 2
+
+
+@click.command()
+@click.argument("spec", default=".", required=False, shell_complete=options.complete_environment)
+@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="Save the plan for `envspec apply FILE`.")
+@click.option("--detailed-exitcode", is_flag=True, help="Exit with 2 when there is something to do.")
+@click.option("--destroy", is_flag=True, help="Plan the removal of the environment.")
+@options.replace_option
+@options.target_option
+@options.json_option
+def command(
+    spec: str,
+    out: Path | None,
+    detailed_exitcode: bool,
+    destroy: bool,
+    replace: tuple[str, ...],
+    target: tuple[str, ...],
+    as_json: bool,
+) -> int:
+    """Hold SPEC against what really is on the engine, and say what apply would do. Changes nothing.
+
+    With --destroy SPEC may be the name of an environment.
+    """
+    from envspec import api  # noqa: PLC0415 - completion and --help do without the core
+    from envspec.cli import plan_text  # noqa: PLC0415 - the same
+
+    chosen = api.Options(replace=replace, target=target, destroy=destroy)
+    wanted = options.plan_target(spec, destroy=destroy)
+    plan = api.save_plan(wanted, chosen, out) if out else api.plan(wanted, chosen)
+    if as_json:
+        output.print_result(plan)
+    else:
+        output.print_text("\n".join(plan_text.plan_lines(plan, output.painter(sys.stdout))))
+        if out:
+            output.print_text(f"Saved; `envspec apply {out}` does exactly this.")
+    return CHANGES_PENDING if detailed_exitcode and not plan.empty else 0

@@ -1,0 +1,51 @@
+"""``envspec preflight``: is this host ready, and what makes it so."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from envspec.cli import options, output
+from envspec.preflight import Check, NotReady, State, check, fix
+
+
+@click.command()
+@click.option("--fix", "wants_fix", is_flag=True, help="Install and start what is missing; says what it runs.")
+@options.json_option
+def command(wants_fix: bool, as_json: bool) -> None:
+    """Check engine, plugins, disk and ways out of this host, each with what to do about it.
+
+    With --fix on Debian 12 and 13 and on Ubuntu it installs what is missing and starts the engine, with sudo where
+    that is needed; elsewhere it prints the steps.
+    """
+    checks = fix(say=_say) if wants_fix else check()
+    if any(item.status is State.FAIL for item in checks):
+        if not as_json:
+            _print(checks)
+        raise NotReady(checks, _hint(checks, wants_fix=wants_fix))
+    if as_json:
+        output.print_result({"ready": True, "checks": checks})
+    else:
+        _print(checks)
+
+
+def _say(line: str) -> None:
+    click.echo(line, err=True)
+
+
+def _hint(checks: tuple[Check, ...], *, wants_fix: bool) -> str:
+    if any(item.fix for item in checks if item.status is State.FAIL) and not wants_fix:
+        return "`envspec preflight --fix` brings what is missing, and says what it runs"
+    return "take the steps above, then `envspec preflight` again"
+
+
+def _print(checks: tuple[Check, ...]) -> None:
+    paint = output.painter(sys.stdout)
+    marks = {State.OK: paint.good("ok  "), State.WARN: paint.change("warn"), State.FAIL: paint.bad("FAIL")}
+    width = max(len(item.name) for item in checks)
+    for item in checks:
+        output.print_text(f"{marks[item.status]}  {item.name.ljust(width)}  {item.detail}")
+        for step in item.fix:
+            text = step.text(sudo=True).splitlines()
+            output.print_text("\n".join(paint.dim(f"{' ' * (width + 8)}{line}") for line in text))

@@ -1,0 +1,54 @@
+"""``envspec purposes``: what an environment can be for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+
+from envspec.cli import options, output
+from envspec.errors import UsageError
+
+
+@click.command()
+@click.argument("name", required=False)
+@click.option(
+    "--directory",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path(),
+    help="Directory of a spec, whose own purposes count too.",
+)
+@options.json_option
+def command(name: str | None, directory: Path, as_json: bool) -> None:
+    """List the purposes, or show the params of NAME."""
+    from envspec import api  # noqa: PLC0415 - completion and --help do without the core
+
+    rows = api.purposes(directory)
+    if name is not None:
+        rows = tuple(row for row in rows if row["name"] == name)
+        if not rows:
+            raise UsageError(
+                f"there is no purpose `{name}`", code="purpose.unknown", hint="`envspec purposes` lists them"
+            )
+    if as_json:
+        output.print_result(rows if name is None else rows[0])
+    elif name is None:
+        output.print_text("\n".join(output.table([(row["name"], row["summary"]) for row in rows])))
+    else:
+        output.print_text("\n".join(_show(rows[0])))
+
+
+def _show(row: Mapping[str, Any]) -> list[str]:
+    lines = [f"{row['name']}: {row['summary']}", f"from {row['origin']}"]
+    for name, param in sorted(row["params"].items()):
+        lines.append(f"  {name}: {param['description']}")
+        lines.append(f"      default: {_default(param['default'])}; must match {param['pattern']}")
+    return lines
+
+
+def _default(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return ", ".join(f"{text} ({source})" for source, text in sorted(value.items()))
+    return str(value)

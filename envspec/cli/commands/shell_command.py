@@ -1,0 +1,17 @@
+"""``envspec shell``: stand in an environment."""
+
+from __future__ import annotations
+
+import click
+
+from envspec.cli import options
+
+
+@click.command()
+@options.env_argument
+def command(env: str) -> None:
+    """Open the best shell that ENV has, as its user, in its workspace."""
+    from envspec import api  # noqa: PLC0415 - completion and --help do without the core
+    from envspec.cli import light  # noqa: PLC0415 - the same
+
+    light.replace_process(api.connect_command(env).argv)

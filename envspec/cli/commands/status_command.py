@@ -1,0 +1,24 @@
+"""``envspec status``: one environment as it really is."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from envspec.cli import options, output
+
+
+@click.command()
+@options.env_argument
+@options.json_option
+def command(env: str, as_json: bool) -> None:
+    """Show what ENV, a name or a file, is made of on the engine."""
+    from envspec import api  # noqa: PLC0415 - completion and --help do without the core
+    from envspec.cli import status_text  # noqa: PLC0415 - the same
+
+    status = api.status(env)
+    if as_json:
+        output.print_result(status)
+    else:
+        output.print_text("\n".join(status_text.status_lines(status, output.painter(sys.stdout))))

@@ -1,0 +1,104 @@
+"""Turns whatever was raised into text or JSON, and into an exit code."""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+import traceback
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from envspec.cli import output
+from envspec.errors import EnvspecError, Interrupted, SpecFaults, UsageError
+
+DEBUG = "ENVSPEC_DEBUG"
+"""Variable that, set to 1, prints tracebacks."""
+
+BUG_EXIT_CODE = 70
+"""EX_SOFTWARE of sysexits(3)."""
+
+BROKEN_PIPE_EXIT_CODE = 141
+"""What a shell shows for a process that SIGPIPE ended."""
+
+
+def wants_json(words: Sequence[str]) -> bool:
+    """Say whether a command line asks for JSON; what follows ``--`` is somebody else's command."""
+    own = words[: words.index("--")] if "--" in words else words
+    return "--json" in own
+
+
+def show(error: BaseException, *, as_json: bool) -> int:
+    """Print an error where it belongs and return the exit code.
+
+    Args:
+        error: What was raised.
+        as_json: Whether to print the JSON envelope on standard output instead of text on standard error.
+    """
+    if isinstance(error, BrokenPipeError):
+        # The reader left (`envspec schema | head`): keep the interpreter from complaining when it flushes.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return BROKEN_PIPE_EXIT_CODE
+    known = _known(error)
+    if os.environ.get(DEBUG) == "1":
+        traceback.print_exception(error)
+    if known is None:
+        known = _bug(error)
+    if as_json:
+        output.print_json({"ok": False, "error": known.as_json()})
+    else:
+        _print(known)
+    return known.exit_code
+
+
+def unknown_command(name: str, known: Sequence[str]) -> UsageError:
+    """Return the error for a command that does not exist, with the nearest one as a hint."""
+    import difflib  # noqa: PLC0415 - only a mistake pays for it
+
+    near = difflib.get_close_matches(name, known, n=1)
+    hint = f"did you mean `envspec {near[0]}`?" if near else "`envspec --help` lists the commands"
+    return UsageError(f"there is no command `{name}`", code="usage.command", hint=hint)
+
+
+def _known(error: BaseException) -> EnvspecError | None:
+    """Return the error as one of ours, ``None`` when it is a bug."""
+    if isinstance(error, EnvspecError):
+        return error
+    if isinstance(error, KeyboardInterrupt | click.Abort):
+        return Interrupted("interrupted")
+    if isinstance(error, click.UsageError):
+        path = error.ctx.command_path if error.ctx else "envspec"
+        return UsageError(_sentence(error.format_message()), hint=f"`{path} --help` shows the usage")
+    if isinstance(error, click.ClickException):
+        return UsageError(_sentence(error.format_message()))
+    return None
+
+
+def _sentence(text: str) -> str:
+    return text[:1].lower() + text[1:].rstrip(".")
+
+
+def _bug(error: BaseException) -> EnvspecError:
+    """Save the traceback and return an error that says how to report it."""
+    text = "".join(traceback.format_exception(error))
+    name = type(error).__name__
+    hint = f"please report it with the traceback, which is in {_save(text)}"
+    return EnvspecError(f"this is a bug in envspec ({name})", code="internal.bug", hint=hint)
+
+
+def _save(text: str) -> Path:
+    handle, name = tempfile.mkstemp(prefix="envspec-crash-", suffix=".txt")
+    with os.fdopen(handle, "w", encoding="utf-8") as file:
+        file.write(text)
+    return Path(name)
+
+
+def _print(error: EnvspecError) -> None:
+    paint = output.painter(sys.stderr)
+    for item in error.faults if isinstance(error, SpecFaults) else (error,):
+        where = f"{item.where}: " if str(item.where) else ""
+        click.echo(f"{paint.bad('error')}: {where}{item.message}", err=True, color=True)
+        if item.hint:
+            click.echo(f"  {paint.dim('hint')}: {item.hint}", err=True, color=True)

@@ -1,0 +1,168 @@
+"""The few engine commands that `exec` and completion need, without the weight of the engine package."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from envspec.cli.options import is_file
+from envspec.errors import Conflict, EngineNotReady, UsageError, Where
+
+ENGINE = "docker"
+
+COMPLETION_DEADLINE = 2.0
+"""Seconds; whoever presses Tab waits no longer."""
+
+LOOK_DEADLINE = 30.0
+KILL_DEADLINE = 30.0
+
+TIMED_OUT = 124
+"""What timeout(1) exits with."""
+
+MARKER = "ENVSPEC_EXEC_ID"
+"""Variable by which the processes of a timed exec are found again, those in a session of their own too."""
+
+WITH_ENVIRONMENT = '[ ! -r /run/envspec/env ] || . /run/envspec/env; exec "$@"'
+"""Reads the environment's variables, which live in a tmpfs and not in the container's configuration."""
+
+KILL_MARKED = (
+    'for _ in 1 2 3 4 5; do found=; for p in /proc/[0-9]*; do if grep -aqs "$1" "$p/environ"; then '
+    'kill -9 "${p#/proc/}" 2>/dev/null && found=1; fi; done; [ -n "$found" ] || exit 0; done'
+)
+"""Kills until none is left: a process may fork while it is looked for. It has the marker as an argument only."""
+
+
+@dataclass(frozen=True, slots=True)
+class ExecOptions:
+    """How to run a command inside.
+
+    Attributes:
+        root: Whether as root instead of the environment's user.
+        workdir: Directory, "" for the workspace.
+        tty: Whether to give it a terminal.
+    """
+
+    root: bool = False
+    workdir: str = ""
+    tty: bool = False
+
+
+def locate(target: str) -> str:
+    """Return the name of the environment that ENV means; a name is taken as it is.
+
+    Raises:
+        EnvspecError: The file is no spec.
+    """
+    if not is_file(target):
+        return target
+    from envspec import api  # noqa: PLC0415 - reading a spec needs the core, a name does not
+
+    return api.locate(target)
+
+
+def container_name(env: str) -> str:
+    """Return the name of an environment's workspace container, as :func:`envspec.kinds.names.container` has it."""
+    return f"{env}-workspace"
+
+
+def environment_names() -> tuple[str, ...]:
+    """Return the names of the environments on the engine, sorted; none when it does not answer at once."""
+    template = '{{.Label "dev.envspec.env"}}'
+    argv = (ENGINE, "ps", "--all", "--filter", "label=dev.envspec.env", "--format", template)
+    try:
+        done = subprocess.run(argv, capture_output=True, timeout=COMPLETION_DEADLINE, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return ()
+    return tuple(sorted({line for line in done.stdout.decode(errors="replace").splitlines() if line}))
+
+
+def require_running(env: str, container: str) -> None:
+    """Make sure that an environment can be entered.
+
+    Raises:
+        EngineNotReady: There is no docker command, or the engine does not answer.
+        UsageError: There is no such environment.
+        Conflict: It is stopped.
+    """
+    template = '{{.State.Running}} {{.State.Paused}} {{index .Config.Labels "dev.envspec.env"}}'
+    argv = (ENGINE, "container", "inspect", "--format", template, container)
+    try:
+        done = subprocess.run(argv, capture_output=True, timeout=LOOK_DEADLINE, check=False)
+    except FileNotFoundError:
+        raise EngineNotReady("there is no docker command", hint="`envspec preflight --fix`") from None
+    except subprocess.TimeoutExpired:
+        raise EngineNotReady("the engine does not answer", hint="`envspec preflight` tells why") from None
+    if done.returncode:
+        said = done.stderr.decode(errors="replace").strip()
+        if "No such container" in said:
+            raise _unknown(env)
+        raise EngineNotReady(f"the engine does not answer: {said[:200]}", hint="`envspec preflight` tells why")
+    running, paused, owner = done.stdout.decode(errors="replace").rstrip("\n").split(" ", 2)
+    if owner != env:
+        raise _unknown(env)
+    if running != "true" or paused == "true":
+        state = "paused" if paused == "true" else "stopped"
+        raise Conflict(
+            f"the environment {env} is {state}",
+            code="env.stopped",
+            hint="`envspec apply` its file starts it again",
+            where=Where(address="container.workspace"),
+        )
+
+
+def exec_argv(container: str, words: Sequence[str], options: ExecOptions, marker: str = "") -> tuple[str, ...]:
+    """Return the engine's command that runs ``words`` inside with the environment's variables."""
+    argv = [ENGINE, "exec", "--interactive"]
+    if options.tty:
+        argv.append("--tty")
+    if options.root:
+        argv += ["--user", "0:0"]
+    if options.workdir:
+        argv += ["--workdir", options.workdir]
+    if marker:
+        argv += ["--env", f"{MARKER}={marker}"]
+    return (*argv, container, "sh", "-c", WITH_ENVIRONMENT, "envspec", *words)
+
+
+def run_with_deadline(container: str, words: Sequence[str], options: ExecOptions, seconds: float) -> int:
+    """Run a command inside and return its exit code, or :data:`TIMED_OUT`.
+
+    When the time is up, or the user interrupts, everything that it started inside is ended too.
+    """
+    marker = uuid.uuid4().hex
+    child = subprocess.Popen(exec_argv(container, words, options, marker))
+    try:
+        return child.wait(seconds)
+    except subprocess.TimeoutExpired:
+        return TIMED_OUT
+    finally:
+        if child.poll() is None:
+            _kill_inside(container, options, marker)
+            child.kill()
+            child.wait()
+
+
+def replace_process(argv: Sequence[str]) -> None:
+    """Become the engine's command, so that streams, signals, terminal and exit code are its own.
+
+    Raises:
+        EngineNotReady: There is no docker command.
+    """
+    if shutil.which(argv[0]) is None:
+        raise EngineNotReady(f"there is no {argv[0]} command", hint="`envspec preflight --fix`")
+    os.execvp(argv[0], tuple(argv))  # noqa: S606,RUF100 - an argument vector, no shell
+
+
+def _kill_inside(container: str, options: ExecOptions, marker: str) -> None:
+    """Kill as the very user who started it: without CAP_SYS_PTRACE root may not read another's environment."""
+    user = ("--user", "0:0") if options.root else ()
+    argv = (ENGINE, "exec", *user, container, "sh", "-c", KILL_MARKED, "envspec", f"{MARKER}={marker}")
+    subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, timeout=KILL_DEADLINE, check=False)
+
+
+def _unknown(env: str) -> UsageError:
+    return UsageError(f"there is no environment {env}", code="env.unknown", hint="`envspec list` names them")

@@ -1,0 +1,168 @@
+"""Shows an apply while it runs: live on a terminal, plain lines elsewhere, one JSON object a line under ``--json``."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TextIO
+
+import click
+
+from envspec.cli.output import Painter, painter
+from envspec.cli.plan_text import DONE_WORDS, MARKS
+from envspec.events import Emit, Event, Notice, StepFinished, StepOutput, StepStarted
+from envspec.model import Action, Outcome, Status, to_json
+
+if TYPE_CHECKING:
+    from rich.console import Console, RenderableType
+    from rich.live import Live
+
+_REFRESH_PER_SECOND = 8
+_TAIL = 20
+"""Lines of a failed step's output that are shown."""
+
+DOING_WORDS = {
+    Action.CREATE: "creating",
+    Action.UPDATE: "updating",
+    Action.REPLACE: "replacing",
+    Action.DELETE: "removing",
+    Action.RUN: "running",
+}
+
+
+def json_emit(event: Event) -> None:
+    """Print an event as one line of JSON on standard output."""
+    click.echo(json.dumps(to_json(event), ensure_ascii=False))
+
+
+class PlainProgress(AbstractContextManager["PlainProgress"]):
+    """Writes a line when a step begins and one when it ends; with ``verbose`` its output too.
+
+    Args:
+        stream: Where to.
+        verbose: Whether to show what the steps print.
+    """
+
+    def __init__(self, stream: TextIO, *, verbose: bool = False) -> None:
+        self._stream = stream
+        self._verbose = verbose
+        self._paint = painter(stream)
+
+    def __exit__(self, *_: object) -> None:
+        """Keep nothing open."""
+
+    def __call__(self, event: Event) -> None:
+        """Write what an event says."""
+        match event:
+            case StepStarted():
+                self._write(f"{MARKS[event.action].rjust(3)} {event.address}: {DOING_WORDS[event.action]}")
+            case StepOutput() if self._verbose:
+                self._write(f"    {event.address} | {event.line}")
+            case StepFinished():
+                self._write(f"    {finished_line(event.outcome, self._paint)}")
+            case Notice():
+                self._write(event.text)
+
+    def _write(self, text: str) -> None:
+        print(text, file=self._stream, flush=True)
+
+
+@dataclass(slots=True)
+class _Step:
+    """A step that is under way."""
+
+    action: Action
+    began: float
+    line: str = ""
+
+
+class LiveProgress(AbstractContextManager["LiveProgress"]):
+    """Keeps the running steps, with time and last line, below those that have ended.
+
+    Args:
+        stream: A terminal.
+        verbose: Whether to show every line that the steps print.
+    """
+
+    def __init__(self, stream: TextIO, *, verbose: bool = False) -> None:
+        self._stream = stream
+        self._verbose = verbose
+        self._paint = painter(stream)
+        self._running: dict[str, _Step] = {}
+        self._console: Console | None = None
+        self._live: Live | None = None
+
+    def __exit__(self, *_: object) -> None:
+        """Leave the terminal as it was."""
+        if self._live:
+            self._live.stop()
+
+    def __call__(self, event: Event) -> None:
+        """Take in what an event says; the screen follows on its own."""
+        self._begin()
+        match event:
+            case StepStarted():
+                self._running[event.address] = _Step(event.action, time.monotonic())
+            case StepOutput():
+                if event.address in self._running:
+                    self._running[event.address].line = event.line.strip()
+                if self._verbose:
+                    self._print(f"    {event.address} | {event.line}")
+            case StepFinished():
+                self._running.pop(event.outcome.address, None)
+                self._print(finished_line(event.outcome, self._paint))
+            case Notice():
+                self._print(event.text)
+
+    def _begin(self) -> None:
+        """Start to draw with the first event: before it the user may be asked something."""
+        if self._live:
+            return
+        from rich.console import Console  # noqa: PLC0415 - rich is loaded for a terminal only
+        from rich.live import Live  # noqa: PLC0415 - the same
+
+        self._console = Console(file=self._stream, highlight=False, no_color=not self._paint.enabled)
+        self._live = Live(
+            console=self._console, get_renderable=self._draw, refresh_per_second=_REFRESH_PER_SECOND, transient=True
+        )
+        self._live.start()
+
+    def _print(self, text: str) -> None:
+        from rich.text import Text  # noqa: PLC0415 - rich is loaded for a terminal only
+
+        if self._console:
+            self._console.print(Text.from_ansi(text))
+
+    def _draw(self) -> RenderableType:
+        from rich.text import Text  # noqa: PLC0415 - rich is loaded for a terminal only
+
+        now = time.monotonic()
+        lines = [
+            f"{MARKS[step.action].rjust(3)} {address}: {DOING_WORDS[step.action]} {now - step.began:.0f} s  {step.line}"
+            for address, step in sorted(self._running.items())
+        ]
+        return Text("\n".join(lines), no_wrap=True, overflow="ellipsis")
+
+
+def finished_line(outcome: Outcome, paint: Painter) -> str:
+    """Return the line that tells how a step ended, with the last lines of its output when it failed."""
+    if outcome.status is Status.SKIPPED:
+        return paint.dim(f"{outcome.address}: skipped")
+    if outcome.status is Status.FAILED:
+        tail = "".join(f"\n      | {line}" for line in outcome.detail.splitlines()[-_TAIL:])
+        message = (outcome.error or {}).get("message", "")
+        return f"{paint.bad('failed')} {outcome.address}: {message} ({outcome.seconds:.1f} s){tail}"
+    detail = f", {outcome.detail.splitlines()[-1]}" if outcome.detail else ""
+    return f"{paint.good('✓')} {outcome.address}: {DONE_WORDS[outcome.action]} ({outcome.seconds:.1f} s{detail})"
+
+
+def progress(*, as_json: bool, verbose: bool = False) -> AbstractContextManager[Emit]:
+    """Return what shows an apply: a context manager that gives the function to emit events to."""
+    if as_json:
+        return nullcontext(json_emit)
+    kind: Any = LiveProgress if sys.stderr.isatty() and painter(sys.stderr).enabled else PlainProgress
+    shown: AbstractContextManager[Emit] = kind(sys.stderr, verbose=verbose)
+    return shown
