@@ -1,0 +1,157 @@
+"""Looking at the world: a handful of batched reads, made into one frozen value.
+
+A look at a converged environment costs six child processes whatever its size: list, inspect, networks, volumes,
+images, and one exec of the probe.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from envspec.engine.base import FileFact, Mount, Questions, Reader
+from envspec.kinds import all_kinds, names
+from envspec.kinds.base import Observed
+from envspec.kinds.container import ContainerSpec
+from envspec.kinds.file import FileSpec
+from envspec.kinds.loss import lies_below
+from envspec.model import Desired
+
+MAX_HOST_FILE = 64 * 1024 * 1024
+"""Bytes beyond which a file of the host is not hashed; no declared file is that large."""
+
+
+def outside(reader: Reader, env: str, refs: tuple[str, ...]) -> Observed:
+    """Look at everything that the engine itself can tell.
+
+    Args:
+        reader: The engine, of which nothing but its read verbs is used.
+        env: Name of the environment.
+        refs: References of images that matter.
+    """
+    wanted = (names.container(env), names.next_container(env))
+    with ThreadPoolExecutor(max_workers=3) as pool:
+        containers = pool.submit(reader.containers, env, wanted)
+        networks = pool.submit(reader.networks)
+        volumes = pool.submit(reader.volumes)
+        boxes = containers.result()
+        running = {box.image_id for box in boxes}
+        images = reader.images(tuple(sorted({*refs, *running} - {""})))
+        return Observed(
+            env=env,
+            engine=reader.name,
+            containers=boxes,
+            images=images,
+            networks=networks.result(),
+            volumes=volumes.result(),
+        )
+
+
+def inside(reader: Reader, world: Observed, desired: Desired, *, deep: bool = False) -> Observed:
+    """Look inside the workspace too, and at what only the ledger still knows.
+
+    Args:
+        reader: The engine.
+        world: What :func:`outside` saw.
+        desired: What shall be: it says which files, repositories and paths to ask about.
+        deep: Whether to look for files made by hand, which a destructive step would lose.
+    """
+    world = dataclasses.replace(world, network_users=_network_users(reader, world, desired))
+    box = world.workspace
+    if box is None:
+        return dataclasses.replace(world, host_files=_host_files(desired))
+    if not box.running:
+        return world
+    questions = _declared(desired)
+    if deep and desired.resources:
+        questions = questions.merged(_undeclared(box.config.mounts))
+    answer = reader.probe(box.id, questions)
+    seen = dataclasses.replace(world, inside=answer, deep=deep)
+    more = _recorded(seen, desired)
+    if deep and not desired.resources:
+        more = more.merged(_undeclared(box.config.mounts))
+    if more == Questions():
+        return seen
+    late = reader.probe(box.id, dataclasses.replace(more, declared=(*questions.declared, *more.declared)))
+    merged = dataclasses.replace(
+        answer,
+        files={**answer.files, **late.files},
+        repos={**answer.repos, **late.repos},
+        exists=answer.exists | late.exists,
+        undeclared=late.undeclared if late.undeclared is not None else answer.undeclared,
+    )
+    return dataclasses.replace(seen, inside=merged)
+
+
+def _declared(desired: Desired) -> Questions:
+    kinds = all_kinds()
+    asked = Questions()
+    parts = [kinds[r.kind].questions(r, r.spec) for r in desired.resources if kinds[r.kind].inside]
+    return _merged(asked, parts)
+
+
+def _recorded(world: Observed, desired: Desired) -> Questions:
+    kinds = all_kinds()
+    wanted = {kinds[r.kind].identity(r) for r in desired.resources}
+    stale = [entry for entry in world.answer.ledger if entry.address not in wanted]
+    parts = [kinds[kind].recorded_questions(e) for e in stale if (kind := e.address.split(".", 1)[0]) in kinds]
+    return _merged(Questions(), parts)
+
+
+def _merged(first: Questions, parts: list[Questions]) -> Questions:
+    """Return all questions as one; merging pair by pair would take quadratic time."""
+    everything = [first, *parts]
+    return Questions(
+        files=tuple(sorted({path for part in everything for path in part.files})),
+        repos=tuple(sorted({repo for part in everything for repo in part.repos})),
+        exists=tuple(sorted({path for part in everything for path in part.exists})),
+        undeclared=tuple(sorted({path for part in everything for path in part.undeclared})),
+        declared=tuple(sorted({path for part in everything for path in part.declared})),
+    )
+
+
+def _undeclared(mounts: tuple[Mount, ...]) -> Questions:
+    """Ask for files made by hand in the container's own filesystem and in its volumes; a bind is never lost."""
+    volumes = [mount.target for mount in mounts if mount.type == "volume" and not mount.read_only]
+    binds = [mount.target for mount in mounts if mount.type == "bind"]
+    return Questions(undeclared=tuple(sorted(["/", *volumes])), declared=tuple(sorted(binds)))
+
+
+def _network_users(reader: Reader, world: Observed, desired: Desired) -> Mapping[str, tuple[str, ...]]:
+    wanted = {resource.address for resource in desired.of_kind("network")}
+    stale = [
+        net for net in world.networks if net.labels.get(names.ENV) == world.env and f"network.{net.name}" not in wanted
+    ]
+    return {net.id: reader.network_users(net.id) for net in stale}
+
+
+def _host_files(desired: Desired) -> Mapping[str, FileFact]:
+    """Describe declared files that exist in a bind of this host already, while there is no container to ask."""
+    boxes = [r.spec for r in desired.of_kind("container") if isinstance(r.spec, ContainerSpec)]
+    binds = [mount for box in boxes for mount in box.config.mounts if mount.type == "bind"]
+    files = [r.spec for r in desired.of_kind("file") if isinstance(r.spec, FileSpec)]
+    found = {}
+    for spec in files:
+        holding = [mount for mount in binds if lies_below(spec.path, mount.target)]
+        if not holding:
+            continue
+        mount = max(holding, key=lambda bind: len(bind.target))
+        fact = _describe(Path(mount.source) / spec.path.removeprefix(mount.target).lstrip("/"))
+        if fact:
+            found[spec.path] = fact
+    return found
+
+
+def _describe(path: Path) -> FileFact | None:
+    try:
+        stat = path.lstat()
+        if path.is_symlink() or not path.is_file() or stat.st_size > MAX_HOST_FILE:
+            kind = "link" if path.is_symlink() else "dir" if path.is_dir() else "other"
+            return FileFact(kind, stat.st_mode & 0o7777, stat.st_uid, stat.st_gid)
+        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError:
+        return None
+    return FileFact("file", stat.st_mode & 0o7777, stat.st_uid, stat.st_gid, digest)

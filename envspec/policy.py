@@ -1,0 +1,94 @@
+"""What may be done without asking, what has to be asked for, and what is refused.
+
+One rule has one home: doors ask here and decide nothing themselves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from envspec.errors import Conflict, Refused, Where
+from envspec.kinds import names
+from envspec.kinds.base import Observed
+from envspec.model import Action, Change, Disruption, Plan
+
+
+def unallowed_losses(plan: Plan, allowed: tuple[str, ...]) -> tuple[Change, ...]:
+    """Return the changes that lose work or data and that the user did not allow by address."""
+    return tuple(change for change in plan.losses if change.address not in allowed)
+
+
+def refuse_losses(plan: Plan, allowed: tuple[str, ...]) -> None:
+    """Insist that every loss was allowed by name.
+
+    Raises:
+        Refused: Something would be lost that nobody allowed.
+    """
+    lost = unallowed_losses(plan, allowed)
+    if not lost:
+        return
+    told = "; ".join(f"{change.address} would lose {_listed(change.data_loss)}" for change in lost)
+    flags = " ".join(f"--allow-data-loss {change.address}" for change in lost)
+    raise Refused(
+        told,
+        code="refused.data_loss",
+        hint=f"save what matters (commit, push, copy it out), or allow it by name: {flags}",
+        where=Where(address=lost[0].address),
+    )
+
+
+def wants_consent(plan: Plan) -> tuple[Change, ...]:
+    """Return the changes that end something which exists, so that a person is asked first."""
+    ends = (Action.REPLACE, Action.DELETE)
+    return tuple(c for c in plan.changes if c.action in ends and c.disruption is Disruption.REPLACE)
+
+
+def refuse_without_consent(plan: Plan) -> None:
+    """Refuse what would have needed a yes.
+
+    Raises:
+        Refused: Always.
+    """
+    ended = ", ".join(f"{change.action.value} {change.address}" for change in wants_consent(plan))
+    raise Refused(
+        f"nobody said yes to: {ended}",
+        code="refused.no_consent",
+        hint="look at `envspec plan`, then apply with --yes",
+    )
+
+
+def check_origin(world: Observed, origin: str, same_name: Mapping[str, str]) -> None:
+    """Insist that the name does not belong to another spec of this host.
+
+    Args:
+        world: What was observed.
+        origin: ``host:path`` of the spec at hand.
+        same_name: Names of environments by path, for those other specs that still exist on this host.
+
+    Raises:
+        Conflict: Another spec that still exists on this host made the environment.
+    """
+    box = world.workspace
+    made_by = box.labels.get(names.ORIGIN, "") if box else ""
+    if not made_by or not origin or made_by == origin:
+        return
+    path = other_path(made_by, origin)
+    if same_name.get(path) == world.env:
+        raise Conflict(
+            f"the name {world.env} belongs to {path}",
+            code="conflict.other_spec",
+            hint="give one of the two another `name`, or apply with --take-over to make it this file's",
+            where=Where(file=path),
+        )
+
+
+def other_path(made_by: str, origin: str) -> str:
+    """Return the path of the spec that made an environment, "" when that was on another host."""
+    host, _, path = made_by.partition(":")
+    return path if host == origin.partition(":")[0] and Path(path).is_absolute() else ""
+
+
+def _listed(things: tuple[str, ...], most: int = 5) -> str:
+    more = f" and {len(things) - most} more" if len(things) > most else ""
+    return ", ".join(things[:most]) + more
