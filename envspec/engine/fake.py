@@ -1,0 +1,254 @@
+"""An engine in memory that keeps the contract of :mod:`envspec.engine.base` and refuses what Docker refuses.
+
+It exists so that the laws of plan and apply can be tried on thousands of histories. The tests in ``tests/engine``
+hold it to what a real Docker does; where the two differ, this one is wrong. What tests may do to it beyond the
+protocol is in :mod:`envspec.engine.fake_hooks`; the little language of its commands in
+:mod:`envspec.engine.fake_command`.
+
+    engine = FakeEngine(images=("debian:13",))
+    engine.remotes["https://git.example/app"] = FakeRemote({"main": [first, second]})
+    engine.crash_before = 3          # Crashed before the third mutating call from here; then engine.revive()
+    engine.tamper.write_file("shop-workspace", "/etc/app.conf", "by hand")
+    engine.canonical("shop")         # a JSON value, equal for equal environments
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+
+from envspec.engine.base import (
+    LABEL,
+    LINE,
+    Answer,
+    Attachment,
+    Completed,
+    ContainerConfig,
+    ContainerState,
+    Limits,
+    Operation,
+    Port,
+    Questions,
+)
+from envspec.engine.fake_canonical import canonical
+from envspec.engine.fake_fs import Layer, Place, directory
+from envspec.engine.fake_hooks import Tamper
+from envspec.engine.fake_inside import Inside, perform, subjects
+from envspec.engine.fake_probe import answer
+from envspec.engine.fake_store import BUILTIN, Store
+from envspec.engine.fake_world import Container, Image
+from envspec.errors import EngineCallFailed
+from envspec.model import type_json
+
+MINIMUM_MEMORY = 6 << 20
+"""Docker refuses a smaller memory limit."""
+
+
+class FakeEngine(Store):
+    """A Docker that is not there.
+
+    Args:
+        images: References of images that exist from the start, all with the files of a small Debian.
+
+    Attributes:
+        registry: Images that can be pulled: their labels by reference. Empty, so that every pull fails.
+        remotes: Git repositories that containers can clone, by URL.
+        binds: Files of host directories that were bound, by host path; every host path exists.
+        bind_owner: Owner of host directories that are bound for the first time.
+        tamper: Changes made by hand.
+    """
+
+    def __init__(self, images: Iterable[str] = ()) -> None:
+        super().__init__(images)
+        self.tamper = Tamper(self)
+
+    def canonical(self, env: str) -> type_json:
+        """Return an environment's state without what is only history: :mod:`envspec.engine.fake_canonical`."""
+        with self.mutex:
+            return canonical(self, env)
+
+    # ── reading ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+    @property
+    def name(self) -> str:
+        """Return ``docker``, which this one plays."""
+        return "docker"
+
+    def containers(self, env: str = "", names: Sequence[str] = ()) -> tuple[ContainerState, ...]:
+        """Return the containers of an environment, or of all, and those that bear the names, sorted by name."""
+        with self._reading():
+            label = LABEL + "env"
+            found = [
+                c.describe()
+                for c in self.live.values()
+                if c.name in names or (c.labels.get(label) == env if env else label in c.labels)
+            ]
+        return tuple(sorted(found, key=lambda state: state.name))
+
+    def probe(self, container_id: str, questions: Questions) -> Answer:
+        """Answer questions about the inside of a running container."""
+        with self._reading():
+            return answer(self._entered(container_id), questions)
+
+    # ── containers ───────────────────────────────────────────────────────────────────────────────────────────────
+
+    def create_container(self, name: str, config: ContainerConfig, labels: Mapping[str, str]) -> str:
+        """Create a container; what the image is labelled with it is labelled with too, as on Docker."""
+        with self._changing("create_container", name):
+            image = self.image_of(config.image)
+            self.check_name(name)
+            if image is None:
+                raise EngineCallFailed(f"No such image: {config.image}")
+            if config.memory is not None and config.memory < MINIMUM_MEMORY:
+                raise EngineCallFailed("Minimum memory limit allowed is 6MB")
+            if config.network not in BUILTIN:
+                raise EngineCallFailed(f"network {config.network} not found")
+            identity = self.new_id()
+            config = replace(config, hostname=config.hostname or identity[:12], env=dict(config.env))
+            made = Container(
+                id=identity,
+                name=name,
+                image_id=image.id,
+                labels={**image.labels, **labels},
+                config=config,
+                layer=Layer(image.files),
+                mounted=tuple(self._mount(config, image)),
+            )
+            made.networks[config.network] = Attachment(config.network, self.builtin(config.network))
+            for path in (config.workdir, *config.tmpfs, *(mount.target for mount in config.mounts)):
+                self._make_point(made, path)
+            self.live[identity] = made
+            return identity
+
+    def _make_point(self, container: Container, path: str) -> None:
+        """Make the directories that the engine makes for mounts and the working directory."""
+        here = "/"
+        for part in path.strip("/").split("/"):
+            here = f"{here.rstrip('/')}/{part}"
+            if container.layer.get(here) is None:
+                container.layer.put(here, directory())
+
+    def _mount(self, config: ContainerConfig, image: Image) -> Iterable[Place]:
+        for mount in config.mounts:
+            if mount.type == "bind":
+                root = directory(0o755, *self.bind_owner)
+                layer = self.binds.setdefault(mount.source, Layer(root=root))
+            else:
+                layer = self.volume_layer(mount.source)
+                self._populate(layer, mount.target, image)
+            yield Place(mount.target, layer, mount.read_only)
+
+    @staticmethod
+    def _populate(layer: Layer, target: str, image: Image) -> None:
+        """Fill an empty volume with what the image has at its place, as Docker does."""
+        if len(layer.upper) > 1:
+            return
+        for path, node in image.files.items():
+            if path == target or path.startswith(target + "/"):
+                layer.put(path[len(target) :] or "/", node)
+
+    def start(self, container_id: str) -> None:
+        """Start a container."""
+        with self._changing("start", self.called(container_id)):
+            found = self.container(container_id)
+            if found.status == "paused":
+                raise EngineCallFailed("cannot start a paused container, try unpause instead")
+            if found.status != "running":
+                self.boot(found)
+
+    def boot(self, container: Container) -> None:
+        """Start a stopped container.
+
+        Raises:
+            EngineCallFailed: A network that it is attached to is gone, or a host port is taken; its exit code is 128
+                then.
+        """
+        gone = [a.network for a in container.networks.values() if not self.network_exists(a.network_id)]
+        config = container.config
+        wanted = config.ports if "none" not in container.networks and config.network != "host" else ()
+        taken = {(p.host, p.protocol): p.address for c in self.live.values() for p in c.published}
+        bound: list[Port] = []
+        for port in wanted:
+            address = taken.get((port.host, port.protocol))
+            if address is not None and (address == port.address or "0.0.0.0" in (address, port.address)):
+                container.exit_code = 128
+                raise EngineCallFailed(f"Bind for {port.address}:{port.host} failed: port is already allocated")
+            bound.append(replace(port, host=port.host or 49152 + self.tick() % 16384))
+        if gone:
+            container.exit_code = 128
+            raise EngineCallFailed(f"network {gone[0]} not found")
+        container.boot(tuple(sorted(bound)))
+
+    def stop(self, container_id: str, grace: int = 5) -> None:  # noqa: ARG002 -- the protocol's; nobody here resists
+        """Stop a container."""
+        with self._changing("stop", self.called(container_id)):
+            found = self.container(container_id)
+            if found.active:
+                found.halt()
+
+    def unpause(self, container_id: str) -> None:
+        """Let a paused container go on."""
+        with self._changing("unpause", self.called(container_id)):
+            found = self.container(container_id)
+            if found.status != "paused":
+                raise EngineCallFailed(f"Container {found.name} is not paused")
+            found.status = "running"
+
+    def remove_container(self, container_id: str) -> None:
+        """Kill and remove a container."""
+        with self._changing("remove_container", self.called(container_id)):
+            found = self.find(container_id)
+            if found is not None:
+                self.forget(found)
+
+    def forget(self, container: Container) -> None:
+        """Let a container be gone."""
+        del self.live[container.id]
+
+    def rename(self, container_id: str, name: str) -> None:
+        """Give a container a new name."""
+        with self._changing("rename", self.called(container_id), name):
+            found = self.container(container_id)
+            self.check_name(name)
+            found.name = name
+
+    def update(self, container_id: str, limits: Limits) -> None:
+        """Set limits in place."""
+        with self._changing("update", self.called(container_id)):
+            self.set_limits(self.container(container_id), limits)
+
+    def set_limits(self, container: Container, limits: Limits) -> None:
+        """Set limits; 0 takes none away, and nobody says so, as on Docker.
+
+        Raises:
+            EngineCallFailed: None was given, or memory is too little.
+        """
+        given = {key: getattr(limits, key) for key in ("memory", "cpus", "pids", "restart")}
+        if all(value is None for value in given.values()):
+            raise EngineCallFailed("you must provide one or more flags when using this command")
+        if limits.memory and limits.memory < MINIMUM_MEMORY:
+            raise EngineCallFailed("Minimum memory limit allowed is 6MB")
+        container.config = replace(container.config, **{key: value for key, value in given.items() if value})
+
+    def perform(
+        self, container_id: str, operation: Operation, *, deadline: float = 60.0, on_line: LINE | None = None
+    ) -> Completed:
+        """Do an operation inside a running container."""
+        kind = type(operation).__name__
+        with self._mutating("perform", self.called(container_id), kind, *subjects(operation)) as fail:
+            container = self._entered(container_id)
+            if fail:
+                return Completed(1, stderr=b"made to fail")
+            tick = self.tick()
+            inside = Inside(container, container.tree, tick, self.remotes, self.tokens, deadline)
+            completed = perform(inside, operation)
+        if on_line is not None:
+            for line in (completed.stdout + completed.stderr).decode(errors="replace").splitlines():
+                on_line(line)
+        return completed
+
+    def _entered(self, container_id: str) -> Container:
+        found = self.container(container_id)
+        if found.status != "running":
+            raise EngineCallFailed(f"Container {found.name} is not running ({found.status})")
+        return found

@@ -1,0 +1,123 @@
+"""Answers of the fake engine's probe: what a container's inside looks like."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping
+
+from envspec.engine.base import (
+    ENV_FILE,
+    STATE_DIR,
+    Account,
+    Answer,
+    FileFact,
+    LedgerEntry,
+    Questions,
+    RepoFact,
+    RepoQuestion,
+)
+from envspec.engine.fake_fs import Node, Repo, Tree
+from envspec.engine.fake_world import Container
+
+PASSED_OVER = ("/tmp", "/var/tmp", "/var/cache", "/var/log", "/var/lib/apt", "/run", "/proc", "/sys", "/dev", STATE_DIR)
+"""What the search for undeclared files does not enter."""
+
+MOST = 200
+"""How many undeclared files an answer holds."""
+
+
+def answer(container: Container, questions: Questions) -> Answer:
+    """Answer questions about the inside of a container that runs."""
+    tree = container.tree
+    environment = tree.get(ENV_FILE)
+    ledger = tree.place(STATE_DIR)[0].layer.state.ledger
+    found = {path: tree.get(path) for path in questions.files}
+    repos = {question.path: describe_repo(tree, question, ledger) for question in questions.repos}
+    return Answer(
+        ledger=tuple(ledger[address] for address in sorted(ledger)),
+        files={path: describe(node) for path, node in found.items() if node is not None},
+        repos={path: fact for path, fact in repos.items() if fact is not None},
+        exists=frozenset(path for path in questions.exists if tree.get(path) is not None),
+        accounts=accounts(tree),
+        environment=None if environment is None else environment.content.decode(),
+        undeclared=undeclared(tree, questions) if questions.undeclared else None,
+    )
+
+
+def describe(node: Node) -> FileFact:
+    """Return the fact of a node."""
+    digest = hashlib.sha256(node.content).hexdigest() if node.type == "file" else ""
+    return FileFact(node.type, node.mode, node.uid, node.gid, digest)
+
+
+def accounts(tree: Tree) -> tuple[Account, ...]:
+    """Return the accounts of ``/etc/passwd``, in order."""
+    passwd = tree.get("/etc/passwd")
+    lines = passwd.content.decode().splitlines() if passwd else []
+    fields = (line.split(":") for line in lines)
+    return tuple(Account(f[0], int(f[2]), int(f[3]), f[5], f[6]) for f in fields if len(f) == 7)
+
+
+def describe_repo(tree: Tree, question: RepoQuestion, ledger: Mapping[str, LedgerEntry]) -> RepoFact | None:
+    """Return the fact of a path where a repository is asked for, ``None`` when nothing is there."""
+    path = question.path
+    here = tree.get(path)
+    if here is None:
+        return None
+    repo = repo_at(tree, path)
+    if repo is None:
+        return RepoFact("other" if here.type != "dir" or tree.children(path) else "empty")
+    entry = ledger.get(question.address)
+    commit = entry.facts.get("commit", "") if entry else ""
+    return RepoFact(
+        state="repo",
+        origin=repo.origin,
+        head=repo.head,
+        branch=repo.branch,
+        descends=not commit or commit in repo.ancestry(repo.head),
+        dirty=len(changed(tree, path, repo)) + len(untracked(tree, path)),
+        unpushed=len(unpushed(repo)),
+    )
+
+
+def repo_at(tree: Tree, path: str) -> Repo | None:
+    """Return the repository whose work tree is at a path, ``None`` when there is none."""
+    inside = tree.get(f"{path.rstrip('/')}/.git")
+    return inside.repo if inside else None
+
+
+def changed(tree: Tree, path: str, repo: Repo) -> list[str]:
+    """Return the tracked paths that differ from HEAD."""
+    readme = tree.get(f"{path}/README.md")
+    return [] if readme is not None and readme.content == repo.readme else [f"{path}/README.md"]
+
+
+def untracked(tree: Tree, path: str) -> list[str]:
+    """Return the files of a work tree that git does not know, a repository inside as one."""
+    below = [(name[len(path) :], node) for name, node in tree.below(path) if name != path]
+    nested = [name[: -len("/.git")] for name, node in below if node.repo is not None and name != "/.git"]
+    files = (name for name, node in below if node.type != "dir" and name != "/README.md")
+    loose = [name for name in files if not any(name.startswith(f"{repo}/") for repo in nested)]
+    return sorted({*loose, *nested})
+
+
+def unpushed(repo: Repo) -> set[str]:
+    """Return the commits on HEAD or local branches that the remote does not have."""
+    pushed = {commit for tip in repo.remote for commit in repo.ancestry(tip)}
+    local = {commit for tip in (repo.head, *repo.branches.values()) for commit in repo.ancestry(tip)}
+    return local - pushed
+
+
+def undeclared(tree: Tree, questions: Questions) -> tuple[str, ...]:
+    """Return the files made outside any operation below the asked roots, on the roots' own mounts."""
+    windows = tree.place(STATE_DIR)[0].layer.state.windows
+    found = {path for root in questions.undeclared for path in _made(tree, root, windows)}
+    passed = (*PASSED_OVER, *questions.declared)
+    kept = (path for path in found if not any(path == p or path.startswith(f"{p}/") for p in passed))
+    return tuple(sorted(kept)[:MOST])
+
+
+def _made(tree: Tree, root: str, windows: set[int]) -> Iterator[str]:
+    for path, node in tree.below(root):
+        if node.type != "dir" and node.by != "image" and node.tick not in windows:
+            yield path
