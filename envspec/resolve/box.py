@@ -1,0 +1,132 @@
+"""The workspace container as it shall be: mounts, limits, capabilities, ports, networks."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from envspec.engine.base import ENV_FILE, RUN_DIR, STATE_DIR, ContainerConfig, Mount, Port
+from envspec.errors import SpecError, Where
+from envspec.kinds import names
+from envspec.kinds.container import ContainerSpec
+from envspec.kinds.image import ImageSpec
+from envspec.resolve.user import Identity
+from envspec.spec.models import Spec
+
+DEV_CAPABILITIES = (
+    "AUDIT_WRITE",
+    "CHOWN",
+    "DAC_OVERRIDE",
+    "FOWNER",
+    "FSETID",
+    "KILL",
+    "NET_BIND_SERVICE",
+    "SETGID",
+    "SETUID",
+    "SYS_CHROOT",
+)
+"""What package managers and daily work need of Docker's default list: no raw sockets, device nodes or file caps."""
+
+STRICT_CAPABILITIES = ("CHOWN", "DAC_OVERRIDE", "FOWNER", "KILL", "SETGID", "SETUID")
+"""What envspec itself needs to write files for the user, to become the user, and to end what it started."""
+
+READ_ONLY_TMPFS = ("/tmp", "/var/tmp", "/home", STATE_DIR)
+"""What has to be writable although the root filesystem is not."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where the spec lies and what is mounted from there.
+
+    Attributes:
+        env: Name of the environment.
+        directory: Real directory of the spec.
+        mount_cwd: Whether it is bound at the workspace.
+        where: Returns the place in the file of a value, for errors.
+    """
+
+    env: str
+    directory: Path
+    mount_cwd: bool
+    where: Callable[..., Where]
+
+
+def mounts(spec: Spec, place: Place) -> tuple[Mount, ...]:
+    """Return all mounts, sorted by target.
+
+    Raises:
+        SpecError: A host path does not exist.
+    """
+    found = [Mount(v.container, "volume", names.volume(place.env, v.name)) for v in spec.volumes]
+    if place.mount_cwd:
+        found.append(Mount(spec.workspace, "bind", str(place.directory)))
+    else:
+        found.append(Mount(spec.workspace, "volume", names.volume(place.env, "workspace")))
+    for index, wish in enumerate(spec.mounts):
+        host = Path(os.path.realpath(place.directory / Path(wish.host).expanduser()))
+        if not host.exists():
+            raise SpecError(
+                f"{host} does not exist on this host",
+                code="spec.mount_missing",
+                hint="make it, or change `host`",
+                where=place.where("mounts", index, "host"),
+            )
+        if any(character in str(host) for character in ",:\n"):
+            raise SpecError(
+                f"{host}: the engine cannot mount a path with a comma, colon or line break",
+                code="spec.mount_path",
+                hint="rename the directory, or mount one above it",
+                where=place.where("mounts", index, "host"),
+            )
+        found.append(Mount(wish.container, "bind", str(host), wish.mode == "ro"))
+    return tuple(sorted(found))
+
+
+def container(
+    spec: Spec, place: Place, who: Identity, mounted: tuple[Mount, ...], image: tuple[str, ImageSpec | None]
+) -> ContainerSpec:
+    """Return the workspace container.
+
+    Args:
+        spec: The spec.
+        place: Where it lies.
+        who: Who works inside.
+        mounted: What :func:`mounts` returned.
+        image: Reference to run, and the purpose's image when it is one.
+    """
+    security = spec.security
+    read_only = bool(security.read_only)
+    base = STRICT_CAPABILITIES if security.profile == "strict" else DEV_CAPABILITIES
+    ref, built = image
+    config = ContainerConfig(
+        image=ref,
+        hostname="" if spec.network == "host" else place.env,
+        user=f"{who.uid}:{who.gid}",
+        workdir=spec.workspace,
+        mounts=mounted,
+        tmpfs=tuple(sorted({RUN_DIR, *(READ_ONLY_TMPFS if read_only else ())})),
+        ports=tuple(sorted(Port(p.container, p.host, p.address, p.protocol) for p in spec.ports)),
+        network=spec.network,
+        add_hosts=tuple(sorted(spec.add_hosts.items())),
+        memory=spec.memory,
+        cpus=spec.cpus,
+        pids=spec.pids,
+        shm_size=spec.shm_size,
+        gpu=spec.gpu,
+        cap_drop=() if security.privileged else ("ALL",),
+        cap_add=() if security.privileged else tuple(sorted({*base, *security.cap_add})),
+        security_opt=() if security.privileged else ("no-new-privileges",),
+        read_only=read_only,
+        privileged=security.privileged,
+        restart="unless-stopped" if spec.persistent else "no",
+        env={"BASH_ENV": ENV_FILE, "ENV": ENV_FILE},
+    )
+    return ContainerSpec(
+        config=config,
+        networks=tuple(sorted(spec.networks)),
+        aliases=(place.env,) if spec.networks else (),
+        content=built.content if built else "",
+        base=built.base if built else "",
+    )

@@ -1,0 +1,210 @@
+"""What shall be inside the workspace: account, variables, files, repositories, commands, health."""
+
+from __future__ import annotations
+
+import hashlib
+import posixpath
+from dataclasses import dataclass
+from pathlib import Path
+
+from envspec import host as hosts
+from envspec.engine.base import Mount
+from envspec.errors import SpecError
+from envspec.host import HostFacts
+from envspec.kinds import names
+from envspec.kinds.command import CommandSpec
+from envspec.kinds.environment import EnvironmentSpec
+from envspec.kinds.file import FileSpec
+from envspec.kinds.health import HealthSpec
+from envspec.kinds.loss import lies_below
+from envspec.kinds.repo import RepoSpec
+from envspec.kinds.user import UserSpec
+from envspec.model import Hidden, Resource
+from envspec.resolve.box import Place
+from envspec.resolve.user import Identity
+from envspec.spec.models import Spec
+
+MAX_SOURCE_BYTES = 64 * 1024 * 1024
+"""Largest file that ``source`` may name; it travels through memory."""
+
+INSTALL_TIMEOUT = 1800.0
+"""Seconds that one install command may take; as for a setup command that names no ``timeout``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Inner:
+    """What resolving the inside is given."""
+
+    spec: Spec
+    place: Place
+    who: Identity
+    mounted: tuple[Mount, ...]
+    host: HostFacts
+
+
+def resources(given: Inner) -> tuple[Resource, ...]:
+    """Return everything inside, each after what it needs.
+
+    Raises:
+        SpecError: A ``source`` or a local repository cannot be had.
+    """
+    ground = _user(given)
+    first = (*(r.address for r in ground), "environment.workspace")
+    environment = Resource("environment.workspace", "environment", _environment(given), first[:-1] or _CONTAINER)
+    files, repos = _files(given), _repos(given)
+    paths = sorted(spec.path for spec in repos)
+    early = [spec for spec in files if not any(lies_below(spec.path, path) for path in paths)]
+    early_addresses = tuple(f"file.{spec.path}" for spec in early)
+    found = [*ground, environment]
+    found += [Resource(f"file.{spec.path}", "file", spec, (*_CONTAINER, *first)) for spec in early]
+    for spec in sorted(repos, key=lambda repo: repo.path):
+        outer = tuple(f"repo.{path}" for path in paths if path != spec.path and lies_below(spec.path, path))
+        found.append(Resource(f"repo.{spec.path}", "repo", spec, (*_CONTAINER, *first, *early_addresses, *outer)))
+    for late in (spec for spec in files if spec not in early):
+        holding = tuple(f"repo.{path}" for path in paths if lies_below(late.path, path))
+        found.append(Resource(f"file.{late.path}", "file", late, (*_CONTAINER, *first, *holding)))
+    found += _commands(given, tuple(r.address for r in found))
+    if given.spec.health:
+        everything = (*_CONTAINER, *(r.address for r in found))
+        found.append(Resource("health.workspace", "health", _health(given), everything))
+    return tuple(found)
+
+
+_CONTAINER = (names.WORKSPACE,)
+
+
+def _user(given: Inner) -> list[Resource]:
+    """Return the account, unless root works inside or nothing could be written down for it."""
+    who = given.who
+    if who.uid == 0 or given.spec.security.read_only:
+        return []
+    own = tuple(mount.target for mount in given.mounted if mount.type == "volume")
+    return [Resource("user.workspace", "user", UserSpec(who.name, who.uid, who.gid, own), _CONTAINER)]
+
+
+def _environment(given: Inner) -> EnvironmentSpec:
+    """Return the author's variables over those by which tools reach out as the host does.
+
+    The values of proxy variables may carry credentials, so they are hidden.
+    """
+    reach = hosts.container_environment(given.host)
+    variables: dict[str, str | Hidden] = {
+        name: Hidden(value) if name in given.host.proxies else value for name, value in reach.items()
+    }
+    variables.update(given.spec.env)
+    bundle = given.host.ca_bundle
+    return EnvironmentSpec(
+        variables=tuple(sorted(variables.items(), key=lambda pair: pair[0])),
+        uid=given.who.uid,
+        gid=given.who.gid,
+        ca_digest=hashlib.sha256(bundle).hexdigest() if bundle else "",
+    )
+
+
+def _files(given: Inner) -> list[FileSpec]:
+    found = []
+    for path, wish in sorted(given.spec.config_files.items()):
+        uid, gid = _owner(wish.owner, given.who)
+        content = wish.content.encode() if wish.content is not None else _source(given, path, wish.source or "")
+        found.append(FileSpec(path, content, wish.mode, uid, gid))
+    return found
+
+
+def _owner(owner: str, who: Identity) -> tuple[int, int]:
+    if owner == "user":
+        return who.uid, who.gid
+    if owner == "root":
+        return 0, 0
+    uid, _, gid = owner.partition(":")
+    return int(uid), int(gid or uid)
+
+
+def _source(given: Inner, path: str, source: str) -> bytes:
+    file = given.place.directory / Path(source).expanduser()
+    try:
+        if file.stat().st_size > MAX_SOURCE_BYTES:
+            raise _no_source(given, path, f"{source} is larger than 64 MiB", "mount it or clone it instead")
+        return file.read_bytes()
+    except OSError as error:
+        told = f"{source} cannot be read: {error.strerror}"
+        raise _no_source(given, path, told, "`source` is relative to the spec's directory") from None
+
+
+def _no_source(given: Inner, path: str, message: str, hint: str) -> SpecError:
+    return SpecError(message, code="spec.source", hint=hint, where=given.place.where("config_files", path, "source"))
+
+
+def _repos(given: Inner) -> list[RepoSpec]:
+    found = []
+    for index, wish in enumerate(given.spec.repos):
+        path = posixpath.normpath(posixpath.join(given.spec.workspace, wish.path))
+        if any(mount.target == path for mount in given.mounted):
+            raise SpecError(
+                f"{path} is a mount: a repository cannot be moved there in one piece",
+                code="spec.repo_on_mount",
+                hint="give it a `path` below, such as `app`",
+                where=given.place.where("repos", index, "path"),
+            )
+        url = _inner_url(given, index, wish.url)
+        found.append(RepoSpec(url, path, wish.ref, wish.depth, given.who.uid, given.who.gid))
+    return found
+
+
+def _inner_url(given: Inner, index: int, url: str) -> str:
+    """Return a URL as it is seen from inside: a local path has to lie in something that is mounted."""
+    if not url.startswith(("/", "./", "../", "~")):
+        return url
+    real = str((given.place.directory / Path(url).expanduser()).resolve())
+    for mount in sorted(given.mounted, key=lambda m: -len(m.source)):
+        if mount.type == "bind" and lies_below(real, mount.source):
+            return posixpath.normpath(posixpath.join(mount.target, real.removeprefix(mount.source).lstrip("/")))
+    raise SpecError(
+        f"{url} is not mounted, so it cannot be cloned inside",
+        code="spec.repo_unreachable",
+        hint="set `mount_cwd: true`, or add its directory to `mounts`",
+        where=given.place.where("repos", index, "url"),
+    )
+
+
+def _commands(given: Inner, needs: tuple[str, ...]) -> list[Resource]:
+    """Return install commands, then setup commands, each after the one before it."""
+    found: list[Resource] = []
+    seen: dict[str, int] = {}
+    previous = needs
+    for address, spec in (*_installs(given), *_setups(given)):
+        number = seen.get(spec.key, 0)
+        seen[spec.key] = number + 1
+        numbered = CommandSpec(
+            spec.command, spec.workdir, spec.uid, spec.gid, spec.timeout, spec.creates, spec.trigger, number
+        )
+        found.append(Resource(address, "command", numbered, (*_CONTAINER, *previous)))
+        previous = (address,)
+    return found
+
+
+def _installs(given: Inner) -> list[tuple[str, CommandSpec]]:
+    who = given.who
+    found = []
+    for wish, spec in zip(given.spec.repos, _repos(given), strict=True):
+        for number, command in enumerate(wish.install):
+            trigger = f"{spec.url} {spec.ref}"
+            run = CommandSpec(command, spec.path, who.uid, who.gid, INSTALL_TIMEOUT, trigger=trigger)
+            found.append((f"command.install.{spec.path}[{number}]", run))
+    return found
+
+
+def _setups(given: Inner) -> list[tuple[str, CommandSpec]]:
+    found = []
+    for number, wish in enumerate(given.spec.setup_commands):
+        uid, gid = (0, 0) if wish.as_root else (given.who.uid, given.who.gid)
+        workdir = posixpath.normpath(posixpath.join(given.spec.workspace, wish.workdir or ""))
+        creates = posixpath.normpath(posixpath.join(workdir, wish.creates)) if wish.creates else ""
+        found.append((f"command.setup[{number}]", CommandSpec(wish.run, workdir, uid, gid, wish.timeout, creates)))
+    return found
+
+
+def _health(given: Inner) -> HealthSpec:
+    wish = given.spec.health
+    assert wish is not None
+    who = given.who
+    return HealthSpec(wish.command, given.spec.workspace, who.uid, who.gid, wish.interval, wish.timeout, wish.retries)

@@ -1,0 +1,145 @@
+"""Where the image comes from: a local base, a registry, or the distribution's package mirror."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from envspec.engine.base import ImageState
+from envspec.errors import SpecError, Where
+from envspec.kinds import names
+from envspec.kinds.base_image import BaseImageSpec
+from envspec.kinds.image import ImageSpec
+from envspec.model import digest_of
+from envspec.purposes import Catalogue
+from envspec.spec.models import Spec
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """One way to come by the image.
+
+    Attributes:
+        source: ``registry`` or ``bootstrap``.
+        base: Reference of the base image; "" when this way is closed.
+        recipe: Recipe that bootstraps it, "" for a registry.
+        image: The image to build from it, ``None`` when the workspace runs the base as it is.
+        closed: Why this way is closed.
+    """
+
+    source: str
+    base: str = ""
+    recipe: str = ""
+    image: ImageSpec | None = None
+    closed: SpecError | None = None
+
+    @property
+    def refs(self) -> tuple[str, ...]:
+        """Return the references whose presence matters."""
+        return tuple(ref for ref in (self.base, self.image.ref if self.image else "") if ref)
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """The way that is taken.
+
+    Attributes:
+        candidate: Which.
+        source: ``local``, ``registry`` or ``bootstrap``: where the base image comes from if it has to come.
+        note: Why, in words; "" when there was no choice.
+    """
+
+    candidate: Candidate
+    source: str
+    note: str = ""
+
+
+def candidates(spec: Spec, catalogue: Catalogue) -> tuple[Candidate, ...]:
+    """Return all ways to come by the image, the preferred one first.
+
+    Raises:
+        SpecError: The purpose or a param of it is faulty, on every way.
+    """
+    if spec.image is not None:
+        return (Candidate("registry", base=spec.image),)
+    assert spec.purpose is not None
+    purpose = catalogue.get(spec.purpose.use)
+    ways: list[Candidate] = []
+    for source in ("registry", "bootstrap"):
+        try:
+            wish = purpose.base(spec.purpose.params, source)
+            text = purpose.render(spec.purpose.params, source, wish.ref)
+        except SpecError as error:
+            ways.append(Candidate(source, closed=error))
+            continue
+        content = digest_of([text, wish.ref, wish.recipe])
+        ref = f"envspec/{purpose.name}:{content[:12]}"
+        ways.append(Candidate(source, wish.ref, wish.recipe, ImageSpec(ref, purpose.name, text, wish.ref, content)))
+    if all(way.closed for way in ways):
+        raise ways[0].closed or SpecError("the purpose is faulty")
+    return tuple(ways)
+
+
+def choose(
+    spec: Spec, ways: tuple[Candidate, ...], images: Mapping[str, ImageState], reachable: Callable[[], bool]
+) -> Chosen:
+    """Choose where the image comes from.
+
+    ``auto`` takes what is local, then the registry, then bootstraps. The registry is asked only when nothing is local.
+
+    Args:
+        spec: The spec.
+        ways: What :func:`candidates` returned.
+        images: The local images among their references.
+        reachable: Says whether the registry can be reached.
+
+    Raises:
+        SpecError: The way that was asked for, or the only one that is left, is closed.
+    """
+    by_source = {way.source: way for way in ways}
+    if spec.image is not None:
+        asked = spec.image_source if spec.image_source != "auto" else "registry"
+        if asked == "bootstrap":
+            raise SpecError(
+                "an `image` cannot be bootstrapped",
+                code="spec.image_source",
+                hint="use a `purpose`, or another `image_source`",
+                where=Where(address="image_source"),
+            )
+        return Chosen(ways[0], asked)
+    if spec.image_source in by_source:
+        return Chosen(_open(by_source[spec.image_source]), spec.image_source)
+    local = next((way for way in ways if _is_local(way, images)), None)
+    if spec.image_source == "local":
+        way = local or next(way for way in ways if not way.closed)
+        return Chosen(way, "local")
+    if local:
+        return Chosen(local, local.source, f"base image: {local.base}, local already ({local.source})")
+    if reachable():
+        return Chosen(_open(by_source["registry"]), "registry", f"base image: {ways[0].base}, from its registry")
+    way = _open(by_source["bootstrap"])
+    why = "no registry can be reached"
+    return Chosen(way, "bootstrap", f"base image: {way.base}, bootstrapped from the package mirror ({why})")
+
+
+def base_image(chosen: Chosen) -> BaseImageSpec:
+    """Return the base image of a choice, as a resource."""
+    way = chosen.candidate
+    built = (way.image.ref, way.image.content) if way.image else ("", "")
+    recipe = way.recipe if chosen.source == "bootstrap" else ""
+    return BaseImageSpec(way.base, chosen.source, recipe, *built)
+
+
+def _is_local(way: Candidate, images: Mapping[str, ImageState]) -> bool:
+    """Say whether a way needs nothing from outside: its base is here, or what is built from it."""
+    if way.closed:
+        return False
+    built = images.get(way.image.ref) if way.image else None
+    is_built = built is not None and way.image is not None and built.labels.get(names.DIGEST) == way.image.content
+    return way.base in images or is_built
+
+
+def _open(way: Candidate) -> Candidate:
+    if way.closed:
+        raise way.closed
+    return way
