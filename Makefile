@@ -36,13 +36,13 @@ format: venv ## Put the code into its one form
 test: test-unit test-laws test-engine ## Run all tests, those on a real engine too
 
 test-unit: venv ## Test the pure parts
-	$(BIN)/pytest tests/unit
+	$(BIN)/python -m pytest tests/unit
 
 test-laws: venv ## Hold the laws on the fake engine
-	$(BIN)/pytest -n auto tests/laws
+	$(BIN)/python -m pytest -n auto tests/laws
 
 test-engine: engine ## Test on a real engine
-	$(WITH_ENGINE) $(BIN)/pytest tests/engine
+	$(WITH_ENGINE) $(BIN)/python -m pytest tests/engine
 
 bench: engine ## Measure against the bare engine commands
 	$(WITH_ENGINE) $(BIN)/python -m tests.benchmarks

@@ -35,12 +35,14 @@ class Host:
         read: Reads the facts.
         look: Makes the checks for an engine's name.
         patience: Seconds to wait for an engine that was started in the last way there is.
+        log: Where an engine that is started by hand writes.
     """
 
     run: Run = run_command
     read: Callable[[], System] = read_system
     look: Callable[[str], tuple[Check, ...]] = check
     patience: float = START_DEADLINE
+    log: Path = ENGINE_LOG
 
 
 def fix(engine_name: str = "docker", *, say: Say, host: Host | None = None) -> tuple[Check, ...]:
@@ -142,7 +144,7 @@ def _start(system: System, engine_name: str, host: Host, say: Say) -> None:
             say("  the engine answers")
             return
     say(f"The engine did not come up within {host.patience:.0f} s.")
-    _show_log(system, host.run, say)
+    _show_log(system, host, say)
 
 
 def _await(engine_name: str, host: Host, patience: float) -> bool:
@@ -158,16 +160,16 @@ def _answers(checks: tuple[Check, ...]) -> bool:
     return engine.status is State.OK or Need.START not in engine.needs
 
 
-def _show_log(system: System, run: Run, say: Say) -> None:
+def _show_log(system: System, host: Host, say: Say) -> None:
     if system.systemd:
-        shown = run(("journalctl", "--no-pager", "-n", str(LOG_LINES), "-u", "docker"), deadline=SUDO_DEADLINE)
+        shown = host.run(("journalctl", "--no-pager", "-n", str(LOG_LINES), "-u", "docker"), deadline=SUDO_DEADLINE)
         lines = shown.stdout.decode(errors="replace").splitlines()
         say("The end of `journalctl -u docker`:")
     else:
         try:
-            lines = ENGINE_LOG.read_text(encoding="utf-8", errors="replace").splitlines()[-LOG_LINES:]
+            lines = host.log.read_text(encoding="utf-8", errors="replace").splitlines()[-LOG_LINES:]
         except OSError:
             lines = ["(cannot be read)"]
-        say(f"The end of {ENGINE_LOG}:")
+        say(f"The end of {host.log}:")
     for line in lines:
         say(f"  {line}")
