@@ -6,7 +6,7 @@ host directory, a tmpfs. Time is a counter of the engine's (a *tick*), so that n
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from types import MappingProxyType
@@ -15,7 +15,16 @@ from envspec.engine.base import LedgerEntry
 
 
 class Refusal(Exception):
-    """What a command inside would print before it exits with a code other than 0."""
+    """What a command inside would print before it exits with a code other than 0.
+
+    Args:
+        message: What it prints.
+        code: The exit code.
+    """
+
+    def __init__(self, message: str, code: int = 1) -> None:
+        super().__init__(message)
+        self.code = code
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +35,6 @@ class Repo:
         origin: URL of the remote.
         head: Commit of HEAD.
         branch: Branch checked out, "" when detached.
-        default: Branch that ``origin/HEAD`` names.
         parents: Parent of every commit known here, "" for a first one.
         remote: Commits that remote branches and tags point to.
         branches: Local branches and their commits.
@@ -36,7 +44,6 @@ class Repo:
     origin: str
     head: str
     branch: str
-    default: str
     parents: Mapping[str, str]
     remote: frozenset[str]
     branches: Mapping[str, str]
@@ -79,19 +86,48 @@ def directory(mode: int = 0o755, uid: int = 0, gid: int = 0, tick: int = 0, by: 
     return Node("dir", mode, uid, gid, b"", tick, by)
 
 
+@dataclass(frozen=True, slots=True)
+class Original:
+    """What was at a path before we wrote there.
+
+    Attributes:
+        node: The file, ``None`` when nothing was there.
+        made: The topmost directory that we made above it, "" for none.
+    """
+
+    node: Node | None
+    made: str = ""
+
+
 @dataclass(slots=True)
 class State:
     """What our operations keep below ``STATE_DIR``.
 
     Attributes:
         ledger: Entries by address.
-        originals: What was at a path before we wrote there, by address.
+        originals: What was there before a file of ours, by address.
         windows: Ticks at which an operation wrote.
+        rootfs: Tick until which all on the container's own root counts as made in a window; -1 before any operation.
+        initial: The same for what is mounted; it is carried to the container that comes next.
     """
 
     ledger: dict[str, LedgerEntry] = field(default_factory=dict)
-    originals: dict[str, Node] = field(default_factory=dict)
+    originals: dict[str, Original] = field(default_factory=dict)
     windows: set[int] = field(default_factory=set)
+    rootfs: int = -1
+    initial: int = -1
+
+    def begin(self, tick: int) -> None:
+        """Open a window; the first one counts all that was there before."""
+        if self.rootfs < 0:
+            self.rootfs = tick
+            self.initial = tick if self.initial < 0 else self.initial
+        self.windows.add(tick)
+
+    def forget(self, address: str) -> Original | None:
+        """Drop an entry, and return the original kept for it, which is dropped too."""
+        self.ledger.pop(address, None)
+        return self.originals.pop(address, None)
 
 
 class Layer:
@@ -183,15 +219,18 @@ class Tree:
     def drop(self, path: str) -> None:
         """Remove a path with all below it on its mount.
 
+        A directory that something is mounted at stays, empty.
+
         Raises:
-            Refusal: The mount can only be read, or the path is where something is mounted.
+            Refusal: The mount can only be read.
         """
         place, key = self.place(path)
         if place.read_only:
             raise Refusal(f"{path}: Read-only file system")
-        if key == "/":
-            raise Refusal(f"{path}: Device or resource busy")
+        top = place.layer.get("/") if key == "/" else None
         place.layer.drop(key)
+        if top is not None:
+            place.layer.put("/", top)
 
     def below(self, path: str) -> list[tuple[str, Node]]:
         """Return a path and all below it on its own mount, sorted."""
@@ -204,22 +243,31 @@ class Tree:
         """Return the paths directly in a directory, mounts not counted, sorted."""
         return [name for name, _ in self.below(path) if name != path and parent_of(name) == path]
 
-    def make_directory(self, path: str, node: Node) -> None:
-        """Make a directory like ``node`` and every missing parent like it.
+    def make_directory(self, path: str, like: Callable[[str], Node]) -> str:
+        """Make a directory and every missing one above it, and return the topmost one made, "" for none.
+
+        Args:
+            path: The directory.
+            like: Says of a directory's path how to make it.
 
         Raises:
-            Refusal: A parent is no directory, or the mount can only be read.
+            Refusal: A directory above it is none, or the mount can only be read.
         """
         here = self.get(path)
         if here is not None:
             if here.type != "dir":
                 raise Refusal(f"{path}: Not a directory")
-            return
-        if path != "/":
-            self.make_directory(parent_of(path), node)
-        self.put(path, node)
+            return ""
+        top = self.make_directory(parent_of(path), like)
+        self.put(path, like(path))
+        return top or path
 
 
 def parent_of(path: str) -> str:
     """Return the directory that a path is in."""
     return str(PurePosixPath(path).parent)
+
+
+def lies_below(path: str, root: str) -> bool:
+    """Say whether a path is a directory or lies below it."""
+    return path == root or path.startswith(f"{root.rstrip('/')}/")

@@ -131,7 +131,7 @@ class Tamper:
         with engine.mutex:
             tree = engine.container(container).tree
             made = replace(node, tick=engine.tick(), by="hand")
-            tree.make_directory(parent_of(path), directory(tick=made.tick, by="hand"))
+            tree.make_directory(parent_of(path), lambda _: directory(tick=made.tick, by="hand"))
             tree.put(path, made)
 
     def _node(self, container: str, path: str) -> Node:

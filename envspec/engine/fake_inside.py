@@ -14,7 +14,6 @@ from envspec.engine.base import (
     Account,
     Completed,
     EnsureUser,
-    FilePut,
     Forget,
     LedgerEntry,
     Operation,
@@ -33,7 +32,7 @@ from envspec.engine.base import (
     WriteRecords,
 )
 from envspec.engine.fake_command import Shell
-from envspec.engine.fake_fs import Node, Refusal, State, Tree, directory, parent_of
+from envspec.engine.fake_fs import Node, Original, Refusal, State, Tree, directory, lies_below, parent_of
 from envspec.engine.fake_probe import accounts
 from envspec.engine.fake_repo import sync
 from envspec.engine.fake_world import Container, FakeRemote
@@ -96,11 +95,11 @@ def perform(inside: Inside, operation: Operation) -> Completed:
     """
     if inside.tree.place(STATE_DIR)[0].read_only:
         return Completed(1, stderr=f"{STATE_DIR}: Read-only file system".encode())
-    inside.state.windows.add(inside.tick)
+    inside.state.begin(inside.tick)
     try:
         return _dispatch(inside, operation)
     except Refusal as refusal:
-        return Completed(1, stderr=str(refusal).encode())
+        return Completed(refusal.code, f"{refusal}\n".encode())
 
 
 def _dispatch(inside: Inside, operation: Operation) -> Completed:  # noqa: PLR0912 -- one line for each kind of operation
@@ -114,12 +113,14 @@ def _dispatch(inside: Inside, operation: Operation) -> Completed:  # noqa: PLR09
         case PutEnvironment():
             _put_environment(inside, operation)
         case SyncRepo():
+            if inside.tree.get(operation.path) is None:
+                _make_parents(inside, operation.path, operation.uid, operation.gid)
             facts = sync(inside.tree, inside.tick, inside.remotes, operation)
             inside.record(operation.record, facts)
         case RemoveRepo():
             if inside.tree.get(operation.path) is not None:
                 inside.tree.drop(operation.path)
-            inside.state.ledger.pop(operation.address, None)
+            inside.state.forget(operation.address)
         case RunCommand():
             return _run(inside, operation)
         case WriteRecords():
@@ -127,7 +128,7 @@ def _dispatch(inside: Inside, operation: Operation) -> Completed:  # noqa: PLR09
                 inside.record(record)
         case Forget():
             for address in operation.addresses:
-                inside.state.ledger.pop(address, None)
+                inside.state.forget(address)
         case Reap():
             return Completed(0, b"0\n")
         case ReadState():
@@ -148,62 +149,81 @@ def _put_files(inside: Inside, operation: PutFiles) -> None:
             raise Refusal(f"{item.path}: Is a directory")
     for item in operation.files:
         here = inside.tree.get(item.path)
-        if here is not None and item.record.address not in inside.state.ledger:
-            inside.state.originals.setdefault(item.record.address, here)
-        uid, gid = (item.uid, item.gid) if _is_theirs(inside, item) else (0, 0)
-        inside.tree.make_directory(parent_of(item.path), directory(0o755, uid, gid, inside.tick, "apply"))
-        made = Node("file", item.mode, item.uid, item.gid, item.content, inside.tick, "apply")
-        inside.tree.put(item.path, made)
+        made = _make_parents(inside, item.path, item.uid, item.gid)
+        if item.record.address not in inside.state.ledger:
+            inside.state.originals.setdefault(item.record.address, Original(here, made))
+        node = Node("file", item.mode, item.uid, item.gid, item.content, inside.tick, "apply")
+        inside.tree.put(item.path, node)
         inside.record(item.record)
 
 
-def _is_theirs(inside: Inside, item: FilePut) -> bool:
-    """Whether a file's missing parents belong to the file's owner: below their home or the workspace."""
-    homes = [account.home for account in accounts(inside.tree) if account.uid == item.uid]
-    return any(item.path.startswith(f"{top.rstrip('/')}/") for top in (*homes, inside.container.config.workdir))
+def _make_parents(inside: Inside, path: str, uid: int, gid: int) -> str:
+    """Make what is missing above a path, the user's own from home and below the workspace on; return the topmost."""
+    home = next((f"{account.home}/" for account in accounts(inside.tree) if account.uid == uid), "/")
+    workspace = f"{inside.container.config.workdir.rstrip('/')}/"
+
+    def like(above: str) -> Node:
+        theirs = above.startswith(workspace) or (home != "/" and f"{above}/".startswith(home))
+        owner = (uid, gid) if theirs else (0, 0)
+        return directory(0o755, *owner, inside.tick, "apply")
+
+    return inside.tree.make_directory(parent_of(path), like)
 
 
 def _remove_files(inside: Inside, operation: RemoveFiles) -> None:
+    tree = inside.tree
     for address, path in operation.paths:
-        if address not in inside.state.ledger:
-            continue
-        here = inside.tree.get(path)
+        here = tree.get(path)
+        original = inside.state.forget(address) or Original(None)
         if here is not None and here.type == "dir":
-            raise Refusal(f"{path}: Is a directory")
-        original = inside.state.originals.pop(address, None)
-        if original is not None:
-            inside.tree.put(path, original)
-        elif here is not None:
-            inside.tree.drop(path)
-        del inside.state.ledger[address]
+            continue
+        if original.node is not None:
+            tree.make_directory(parent_of(path), lambda _: directory(tick=inside.tick, by="apply"))
+            tree.put(path, replace(original.node, tick=inside.tick))
+            continue
+        if here is not None:
+            tree.drop(path)
+        above = parent_of(path)
+        while original.made and lies_below(above, original.made) and not tree.children(above):
+            tree.drop(above)
+            above = parent_of(above)
 
 
 def _ensure_user(inside: Inside, wish: EnsureUser) -> None:
-    tree = inside.tree
-    known = accounts(tree)
-    account = next((account for account in known if account.uid == wish.uid), None)
-    if account is None:
-        if any(other.name == wish.name for other in known):
-            raise Refusal(f"useradd: user '{wish.name}' already exists")
-        account = Account(wish.name, wish.uid, wish.gid, f"/home/{wish.name}", "/bin/bash")
-        _ensure_group(inside, wish)
-        line = f"{account.name}:x:{account.uid}:{account.gid}::{account.home}:{account.shell}\n"
-        _append(inside, "/etc/passwd", line)
-    if tree.get(account.home) is None:
-        tree.make_directory(parent_of(account.home), directory(tick=inside.tick, by="apply"))
-        tree.put(account.home, directory(0o755, account.uid, account.gid, inside.tick, "apply"))
-    for path in wish.own:
-        top = tree.get(path)
-        if top is not None and top.uid == 0:
-            tree.put(path, replace(top, uid=wish.uid, gid=wish.gid))
+    if wish.uid != 0:
+        tree = inside.tree
+        if wish.gid != 0:
+            _ensure_group(inside, wish)
+        account = _ensure_account(inside, wish)
+        if tree.get(account.home) is None:
+            tree.make_directory(parent_of(account.home), lambda _: directory(tick=inside.tick, by="apply"))
+            tree.put(account.home, directory(0o755, wish.uid, wish.gid, inside.tick, "apply"))
+        for path in wish.own:
+            top = tree.get(path)
+            if top is not None and top.type == "dir" and top.uid == 0:
+                tree.put(path, replace(top, uid=wish.uid, gid=wish.gid))
     inside.record(wish.record)
 
 
+def _ensure_account(inside: Inside, wish: EnsureUser) -> Account:
+    known = accounts(inside.tree)
+    found = next((account for account in known if account.uid == wish.uid), None)
+    if found is not None:
+        return found
+    taken = any(account.name == wish.name for account in known)
+    name = f"{wish.name}-{wish.uid}" if taken else wish.name
+    made = Account(name, wish.uid, wish.gid, f"/home/{name}", "/bin/bash")
+    _append(inside, "/etc/passwd", f"{made.name}:x:{made.uid}:{made.gid}::{made.home}:{made.shell}\n")
+    return made
+
+
 def _ensure_group(inside: Inside, wish: EnsureUser) -> None:
-    group = inside.tree.get("/etc/group")
-    lines = group.content.decode().splitlines() if group else []
-    if not any(line.split(":")[2:3] == [str(wish.gid)] for line in lines):
-        _append(inside, "/etc/group", f"{wish.name}:x:{wish.gid}:\n")
+    group = inside.tree.get("/etc/group") or Node()
+    groups = [line.split(":") for line in group.content.decode().splitlines()]
+    if not any(fields[2] == str(wish.gid) for fields in groups):
+        taken = any(fields[0] == wish.name for fields in groups)
+        name = f"{wish.name}-{wish.gid}" if taken else wish.name
+        _append(inside, "/etc/group", f"{name}:x:{wish.gid}:\n")
 
 
 def _append(inside: Inside, path: str, line: str) -> None:

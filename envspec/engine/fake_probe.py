@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterator, Mapping
 
 from envspec.engine.base import (
@@ -16,11 +17,19 @@ from envspec.engine.base import (
     RepoFact,
     RepoQuestion,
 )
-from envspec.engine.fake_fs import Node, Repo, Tree
+from envspec.engine.fake_fs import Node, Repo, State, Tree
 from envspec.engine.fake_world import Container
 
-PASSED_OVER = ("/tmp", "/var/tmp", "/var/cache", "/var/log", "/var/lib/apt", "/run", "/proc", "/sys", "/dev", STATE_DIR)
-"""What the search for undeclared files does not enter."""
+PASSED_OVER = (
+    *("/tmp", "/var/tmp", "/run", "/proc", "/sys", "/dev", STATE_DIR, "/var/cache", "/var/log", "/var/lib/apt"),
+    *("/var/lib/dpkg", "/etc/hosts", "/etc/hostname", "/etc/resolv.conf", "/.dockerenv"),
+)
+"""What the search for undeclared files does not enter; the list is that of ``scripts/probe.sh``."""
+
+PASSED_OVER_NAMES = re.compile(
+    r"\.cache|\.npm|__pycache__|.*\.pyc|\..*_history|\.lesshst|\.viminfo|\.wget-hsts|\.envspec-.*"
+)
+"""Names that it passes over, wherever they are."""
 
 MOST = 200
 """How many undeclared files an answer holds."""
@@ -93,12 +102,9 @@ def changed(tree: Tree, path: str, repo: Repo) -> list[str]:
 
 
 def untracked(tree: Tree, path: str) -> list[str]:
-    """Return the files of a work tree that git does not know, a repository inside as one."""
-    below = [(name[len(path) :], node) for name, node in tree.below(path) if name != path]
-    nested = [name[: -len("/.git")] for name, node in below if node.repo is not None and name != "/.git"]
-    files = (name for name, node in below if node.type != "dir" and name != "/README.md")
-    loose = [name for name in files if not any(name.startswith(f"{repo}/") for repo in nested)]
-    return sorted({*loose, *nested})
+    """Return what git does not know in a work tree; a directory without tracked files counts once."""
+    below = (name[len(path) + 1 :] for name, node in tree.below(path) if node.type != "dir" or node.repo is not None)
+    return sorted({name.split("/")[0] for name in below if name not in {".git", "README.md"}})
 
 
 def unpushed(repo: Repo) -> set[str]:
@@ -110,14 +116,17 @@ def unpushed(repo: Repo) -> set[str]:
 
 def undeclared(tree: Tree, questions: Questions) -> tuple[str, ...]:
     """Return the files made outside any operation below the asked roots, on the roots' own mounts."""
-    windows = tree.place(STATE_DIR)[0].layer.state.windows
-    found = {path for root in questions.undeclared for path in _made(tree, root, windows)}
+    state = tree.place(STATE_DIR)[0].layer.state
+    found = {path for root in questions.undeclared for path in _made(tree, root, state)}
     passed = (*PASSED_OVER, *questions.declared)
     kept = (path for path in found if not any(path == p or path.startswith(f"{p}/") for p in passed))
     return tuple(sorted(kept)[:MOST])
 
 
-def _made(tree: Tree, root: str, windows: set[int]) -> Iterator[str]:
+def _made(tree: Tree, root: str, state: State) -> Iterator[str]:
+    before = state.rootfs if tree.place(root)[0].target == "/" else state.initial
     for path, node in tree.below(root):
-        if node.type != "dir" and node.by != "image" and node.tick not in windows:
+        if node.type == "dir" or node.tick <= before or node.tick in state.windows:
+            continue
+        if not any(PASSED_OVER_NAMES.fullmatch(part) for part in path.split("/")):
             yield path

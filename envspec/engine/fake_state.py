@@ -9,16 +9,17 @@ from dataclasses import asdict, replace
 from typing import Any
 
 from envspec.engine.base import LedgerEntry
-from envspec.engine.fake_fs import Node, State, Tree
+from envspec.engine.fake_fs import Node, Original, State, Tree
 
 
 def pack(state: State, addresses: Sequence[str]) -> bytes:
-    """Return all windows, and the entries and originals of the addresses."""
+    """Return all windows but the one of the container's own root, and the entries and originals of the addresses."""
     chosen = [address for address in addresses if address in state.ledger]
     return _dump(
         windows=sorted(state.windows),
         ledger=[asdict(state.ledger[address]) for address in chosen],
-        originals={address: _plain(state.originals[address]) for address in chosen if address in state.originals},
+        originals={address: _kept(state.originals[address]) for address in chosen if address in state.originals},
+        initial=state.initial,
     )
 
 
@@ -27,7 +28,8 @@ def unpack(state: State, data: bytes) -> None:
     carried = json.loads(data)
     state.windows.update(carried["windows"])
     state.ledger.update({item["address"]: LedgerEntry(**item) for item in carried["ledger"]})
-    state.originals.update({address: _node(item) for address, item in carried["originals"].items()})
+    state.originals.update({address: _original(item) for address, item in carried["originals"].items()})
+    state.initial = carried["initial"]
 
 
 def pack_files(tree: Tree, top: str) -> bytes:
@@ -43,6 +45,14 @@ def unpack_files(tree: Tree, data: bytes, tick: int) -> None:
 
 def _dump(**parts: Any) -> bytes:
     return json.dumps(parts, sort_keys=True).encode()
+
+
+def _kept(original: Original) -> dict[str, Any]:
+    return {"made": original.made, "node": _plain(original.node) if original.node else None}
+
+
+def _original(item: dict[str, Any]) -> Original:
+    return Original(_node(item["node"]) if item["node"] else None, item["made"])
 
 
 def _plain(node: Node) -> dict[str, Any]:
