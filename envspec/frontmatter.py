@@ -172,10 +172,13 @@ def _faults(error: ValidationError, places: Mapping[tuple[str | int, ...], int],
         while path and path not in places:
             path = path[:-1]
         name = ".".join(str(part) for part in item["loc"])
-        if item["type"] == "extra_forbidden":
-            message, hint = f"unknown key `{name}`", nearest(str(item["loc"][-1]), known)
-        else:
-            message, hint = f"{name or 'the front matter'}: {item['msg']}", ""
+        told = {
+            "extra_forbidden": f"unknown key `{name}`",
+            "missing": f"`{name}` is missing",
+            "model_type": f"{name or 'the front matter'} must be keys and values",
+        }
+        message = told.get(item["type"], f"{name}: {item['msg']}")
+        hint = nearest(str(item["loc"][-1]), known) if item["type"] == "extra_forbidden" else ""
         faults.append(fault(message, file, places.get(path, 1), hint))
     return faults
 
