@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal
 
 from envspec.model import Action, Outcome
 
@@ -18,7 +19,7 @@ class StepStarted:
 
     address: str
     action: Action
-    event: str = "step_started"
+    event: Literal["step_started"] = "step_started"
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +28,7 @@ class StepOutput:
 
     address: str
     line: str
-    event: str = "step_output"
+    event: Literal["step_output"] = "step_output"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +36,7 @@ class StepFinished:
     """A change has ended, in one of the ways of :class:`envspec.model.Status`."""
 
     outcome: Outcome
-    event: str = "step_finished"
+    event: Literal["step_finished"] = "step_finished"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +44,7 @@ class Notice:
     """Something worth a line that belongs to no single step: a lock taken over, an interrupt seen."""
 
     text: str
-    event: str = "notice"
+    event: Literal["notice"] = "notice"
 
 
 Event = StepStarted | StepOutput | StepFinished | Notice

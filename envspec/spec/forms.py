@@ -23,6 +23,7 @@ from pydantic_core import CoreSchema
 
 from envspec.spec import names
 from envspec.spec.values import (
+    ANY_TEXT,
     Command,
     Fault,
     Flag,
@@ -231,7 +232,7 @@ class Repo(Form):
     install: Annotated[
         tuple[Command, ...],
         BeforeValidator(lambda value: (value,) if isinstance(value, str) and not is_null(value) else listed(value)),
-        WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]}),
+        WithJsonSchema({"anyOf": [{"type": [*ANY_TEXT, "null"]}, {"type": "array", "items": {"type": [*ANY_TEXT]}}]}),
     ] = ()
     """Command or commands to run in it after it was cloned or moved to another commit."""
 
@@ -263,7 +264,7 @@ class ConfigFile(Form):
     """A file in the container: its content, or the file beside the spec that holds it."""
 
     written: ClassVar[str] = "write the text, or the keys `content` or `source`, `mode` and `owner`"
-    short_schema: ClassVar[dict[str, Any] | None] = {"type": ["string", "number", "boolean"]}
+    short_schema: ClassVar[dict[str, Any] | None] = {"type": [*ANY_TEXT]}
 
     content: Annotated[str | None, BeforeValidator(optional(text)), WithJsonSchema({"type": ["string", "null"]})] = None
     """The text itself."""
@@ -301,7 +302,7 @@ class SetupCommand(Form):
     """A command that sets the environment up, run once and again when it changes."""
 
     written: ClassVar[str] = "write a command, or the keys `run`, `as_root`, `workdir`, `timeout` and `creates`"
-    short_schema: ClassVar[dict[str, Any] | None] = {"type": ["string", "boolean", "number"]}
+    short_schema: ClassVar[dict[str, Any] | None] = {"type": [*ANY_TEXT]}
 
     run: Command
     """Shell text."""
@@ -312,7 +313,7 @@ class SetupCommand(Form):
     ] = None
     """Directory to run it in, absolute or relative to `workspace`, which is the default."""
     timeout: Seconds = 1800.0
-    """How long it may take."""
+    """How long it may take, such as `10m`; a number is seconds."""
     creates: Annotated[
         str | None, BeforeValidator(optional(names.any_path)), WithJsonSchema({"type": ["string", "null"]})
     ] = None
@@ -332,9 +333,9 @@ class Health(Form):
     command: Command
     """Shell text; ready when it exits 0."""
     interval: Seconds = 2.0
-    """Time between two tries."""
+    """Time between two tries, such as `2s`; a number is seconds."""
     timeout: Seconds = 30.0
-    """How long one try may take."""
+    """How long one try may take, such as `30s`; a number is seconds."""
     retries: Annotated[
         int, BeforeValidator(integer(0, 10_000)), WithJsonSchema({"type": "integer", "minimum": 0, "maximum": 10_000})
     ] = 15

@@ -7,15 +7,17 @@ A :class:`Spec` holds what the file says. Defaults that depend on the purpose or
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from itertools import combinations
-from typing import Annotated, Literal
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, ConfigDict, Field, ValidationInfo, WithJsonSchema, field_validator
+from pydantic_core import PydanticCustomError
 
 from envspec.spec import names
 from envspec.spec.forms import ConfigFile, Form, Health, Mount, Port, Purpose, Repo, Security, SetupCommand, Volume
 from envspec.spec.values import (
+    ANY_TEXT,
     GIB,
     Cpus,
     Fault,
@@ -23,7 +25,6 @@ from envspec.spec.values import (
     Memory,
     Pids,
     SharedMemory,
-    Text,
     bad,
     choice,
     flag,
@@ -71,14 +72,18 @@ def _version(value: object) -> int:
 
 
 def _env(value: object) -> object:
-    """Take a mapping of variables, and say what to do about forms of Compose or of later versions."""
+    """Take a mapping of variables, and say what to do about Compose's list."""
     if isinstance(value, Sequence) and not isinstance(value, str):
         raise bad("a mapping belongs here, not a list", "write `NAME: value`, one a line, without dashes")
-    for name, inner in value.items() if isinstance(value, Mapping) else ():
-        if isinstance(inner, Mapping) and {"from_env", "from_file"} & set(inner):
-            message = f"the value of {shown(name)} comes from elsewhere, which is not supported by this version"
-            raise wrong(Fault("spec.not_supported", message, "write the value itself, if it is no secret", (name,)))
     return mapped(value)
+
+
+def _env_value(value: object) -> str:
+    """Read a variable's value as text."""
+    if isinstance(value, Mapping) and {"from_env", "from_file"} & set(value):
+        message = "a value from elsewhere is not supported by this version"
+        raise wrong(Fault("spec.not_supported", message, "write the value itself, if it is no secret"))
+    return text(value)
 
 
 def _hosts(value: object) -> object:
@@ -86,12 +91,19 @@ def _hosts(value: object) -> object:
     if is_null(value) or isinstance(value, str | Mapping) or not isinstance(value, Sequence):
         return mapped(value)
     hosts: dict[str, str] = {}
+    faults: list[Fault] = []
     for index, item in enumerate(value):
-        name, colon, address = text(item).partition(":")
-        if not colon or name in hosts:
-            what = "is given twice" if colon else "is not `name:address`"
-            raise wrong(Fault("spec.value", f"{shown(name)} {what}", "write one `name:address` a host", (index,)))
-        hosts[name] = address
+        try:
+            name, colon, address = text(item).partition(":")
+            if not colon:
+                raise bad(f"{shown(item)} is not `name:address`", "write one such as `db:10.0.0.5`")
+            if name in hosts:
+                raise bad(f"{shown(name)} is given twice", "write one address a host")
+            hosts[names.host_name(name)] = names.host_address(address)
+        except PydanticCustomError as error:
+            found = (error.context or {})["faults"]
+            faults += [replace(fault, at=(index,)) for fault in found]
+    _raise_any(faults)
     return hosts
 
 
@@ -122,14 +134,21 @@ def _raise_any(faults: Iterable[Fault]) -> None:
         raise wrong(*found)
 
 
-def _list(read: Callable[[object], object] = listed) -> BeforeValidator:
-    return BeforeValidator(read)
+def _describe(schema: dict[str, Any]) -> None:
+    """Add to the JSON Schema what pydantic cannot know: a list left empty is null, and the file needs one start."""
+    for value in schema["properties"].values():
+        if value.get("type") in {"array", "object"}:
+            value["type"] = [value["type"], "null"]
+    schema["oneOf"] = [{"required": ["purpose"]}, {"required": ["image"]}]
+
+
+EnvValue = Annotated[str, BeforeValidator(_env_value), WithJsonSchema({"type": [*ANY_TEXT, "null"]})]
 
 
 class Spec(Form):
     """An environment, as its file describes it."""
 
-    model_config = ConfigDict(title="envspec environment")
+    model_config = ConfigDict(json_schema_extra=_describe)
 
     version: Annotated[int, BeforeValidator(_version), WithJsonSchema({"const": VERSION})] = VERSION
     """Format of this file."""
@@ -162,7 +181,7 @@ class Spec(Form):
     """Named volumes, kept when the container is replaced."""
     ports: Annotated[tuple[Port, ...], BeforeValidator(listed)] = ()
     """Ports published on the host."""
-    env: Annotated[dict[names.Variable, Text], BeforeValidator(_env)] = Field(default_factory=dict)
+    env: Annotated[dict[names.Variable, EnvValue], BeforeValidator(_env)] = Field(default_factory=dict)
     """Environment variables; every value is kept as written."""
     repos: Annotated[tuple[Repo, ...], BeforeValidator(listed)] = ()
     """Git repositories to clone."""
@@ -240,16 +259,15 @@ class Spec(Form):
     @field_validator("ports")
     @classmethod
     def _ports_apart(cls, ports: tuple[Port, ...]) -> tuple[Port, ...]:
-        faults = [
-            Fault(
-                "spec.collision",
-                f"port {later.host or later.container}/{later.protocol} is published twice",
-                "choose another port of the host, or take one of the two lines out",
-                (index, "host"),
-            )
-            for (_, first), (index, later) in combinations(enumerate(ports), 2)
-            if _collide(first, later)
-        ]
+        seen: dict[tuple[int, str, int], set[str]] = {}
+        faults: list[Fault] = []
+        for index, port in enumerate(ports):
+            taken = seen.setdefault((port.host, port.protocol, 0 if port.host else port.container), set())
+            if port.address in taken or (port.host and taken and _EVERYWHERE & {port.address, *taken}):
+                message = f"port {port.host or port.container}/{port.protocol} is published twice"
+                hint = "choose another port of the host, or take one of the two lines out"
+                faults.append(Fault("spec.collision", message, hint, (index, "host")))
+            taken.add(port.address)
         _raise_any(faults)
         return ports
 
@@ -297,15 +315,6 @@ class Spec(Form):
         keys = [((index,), name) for index, name in enumerate(networks)]
         _raise_any(_repeated(keys, "is joined twice", "take one of the two lines out"))
         return networks
-
-
-def _collide(first: Port, later: Port) -> bool:
-    """Say whether two ports cannot both be published."""
-    if first == later:
-        return True
-    addresses = {first.address, later.address}
-    meet = len(addresses) == 1 or bool(addresses & _EVERYWHERE)
-    return first.host == later.host != 0 and first.protocol == later.protocol and meet
 
 
 def _parents(path: str) -> Iterator[str]:

@@ -6,7 +6,6 @@ command line splits there, a URL that makes git run a program.
 
 from __future__ import annotations
 
-import difflib
 import ipaddress
 import posixpath
 import re
@@ -44,6 +43,8 @@ _SYSTEM = (
     "/usr/local /usr/local/bin /usr/local/lib /usr/local/sbin /usr/sbin /usr/share /var /var/cache /var/lib /var/log "
     "/var/run /var/tmp"
 )
+_PATH_MAX = 4096
+"""Linux' limit on a path, its closing NUL included."""
 _NO_WORKSPACE = ("/bin", "/boot", "/etc", "/lib", "/lib32", "/lib64", "/libx32", "/sbin", "/usr/bin", "/usr/sbin")
 _CAPABILITIES = (
     "ALL AUDIT_CONTROL AUDIT_READ AUDIT_WRITE BLOCK_SUSPEND BPF CHECKPOINT_RESTORE CHOWN DAC_OVERRIDE DAC_READ_SEARCH "
@@ -127,11 +128,7 @@ def capability(value: object) -> str:
     """Read a Linux capability, with or without ``CAP_``; return it without."""
     name = line(value).upper().removeprefix("CAP_")
     if name not in _CAPABILITIES.split():
-        near = difflib.get_close_matches(name, _CAPABILITIES.split(), 1)
-        raise bad(
-            f"{shown(value)} is not a capability",
-            f"did you mean `{near[0]}`?" if near else "see `man 7 capabilities` for the names",
-        )
+        raise bad(f"{shown(value)} is not a capability", "see `man 7 capabilities` for the names")
     return name
 
 
@@ -227,6 +224,8 @@ def host_path(value: object) -> str:
 
 def _clean(path: str) -> str:
     """Normalise a path: no doubled or closing slash, no ``.``; refuse what another reader would misread."""
+    if len(path) >= _PATH_MAX:
+        raise bad(f"{shown(path)} is too long for a path", f"use fewer than {_PATH_MAX} characters")
     if "\\" in path:
         raise bad(f"{shown(path)} holds a backslash", "separate directories with `/`")
     if ".." in path.split("/"):

@@ -145,8 +145,8 @@ class _Reader:
         mark = getattr(error, "problem_mark", None)
         problem = getattr(error, "problem", None) or "it cannot be read"
         hint = "look at the indentation, quotes and colons near this place"
-        if "\\t" in problem or "tab" in problem:
-            hint = "indent with spaces, not tabs"
+        if "cannot start any token" in problem:
+            hint = "indent with spaces, not tabs, and quote a text that begins with a special character"
         place = (mark.line + 1, mark.column + 1) if mark else (0, 0)
         return self.stop("syntax", f"this is not YAML: {problem}", hint, *place)
 

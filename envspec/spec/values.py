@@ -279,7 +279,8 @@ def mapped(value: object) -> object:
     return value
 
 
-_ANY_TEXT: dict[str, Any] = {"type": ["string", "number", "boolean"]}
+ANY_TEXT = ("string", "number", "boolean")
+"""JSON types of what an author may write without quotes where a text is meant."""
 _BYTES: list[dict[str, Any]] = [
     {"type": "integer", "minimum": 1},
     {"type": "string", "pattern": "^[0-9.]+ ?[bkmgtBKMGT]?(i?[bB])?$"},
@@ -293,10 +294,10 @@ _LASTS: dict[str, Any] = {
 }
 
 
-Text = Annotated[str, BeforeValidator(text), WithJsonSchema(_ANY_TEXT | {"type": [*_ANY_TEXT["type"], "null"]})]
+Text = Annotated[str, BeforeValidator(text), WithJsonSchema({"type": [*ANY_TEXT, "null"]})]
 """Any single value, as text."""
 Line = Annotated[str, BeforeValidator(line), WithJsonSchema({"type": "string", "minLength": 1})]
-Command = Annotated[str, BeforeValidator(command), WithJsonSchema(_ANY_TEXT)]
+Command = Annotated[str, BeforeValidator(command), WithJsonSchema({"type": [*ANY_TEXT]})]
 Flag = Annotated[bool, BeforeValidator(flag)]
 Seconds = Annotated[float, BeforeValidator(seconds), WithJsonSchema(_LASTS)]
 Memory = Annotated[
