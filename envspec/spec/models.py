@@ -137,7 +137,7 @@ def _raise_any(faults: Iterable[Fault]) -> None:
 def _describe(schema: dict[str, Any]) -> None:
     """Add to the JSON Schema what pydantic cannot know: a list left empty is null, and the file needs one start."""
     for value in schema["properties"].values():
-        if value.get("type") in {"array", "object"}:
+        if isinstance(value.get("type"), str) and value["type"] in {"array", "object"}:
             value["type"] = [value["type"], "null"]
     schema["oneOf"] = [{"required": ["purpose"]}, {"required": ["image"]}]
 

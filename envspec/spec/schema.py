@@ -104,9 +104,9 @@ def _describe(schema: dict[str, Any], doc: str) -> None:
 
 
 def _prose(text: str) -> str:
-    """Return the first paragraph of reStructuredText as plain text on one line."""
+    """Return the first paragraph of a docstring as one line of the words that JSON's readers know."""
     first = " ".join(text.strip().split("\n\n")[0].split())
-    return re.sub(r":\w+:`[\w.]*?(\w+)`", r"\1", first).replace("``", "`")
+    return re.sub(r":\w+:`[\w.]*?(\w+)`", r"\1", first).replace("``None``", "null").replace("``", "`")
 
 
 def main(arguments: list[str]) -> int:
