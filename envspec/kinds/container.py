@@ -42,6 +42,7 @@ class ContainerSpec:
         aliases: Names under which others reach it there, sorted.
         content: Digest that the image must bear; "" when the reference alone says which image.
         base: Reference of the image that it must be built from, "" likewise.
+        purpose: Name of the purpose, "" when the image is the user's own.
     """
 
     config: ContainerConfig
@@ -49,6 +50,7 @@ class ContainerSpec:
     aliases: tuple[str, ...] = ()
     content: str = ""
     base: str = ""
+    purpose: str = ""
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -129,6 +131,7 @@ class Container(Kind[ContainerSpec]):
         labels = {
             **names.labels(context.env, self.name, item.change.address),
             names.ORIGIN: context.origin,
+            names.PURPOSE: spec.purpose,
             names.SETTINGS: json.dumps(_remembered(spec), sort_keys=True),
         }
         replacement = Replacement(context, spec.config, spec.networks, spec.aliases, labels)

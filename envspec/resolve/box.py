@@ -129,4 +129,5 @@ def container(
         aliases=(place.env,) if spec.networks else (),
         content=built.content if built else "",
         base=built.base if built else "",
+        purpose=built.purpose if built else "",
     )

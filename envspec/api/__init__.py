@@ -1,0 +1,176 @@
+"""The one core behind every door: the command line, Python, and whatever comes later call these functions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Literal
+
+from envspec.api import inventory, saved
+from envspec.api.connect import ConnectInfo
+from envspec.api.converge import Confirm, Doors, apply, run
+from envspec.api.inventory import EnvironmentRow, EnvironmentStatus
+from envspec.api.work import Cancel, Options, is_name, look, open_engine, read_target
+from envspec.engine.base import Engine, Reader
+from envspec.errors import UsageError
+from envspec.events import Emit
+from envspec.model import Plan, Report
+from envspec.purposes import catalogue
+from envspec.resolve import candidates
+from envspec.spec.load import Loaded, load
+
+__all__ = [
+    "Cancel",
+    "ConnectInfo",
+    "EnvironmentRow",
+    "EnvironmentStatus",
+    "Options",
+    "apply",
+    "connect_command",
+    "destroy",
+    "environments",
+    "locate",
+    "open_engine",
+    "plan",
+    "purposes",
+    "render",
+    "render_purpose",
+    "save_plan",
+    "status",
+    "validate",
+]
+
+
+def validate(path: Path) -> Loaded:
+    """Load a spec, and check its purpose and params too.
+
+    Raises:
+        SpecError: The file is faulty; :class:`envspec.errors.SpecFaults` holds all faults of it.
+    """
+    loaded = load(path)
+    candidates(loaded.spec, catalogue(loaded.directory))
+    return loaded
+
+
+def render(path: Path) -> str:
+    """Return the Dockerfile of a spec's purpose, as its first open source has it.
+
+    Raises:
+        SpecError: The spec or its purpose is faulty, or it has an image and no purpose.
+    """
+    loaded = load(path)
+    wanted = loaded.spec.image_source
+    ways = [way for way in candidates(loaded.spec, catalogue(loaded.directory)) if way.image]
+    asked = [way for way in ways if way.source == wanted] or ways
+    if not asked or asked[0].image is None:
+        raise UsageError("this spec has an `image` and no `purpose`: there is no Dockerfile", hint="set a `purpose`")
+    return asked[0].image.dockerfile
+
+
+def render_purpose(name: str, params: Mapping[str, str], source: str) -> str:
+    """Return the Dockerfile of a purpose.
+
+    Args:
+        name: Name of the purpose.
+        params: Its params.
+        source: ``registry``, ``bootstrap`` or ``local``.
+
+    Raises:
+        SpecError: There is no such purpose, or a param is faulty.
+    """
+    purpose = catalogue(Path.cwd()).get(name)
+    way: Literal["bootstrap", "registry"] = "bootstrap" if source == "bootstrap" else "registry"
+    return purpose.render(params, way, purpose.base(params, way).ref)
+
+
+def purposes(directory: Path) -> tuple[dict[str, object], ...]:
+    """Return all purposes in reach of a directory: name, summary, params with their defaults, and origin."""
+    found = catalogue(directory)
+    rows: list[dict[str, object]] = []
+    for name in found.names():
+        purpose = found.get(name)
+        params = {
+            key: {"description": param.description, "default": param.default_for("registry")}
+            for key, param in sorted(purpose.matter.params.items())
+        }
+        origin = "built in" if purpose.builtin else purpose.file
+        rows.append({"name": name, "summary": purpose.matter.summary, "params": params, "origin": origin})
+    return tuple(rows)
+
+
+def plan(target: str | Path, options: Options, *, engine: Reader | None = None) -> Plan:
+    """Return what apply would do. Changes nothing.
+
+    Args:
+        target: A spec or its directory; with ``options.destroy`` a name will do.
+        options: What the user asks beyond the spec.
+        engine: The engine, by default this host's.
+
+    Raises:
+        EnvspecError: The spec is faulty, no engine answers, or a name belongs to something else.
+    """
+    return look(engine or open_engine(), read_target(target, destroy=options.destroy), options).plan
+
+
+def save_plan(target: str | Path, options: Options, out: Path, *, engine: Reader | None = None) -> Plan:
+    """Plan, and save the plan for :func:`apply`.
+
+    Raises:
+        EnvspecError: As :func:`plan`; and the file cannot be written.
+    """
+    wanted = read_target(target, destroy=options.destroy)
+    seen = look(engine or open_engine(), wanted, options)
+    saved.write(out, wanted, options, seen)
+    return seen.plan
+
+
+def destroy(  # noqa: PLR0913 - the same doors as apply
+    target: str, options: Options, *, emit: Emit, confirm: Confirm, cancel: Cancel, engine: Engine | None = None
+) -> Report:
+    """Remove an environment, by name or by its spec.
+
+    Raises:
+        UsageError: There is no such environment.
+        EnvspecError: As :func:`apply`.
+    """
+    engine = engine or open_engine()
+    wanted = read_target(target, destroy=True)
+    chosen = Options(destroy=True, allow_data_loss=options.allow_data_loss, yes=options.yes, volumes=options.volumes)
+    return run(engine, wanted, chosen, Doors(emit, confirm, cancel))
+
+
+def environments(engine: Reader | None = None) -> tuple[EnvironmentRow, ...]:
+    """Return all environments of the engine."""
+    return inventory.environments(engine or open_engine())
+
+
+def status(target: str, engine: Reader | None = None) -> EnvironmentStatus:
+    """Return one environment in detail, by name or by its spec.
+
+    Raises:
+        UsageError: There is no such environment.
+    """
+    return inventory.status(engine or open_engine(), locate(target))
+
+
+def connect_command(target: str, engine: Reader | None = None) -> ConnectInfo:
+    """Return how a person gets into an environment.
+
+    Raises:
+        UsageError: There is no such environment.
+        Conflict: It does not run.
+    """
+    return inventory.connect(engine or open_engine(), locate(target))
+
+
+def locate(target: str) -> str:
+    """Return the name of the environment that a name, a file or a directory stands for.
+
+    Raises:
+        SpecError: The file is faulty.
+    """
+    if is_name(target):
+        return target
+    name = load(Path(target)).spec.name
+    assert name is not None
+    return name

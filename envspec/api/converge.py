@@ -1,0 +1,207 @@
+"""Apply and destroy: plan, ask, lock, do, and look again until nothing is left to do."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import platformdirs
+
+from envspec import executor, host, policy
+from envspec.api import saved
+from envspec.api.connect import command_of
+from envspec.api.lock import locked
+from envspec.api.work import Cancel, Look, Options, Target, look, open_engine, read_target, without_wishes
+from envspec.engine.base import Engine, Reap
+from envspec.errors import Conflict, Where
+from envspec.events import Emit, Notice
+from envspec.kinds import names
+from envspec.model import Desired, Outcome, Plan, Report, Status
+
+MAX_ROUNDS = 3
+"""Looks at a world that a first round made visible: a container that had to be started shows its inside only then."""
+
+Confirm = Callable[[Plan], bool]
+"""Shows a plan that ends something which exists and says whether to go on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Doors:
+    """How an apply speaks with its user.
+
+    Attributes:
+        emit: Takes events.
+        confirm: Asks before something that exists is ended.
+        cancel: Carries the user's wish to stop.
+    """
+
+    emit: Emit
+    confirm: Confirm
+    cancel: Cancel
+
+
+def run(engine: Engine, target: Target, options: Options, doors: Doors, *, promised: Plan | None = None) -> Report:
+    """Make the world what it shall be.
+
+    Args:
+        engine: The engine.
+        target: What to work on.
+        options: What the user asks beyond the spec.
+        doors: How to speak with the user.
+        promised: A saved plan: nothing else is done.
+
+    Raises:
+        Refused: Something would be lost or ended that nobody allowed.
+        Conflict: Somebody else works on the environment, or the world is no longer the one that was planned for.
+    """
+    started = time.monotonic()
+    first = look(engine, target, options)
+    if promised:
+        _check_promise(promised, first.plan)
+    if first.plan.empty:
+        return _report(first, (), started)
+    _ask(first.plan, options, doors)
+    with locked(engine, target.env) as stolen:
+        if stolen:
+            _reap(engine, first, doors)
+        if stolen or engine.containers(target.env, _names(target.env)) != first.world.containers:
+            first = _again(engine, target, options, first)
+        return _rounds(engine, target, options, doors, first, started)
+
+
+def _rounds(  # noqa: PLR0913, PLR0917 - the parts of one apply
+    engine: Engine, target: Target, options: Options, doors: Doors, first: Look, started: float
+) -> Report:
+    """Do, look again, and go on while a first round made more visible."""
+    outcomes: tuple[Outcome, ...] = ()
+    current, later = first, without_wishes(options)
+    directory = platformdirs.user_state_path("envspec") / "logs" / target.env
+    for number in range(MAX_ROUNDS):
+        inputs = executor.Inputs(
+            build_secrets=host.build_secrets(current.host),
+            ca_bundle=current.host.ca_bundle,
+            no_cache=number == 0 and (options.no_cache or "image.workspace" in options.replace),
+            log_dir=directory / datetime.now(UTC).strftime("%Y%m%d-%H%M%S-%f"),
+            stopping=doors.cancel.event,
+        )
+        done = executor.execute(current.plan, current.desired, current.world, engine, inputs=inputs, emit=doors.emit)
+        outcomes = _merged(outcomes, done)
+        if not executor.converged(done):
+            return _report(current, outcomes, started)
+        seen = look(engine, target, later)
+        if seen.plan.empty or number + 1 == MAX_ROUNDS or doors.cancel.requested:
+            return _report(seen, outcomes, started, image=first)
+        _ask(seen.plan, options, doors)
+        doors.emit(Notice("the inside can be seen now: going on with what differs there"))
+        current = seen
+    raise AssertionError("the last round returns")
+
+
+def _merged(before: tuple[Outcome, ...], after: tuple[Outcome, ...]) -> tuple[Outcome, ...]:
+    """Return one outcome an address, the latest."""
+    found = {outcome.address: outcome for outcome in before}
+    found.update({outcome.address: outcome for outcome in after})
+    return tuple(found.values())
+
+
+def _ask(plan: Plan, options: Options, doors: Doors) -> None:
+    """Insist on every loss by name, and on a yes before something that exists is ended."""
+    policy.refuse_losses(plan, options.allow_data_loss)
+    if policy.wants_consent(plan) and not options.yes and not doors.confirm(plan):
+        policy.refuse_without_consent(plan)
+
+
+def _check_promise(promised: Plan, now: Plan) -> None:
+    if promised.fingerprint == now.fingerprint and promised.changes == now.changes:
+        return
+    before, after = promised.observed, now.observed
+    moved = sorted(a for a in before.keys() | after.keys() if before.get(a) != after.get(a))
+    told = ", ".join(moved) or "what this host brings in, or what the files beside the spec hold"
+    raise Conflict(
+        f"the world has moved since the plan was made: {told}",
+        code="conflict.stale_plan",
+        hint="plan again, and look at it",
+        where=Where(address=moved[0] if moved else ""),
+    )
+
+
+def _names(env: str) -> tuple[str, str]:
+    return names.container(env), names.next_container(env)
+
+
+def _again(engine: Engine, target: Target, options: Options, first: Look) -> Look:
+    """Plan again under the lock, and insist that nothing worse came of it than what was agreed to."""
+    seen = look(engine, target, options)
+    agreed = {(c.address, c.action, c.data_loss) for c in (*policy.wants_consent(first.plan), *first.plan.losses)}
+    worse = [
+        c
+        for c in (*policy.wants_consent(seen.plan), *seen.plan.losses)
+        if (c.address, c.action, c.data_loss) not in agreed
+    ]
+    if worse and not options.yes:
+        raise Conflict(
+            f"while this waited, somebody else changed {worse[0].address}",
+            code="conflict.stale_plan",
+            hint="plan again, and look at it",
+            where=Where(address=worse[0].address),
+        )
+    policy.refuse_losses(seen.plan, options.allow_data_loss)
+    return seen
+
+
+def _reap(engine: Engine, first: Look, doors: Doors) -> None:
+    """End what a killed apply left running inside, so that it cannot race with this one."""
+    doors.emit(Notice("an earlier apply was killed: taking its lock over"))
+    for box in first.world.containers:
+        if box.labels.get(names.ENV) == first.plan.env and box.running:
+            engine.perform(box.id, Reap())
+
+
+def _report(seen: Look, outcomes: tuple[Outcome, ...], started: float, *, image: Look | None = None) -> Report:
+    ok = all(outcome.status is Status.DONE for outcome in outcomes)
+    remaining = tuple(change.address for change in seen.plan.changes) if ok else ()
+    fetched = {o.address for o in outcomes if o.status is Status.DONE and "from the cache" not in o.detail}
+    ref = _image(seen.desired)
+    return Report(
+        env=seen.plan.env,
+        ok=ok and not remaining,
+        outcomes=outcomes,
+        seconds=round(time.monotonic() - started, 3),
+        image=ref,
+        image_cached=bool(ref) and not fetched & {"image.workspace", "base_image.workspace"},
+        connect=command_of(seen.world, seen.desired) if ok and seen.desired.resources else "",
+        remaining=remaining,
+        notes=(image or seen).plan.notes,
+    )
+
+
+def _image(desired: Desired) -> str:
+    resource = desired.get(names.WORKSPACE)
+    return str(resource.spec.config.image) if resource else ""
+
+
+def apply(  # noqa: PLR0913 - the doors are named
+    target: str | Path, options: Options, *, emit: Emit, confirm: Confirm, cancel: Cancel, engine: Engine | None = None
+) -> Report:
+    """Make an environment what its spec says, or do what a saved plan says.
+
+    Args:
+        target: A spec, its directory, or a plan that was saved.
+        options: What the user asks beyond the spec.
+        emit: Takes events, from several threads, one call at a time.
+        confirm: Asks before something that exists is ended.
+        cancel: Carries the user's wish to stop.
+        engine: The engine, by default this host's.
+
+    Raises:
+        EnvspecError: As :func:`run`; and the spec or the plan is faulty.
+    """
+    doors = Doors(emit, confirm, cancel)
+    engine = engine or open_engine()
+    plan_file = saved.read(Path(target))
+    if plan_file:
+        return run(engine, plan_file.target, saved.options_with(plan_file, options), doors, promised=plan_file.plan)
+    return run(engine, read_target(target, destroy=options.destroy), options, doors)

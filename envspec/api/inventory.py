@@ -1,0 +1,172 @@
+"""What is there: all environments, and one of them in detail."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from envspec.api.connect import ConnectInfo, connect_info
+from envspec.engine.base import ContainerState, Questions, Reader
+from envspec.errors import Conflict, UsageError, Where
+from envspec.kinds import names
+from envspec.kinds.environment import parse
+from envspec.model import type_json
+
+
+@dataclass(frozen=True, slots=True)
+class EnvironmentRow:
+    """One environment in a list.
+
+    Attributes:
+        name: Its name.
+        status: Status of its container, ``no container`` when only volumes are left of it.
+        image: Reference of the image that it runs.
+        purpose: Its purpose, "" when it runs an image of the user's.
+        ports: Published ports, ``127.0.0.1:8080->80/tcp``.
+        spec: ``host:path`` of the spec that made it.
+        persistent: Whether it survives the end of its session.
+    """
+
+    name: str
+    status: str
+    image: str = ""
+    purpose: str = ""
+    ports: tuple[str, ...] = ()
+    spec: str = ""
+    persistent: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class EnvironmentStatus:
+    """One environment in detail.
+
+    Attributes:
+        name: Its name.
+        status: Status of its container.
+        container: Name of its container.
+        container_id: ID of its container.
+        image: Reference of the image that it runs.
+        spec: ``host:path`` of the spec that made it.
+        user: Whom work inside runs as, ``name (uid:gid)``.
+        workdir: Directory of the workspace.
+        ports: Published ports.
+        networks: Networks that it is attached to.
+        mounts: Mounts, ``source -> target (ro)``.
+        volumes: Its named volumes.
+        limits: Limits by name; those that are not set are left out.
+        variables: Names of the variables that are present inside.
+        applied: Addresses that the ledger holds, sorted.
+        connect: The command that takes a person inside, "" while it does not run.
+    """
+
+    name: str
+    status: str
+    container: str
+    container_id: str
+    image: str
+    spec: str
+    user: str
+    workdir: str
+    ports: tuple[str, ...]
+    networks: tuple[str, ...]
+    mounts: tuple[str, ...]
+    volumes: tuple[str, ...]
+    limits: Mapping[str, type_json]
+    variables: tuple[str, ...]
+    applied: tuple[str, ...]
+    connect: str
+
+
+def environments(reader: Reader) -> tuple[EnvironmentRow, ...]:
+    """Return all environments of an engine, sorted by name, those that left only volumes included."""
+    rows: dict[str, EnvironmentRow] = {}
+    for box in reader.containers():
+        env = box.labels.get(names.ENV, "")
+        if env and (env not in rows or box.name == names.container(env)):
+            rows[env] = EnvironmentRow(
+                name=env,
+                status=box.status,
+                image=box.config.image,
+                purpose=box.labels.get(names.PURPOSE, ""),
+                ports=_ports(box),
+                spec=box.labels.get(names.ORIGIN, ""),
+                persistent=box.config.restart != "no",
+            )
+    for volume in reader.volumes():
+        env = volume.labels.get(names.ENV, "")
+        if env:
+            rows.setdefault(env, EnvironmentRow(env, "no container"))
+    return tuple(rows[name] for name in sorted(rows))
+
+
+def status(reader: Reader, env: str) -> EnvironmentStatus:
+    """Return one environment in detail.
+
+    Raises:
+        UsageError: There is no such environment.
+    """
+    box = find(reader, env)
+    answer = reader.probe(box.id, Questions()) if box.running else None
+    accounts = answer.accounts if answer else ()
+    info = connect_info(reader.name, box, accounts)
+    config = box.config
+    limits = {"memory": config.memory, "cpus": config.cpus, "pids": config.pids, "shm_size": config.shm_size}
+    owned = [v.name for v in reader.volumes() if v.labels.get(names.ENV) == env]
+    return EnvironmentStatus(
+        name=env,
+        status=box.status,
+        container=box.name,
+        container_id=box.id,
+        image=config.image,
+        spec=box.labels.get(names.ORIGIN, ""),
+        user=f"{info.user} ({config.user})",
+        workdir=config.workdir,
+        ports=_ports(box),
+        networks=tuple(attachment.network for attachment in box.networks),
+        mounts=tuple(f"{m.source} -> {m.target}{' (ro)' if m.read_only else ''}" for m in config.mounts),
+        volumes=tuple(owned),
+        limits={name: value for name, value in limits.items() if value is not None},
+        variables=tuple(sorted(parse(answer.environment or ""))) if answer else (),
+        applied=tuple(sorted(_applied(e.address, e.data) for e in answer.ledger)) if answer else (),
+        connect=info.command if box.running else "",
+    )
+
+
+def connect(reader: Reader, env: str) -> ConnectInfo:
+    """Return how a person gets inside.
+
+    Raises:
+        UsageError: There is no such environment.
+        Conflict: It does not run.
+    """
+    box = find(reader, env)
+    if not box.running:
+        raise Conflict(
+            f"the environment {env} is {box.status}",
+            code="env.stopped",
+            hint="`envspec apply` its file starts it again",
+            where=Where(address=names.WORKSPACE),
+        )
+    return connect_info(reader.name, box, reader.probe(box.id, Questions()).accounts)
+
+
+def find(reader: Reader, env: str) -> ContainerState:
+    """Return an environment's container.
+
+    Raises:
+        UsageError: There is no such environment.
+    """
+    ours = [box for box in reader.containers(env) if box.labels.get(names.ENV) == env]
+    if not ours:
+        raise UsageError(f"there is no environment {env}", code="env.unknown", hint="`envspec list` names them")
+    return min(ours, key=lambda box: (box.name != names.container(env), box.name))
+
+
+def _ports(box: ContainerState) -> tuple[str, ...]:
+    return tuple(f"{p.address}:{p.host}->{p.container}/{p.protocol}" for p in box.published)
+
+
+def _applied(address: str, data: Mapping[str, object]) -> str:
+    """Return an address as people read it: commands by what they say."""
+    command = data.get("command")
+    return f"command: {command}" if command else address

@@ -1,0 +1,186 @@
+"""Reading a target, looking at the world, and making a plan: what plan, apply and destroy share."""
+
+from __future__ import annotations
+
+import dataclasses
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from envspec import host as hosts
+from envspec import observe, planner, policy
+from envspec.engine.base import Reader
+from envspec.errors import EnvspecError
+from envspec.host import HostFacts
+from envspec.kinds import names
+from envspec.kinds.base import Observed
+from envspec.model import Desired, Plan
+from envspec.planner import Wishes
+from envspec.purposes import catalogue
+from envspec.resolve import candidates, choose, resolve
+from envspec.spec.load import Loaded, load
+
+if TYPE_CHECKING:
+    from envspec.engine.whales import WhalesEngine
+
+
+class Cancel:
+    """Carries the user's wish to stop: running steps finish, and no new one starts."""
+
+    def __init__(self) -> None:
+        self.event = threading.Event()
+
+    def request(self) -> None:
+        """Ask for an end."""
+        self.event.set()
+
+    @property
+    def requested(self) -> bool:
+        """Whether an end was asked for."""
+        return self.event.is_set()
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What the user asks beyond the spec.
+
+    Attributes:
+        replace: Addresses to make anew whether they need it or not.
+        target: Addresses to limit the work to, with what they need.
+        destroy: Whether the environment shall go.
+        allow_data_loss: Addresses that may lose work or data.
+        yes: Whether what ends something that exists was agreed to.
+        no_cache: Whether the image is built afresh.
+        take_over: Whether an environment that another spec made may become this one's.
+        volumes: Whether the volumes that the spec named go with the environment.
+    """
+
+    replace: tuple[str, ...] = ()
+    target: tuple[str, ...] = ()
+    destroy: bool = False
+    allow_data_loss: tuple[str, ...] = ()
+    yes: bool = False
+    no_cache: bool = False
+    take_over: bool = False
+    volumes: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What to work on.
+
+    Attributes:
+        env: Name of the environment.
+        loaded: Its spec; ``None`` when only the name is known, which is enough to destroy it.
+        destroy: Whether it shall go.
+    """
+
+    env: str
+    loaded: Loaded | None
+    destroy: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """One look at the world and what follows from it."""
+
+    desired: Desired
+    world: Observed
+    plan: Plan
+    host: HostFacts = field(default_factory=lambda: HostFacts(0, 0, "root"))
+
+
+def open_engine() -> WhalesEngine:
+    """Return the engine of this host. Nothing is asked of it yet."""
+    from envspec.engine.whales import WhalesEngine  # noqa: PLC0415 - reading a spec needs no engine
+
+    return WhalesEngine()
+
+
+def read_target(target: str | Path, *, destroy: bool) -> Target:
+    """Return what a name, a file or a directory stands for.
+
+    Raises:
+        SpecError: The file is faulty or missing.
+    """
+    text = str(target)
+    if destroy and is_name(text):
+        return Target(text, None, destroy=True)
+    loaded = load(Path(target))
+    assert loaded.spec.name is not None
+    return Target(loaded.spec.name, loaded, destroy)
+
+
+def is_name(text: str) -> bool:
+    """Say whether a target is the name of an environment and not a path."""
+    return "/" not in text and not text.endswith((".yaml", ".yml")) and text not in ("", ".", "..")
+
+
+def look(reader: Reader, target: Target, options: Options, *, reachable: Callable[[], bool] | None = None) -> Look:
+    """Look at the world and plan.
+
+    Looks a second time, for files made by hand, when the first plan would lose things.
+
+    Args:
+        reader: The engine; only its read verbs are used.
+        target: What to work on.
+        options: What the user asks beyond the spec.
+        reachable: Says whether the registry can be reached; asked only where it matters.
+
+    Raises:
+        SpecError: Something that the spec names cannot be had.
+        Conflict: A name belongs to something else.
+        EngineNotReady: No engine answers.
+    """
+    facts = hosts.gather()
+    desired, world = _outside(reader, target, facts, reachable or hosts.registry_reachable)
+    wishes = _wishes(options, desired, world)
+    if not options.take_over:
+        _check_origin(world, desired)
+    seen = observe.inside(reader, world, desired)
+    made = planner.plan(desired, seen, wishes)
+    if planner.needs_deep_look(made) and seen.inside is not None:
+        seen = observe.inside(reader, world, desired, deep=True)
+        made = planner.plan(desired, seen, wishes)
+    return Look(desired, seen, made, facts)
+
+
+def _outside(
+    reader: Reader, target: Target, facts: HostFacts, reachable: Callable[[], bool]
+) -> tuple[Desired, Observed]:
+    if target.destroy or target.loaded is None:
+        return Desired(target.env), observe.outside(reader, target.env, ())
+    loaded = target.loaded
+    purposes = catalogue(loaded.directory)
+    ways = candidates(loaded.spec, purposes)
+    world = observe.outside(reader, target.env, tuple(ref for way in ways for ref in way.refs))
+    chosen = choose(loaded.spec, ways, world.images, reachable)
+    return resolve(loaded, facts, purposes, chosen), world
+
+
+def _wishes(options: Options, desired: Desired, world: Observed) -> Wishes:
+    replace = set(options.replace)
+    if options.no_cache and desired.get("image.workspace"):
+        replace.add("image.workspace")
+    if options.take_over and desired.resources and world.workspace:
+        replace.add(names.WORKSPACE)
+    return Wishes(tuple(sorted(replace)), options.target, keep_volumes=not options.volumes and not desired.resources)
+
+
+def _check_origin(world: Observed, desired: Desired) -> None:
+    box = world.workspace
+    path = policy.other_path(box.labels.get(names.ORIGIN, ""), desired.origin) if box else ""
+    if not path or not Path(path).is_file():
+        return
+    try:
+        other = load(Path(path)).spec.name
+    except EnvspecError:
+        return
+    policy.check_origin(world, desired.origin, {path: other or ""})
+
+
+def without_wishes(options: Options) -> Options:
+    """Return the options for a second look: what was to be made anew has been."""
+    return dataclasses.replace(options, replace=(), no_cache=False, take_over=False)
