@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-import tempfile
-import traceback
 from collections.abc import Sequence
-from pathlib import Path
 
 import click
 
@@ -43,7 +40,7 @@ def show(error: BaseException, *, as_json: bool) -> int:
         return BROKEN_PIPE_EXIT_CODE
     known = _known(error)
     if os.environ.get(DEBUG) == "1":
-        traceback.print_exception(error)
+        sys.excepthook(type(error), error, error.__traceback__)
     if known is None:
         known = _bug(error)
     if as_json:
@@ -82,17 +79,21 @@ def _sentence(text: str) -> str:
 
 def _bug(error: BaseException) -> EnvspecError:
     """Save the traceback and return an error that says how to report it."""
+    import traceback  # noqa: PLC0415 - only a bug pays for it
+
     text = "".join(traceback.format_exception(error))
     name = type(error).__name__
     hint = f"please report it with the traceback, which is in {_save(text)}"
     return EnvspecError(f"this is a bug in envspec ({name})", code="internal.bug", hint=hint)
 
 
-def _save(text: str) -> Path:
+def _save(text: str) -> str:
+    import tempfile  # noqa: PLC0415 - only a bug pays for it
+
     handle, name = tempfile.mkstemp(prefix="envspec-crash-", suffix=".txt")
     with os.fdopen(handle, "w", encoding="utf-8") as file:
         file.write(text)
-    return Path(name)
+    return name
 
 
 def _print(error: EnvspecError) -> None:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
-import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -133,7 +131,7 @@ def run_with_deadline(container: str, words: Sequence[str], options: ExecOptions
 
     When the time is up, or the user interrupts, everything that it started inside is ended too.
     """
-    marker = uuid.uuid4().hex
+    marker = os.urandom(16).hex()
     child = subprocess.Popen(exec_argv(container, words, options, marker))
     try:
         return child.wait(seconds)
@@ -152,9 +150,10 @@ def replace_process(argv: Sequence[str]) -> None:
     Raises:
         EngineNotReady: There is no docker command.
     """
-    if shutil.which(argv[0]) is None:
-        raise EngineNotReady(f"there is no {argv[0]} command", hint="`envspec preflight --fix`")
-    os.execvp(argv[0], tuple(argv))  # noqa: S606,RUF100 - an argument vector, no shell
+    try:
+        os.execvp(argv[0], tuple(argv))
+    except FileNotFoundError:
+        raise EngineNotReady(f"there is no {argv[0]} command", hint="`envspec preflight --fix`") from None
 
 
 def _kill_inside(container: str, options: ExecOptions, marker: str) -> None:

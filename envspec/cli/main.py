@@ -95,3 +95,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     except BaseException as error:  # noqa: BLE001,RUF100 - the boundary: whatever comes here must leave as text
         code = failures.show(error, as_json=failures.wants_json(words))
     sys.exit(code if isinstance(code, int) else 0)
+
+
+if __name__ == "__main__":
+    main()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Sequence
 from typing import Any, TextIO
@@ -64,6 +63,8 @@ def print_text(text: str) -> None:
 
 def print_json(document: Any) -> None:
     """Print one JSON document on standard output."""
+    import json  # noqa: PLC0415 - `exec` and `--help` do without it
+
     click.echo(json.dumps(document, indent=2, ensure_ascii=False))
 
 

@@ -115,7 +115,9 @@ def _steps(outcomes: tuple[Outcome, ...], paint: Painter) -> list[str]:
 
 
 def _by_status(status: Status, paint: Painter) -> Callable[[str], str]:
-    return {Status.DONE: str, Status.FAILED: paint.bad, Status.SKIPPED: paint.dim}[status]
+    if status is Status.DONE:
+        return str
+    return paint.bad if status is Status.FAILED else paint.dim
 
 
 def _word(outcome: Outcome) -> str:

@@ -7,7 +7,7 @@ import click
 from envspec.cli import options
 
 
-@click.command(context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
+@click.command()
 @options.env_argument
 @click.option("--root", is_flag=True, help="Run as root.")
 @click.option("--timeout", type=click.FloatRange(min=0, min_open=True), metavar="SECONDS", help="End it; exit 124.")
