@@ -17,9 +17,6 @@ DEBUG = "ENVSPEC_DEBUG"
 BUG_EXIT_CODE = 70
 """EX_SOFTWARE of sysexits(3)."""
 
-BROKEN_PIPE_EXIT_CODE = 141
-"""What a shell shows for a process that SIGPIPE ended."""
-
 
 def wants_json(words: Sequence[str]) -> bool:
     """Say whether a command line asks for JSON; what follows ``--`` is somebody else's command."""
@@ -34,10 +31,6 @@ def show(error: BaseException, *, as_json: bool) -> int:
         error: What was raised.
         as_json: Whether to print the JSON envelope on standard output instead of text on standard error.
     """
-    if isinstance(error, BrokenPipeError):
-        # The reader left (`envspec schema | head`): keep the interpreter from complaining when it flushes.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return BROKEN_PIPE_EXIT_CODE
     known = _known(error)
     if os.environ.get(DEBUG) == "1":
         sys.excepthook(type(error), error, error.__traceback__)
