@@ -15,8 +15,8 @@ class HelloTest(unittest.TestCase):
         seen: list[str] = []
         request = {"REQUEST_METHOD": "GET", "PATH_INFO": "/hello/Ada", "wsgi.input": io.BytesIO()}
         body = b"".join(app.wsgi(request, lambda status, *_: seen.append(status)))
-        self.assertEqual(seen, ["200 OK"])
-        self.assertEqual(json.loads(body), {"message": "Hello, Ada!"})
+        assert seen == ["200 OK"]
+        assert json.loads(body) == {"message": "Hello, Ada!"}
 
 
 if __name__ == "__main__":
