@@ -175,6 +175,8 @@ class _Run:
         ended = self.ended[node]
         settled = self.ended.get(SETTLE)
         error = ended.error or (settled.error if settled and change.address == names.WORKSPACE else None)
+        if error is None and settled and settled.error and self.kinds[change.kind].inside:
+            return Outcome(change.address, change.action, Status.SKIPPED, "undone with the new workspace")
         if error is None:
             return Outcome(change.address, change.action, Status.DONE, ended.done.detail, ended.seconds)
         if error.code == "step.skipped":

@@ -58,10 +58,11 @@ class Environment(Kind[EnvironmentSpec]):
         known = world.answer.entry(resource.address)
         if text is None:
             added = tuple(Diff(f"env.{name}", None, _shown(value), Cause.SPEC) for name, value in spec.variables)
-            if known is None:
+            stopped = world.workspace is not None and world.inside is None
+            if known is None and not stopped:
                 return Verdict(Action.CREATE, _count(spec), added, Disruption.WRITE)
             lost = tuple(Diff(d.path, None, d.after, Cause.ENGINE) for d in added)
-            return Verdict(Action.UPDATE, "a restart emptied the tmpfs", lost, Disruption.WRITE)
+            return Verdict(Action.UPDATE, "a stop emptied the tmpfs that holds them", lost, Disruption.WRITE)
         cause = cause_of(resource, world)
         before, after = parse(text), dict(spec.variables)
         diffs = tuple(
