@@ -84,7 +84,7 @@ def render_purpose(name: str, params: Mapping[str, str], source: str) -> str:
 
 
 def purposes(directory: Path) -> tuple[dict[str, object], ...]:
-    """Return all purposes in reach of a directory: name, summary, params with their defaults, and origin."""
+    """Return all purposes in reach of a directory: name, summary, params with their defaults, origin, files that detect it."""
     found = catalogue(directory)
     rows: list[dict[str, object]] = []
     for name in found.names():
@@ -94,7 +94,8 @@ def purposes(directory: Path) -> tuple[dict[str, object], ...]:
             for key, param in sorted(purpose.matter.params.items())
         }
         origin = "built in" if purpose.builtin else purpose.file
-        rows.append({"name": name, "summary": purpose.matter.summary, "params": params, "origin": origin})
+        row: dict[str, object] = {"name": name, "summary": purpose.matter.summary, "params": params, "origin": origin}
+        rows.append(row | {"detect": purpose.matter.detect})
     return tuple(rows)
 
 

@@ -51,11 +51,8 @@ def env_argument(function: Function) -> Function:
 
 
 def is_file(target: str) -> bool:
-    """Say whether ENV means a file or a directory rather than a name.
-
-    A path has a slash or ends like YAML, or is a file that is there.
-    """
-    return target in (".", "..") or "/" in target or target.endswith((".yaml", ".yml")) or Path(target).is_file()
+    """Say whether ENV means a file or a directory rather than a name: it has a slash, ends like YAML, or is ``.``."""
+    return target in (".", "..") or "/" in target or target.endswith((".yaml", ".yml"))
 
 
 def plan_target(target: str, *, destroy: bool) -> str | Path:

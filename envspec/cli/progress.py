@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 import time
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Protocol, TextIO
 
 import click
 
 from envspec.cli.output import Painter, painter
 from envspec.cli.plan_text import DONE_WORDS, MARKS
-from envspec.events import Emit, Event, Notice, StepFinished, StepOutput, StepStarted
+from envspec.events import Event, Notice, StepFinished, StepOutput, StepStarted
 from envspec.model import Action, Outcome, Status, to_json
 
 if TYPE_CHECKING:
@@ -33,12 +33,30 @@ DOING_WORDS = {
 }
 
 
-def json_emit(event: Event) -> None:
-    """Print an event as one line of JSON on standard output."""
-    click.echo(json.dumps(to_json(event), ensure_ascii=False))
+class Progress(Protocol):
+    """Takes the events of an apply and shows them."""
+
+    def __call__(self, event: Event) -> None:
+        """Show an event."""
+        ...
+
+    def pause(self) -> None:
+        """Leave the terminal as it was, until the next event: the user is asked something, or all is done."""
+        ...
 
 
-class PlainProgress(AbstractContextManager["PlainProgress"]):
+class JsonProgress:
+    """Prints an event as one line of JSON on standard output."""
+
+    def __call__(self, event: Event) -> None:
+        """Print an event."""
+        click.echo(json.dumps(to_json(event), ensure_ascii=False))
+
+    def pause(self) -> None:
+        """Do nothing: what is printed stays."""
+
+
+class PlainProgress:
     """Writes a line when a step begins and one when it ends; with ``verbose`` its output too.
 
     Args:
@@ -51,8 +69,8 @@ class PlainProgress(AbstractContextManager["PlainProgress"]):
         self._verbose = verbose
         self._paint = painter(stream)
 
-    def __exit__(self, *_: object) -> None:
-        """Keep nothing open."""
+    def pause(self) -> None:
+        """Do nothing: what is written stays."""
 
     def __call__(self, event: Event) -> None:
         """Write what an event says."""
@@ -79,7 +97,7 @@ class _Step:
     line: str = ""
 
 
-class LiveProgress(AbstractContextManager["LiveProgress"]):
+class LiveProgress:
     """Keeps the running steps, with time and last line, below those that have ended.
 
     Args:
@@ -95,10 +113,11 @@ class LiveProgress(AbstractContextManager["LiveProgress"]):
         self._console: Console | None = None
         self._live: Live | None = None
 
-    def __exit__(self, *_: object) -> None:
-        """Leave the terminal as it was."""
+    def pause(self) -> None:
+        """Leave the terminal as it was, until the next event."""
         if self._live:
             self._live.stop()
+            self._live = None
 
     def __call__(self, event: Event) -> None:
         """Take in what an event says; the screen follows on its own."""
@@ -159,10 +178,10 @@ def finished_line(outcome: Outcome, paint: Painter) -> str:
     return f"{paint.good('✓')} {outcome.address}: {DONE_WORDS[outcome.action]} ({outcome.seconds:.1f} s{detail})"
 
 
-def progress(*, as_json: bool, verbose: bool = False) -> AbstractContextManager[Emit]:
-    """Return what shows an apply: a context manager that gives the function to emit events to."""
+def progress(*, as_json: bool, verbose: bool = False) -> Progress:
+    """Return what shows an apply here: JSON where it was asked for, live on a terminal, plain lines elsewhere."""
     if as_json:
-        return nullcontext(json_emit)
-    kind: Any = LiveProgress if sys.stderr.isatty() and painter(sys.stderr).enabled else PlainProgress
-    shown: AbstractContextManager[Emit] = kind(sys.stderr, verbose=verbose)
-    return shown
+        return JsonProgress()
+    if sys.stderr.isatty() and os.environ.get("TERM") != "dumb":
+        return LiveProgress(sys.stderr, verbose=verbose)
+    return PlainProgress(sys.stderr, verbose=verbose)

@@ -15,10 +15,9 @@ import click
 
 from envspec import api
 from envspec.cli import output, plan_text
-from envspec.cli.progress import progress
+from envspec.cli.progress import Progress, progress
 from envspec.engine.base import Engine
 from envspec.errors import Interrupted, StepFailed, Where
-from envspec.events import Emit
 from envspec.model import Plan, Report, Status, to_json, type_json
 
 FIRST_TIME = "Interrupted: the running steps finish, no new one begins. Press Ctrl-C again to stop them."
@@ -31,13 +30,13 @@ class Job:
 
     Attributes:
         engine: The engine to work on.
-        emit: Takes events.
+        emit: Takes events and shows them.
         cancel: Carries the first Ctrl-C.
         as_json: Whether standard output belongs to JSON, so that nobody can be asked.
     """
 
     engine: Engine
-    emit: Emit
+    emit: Progress
     cancel: api.Cancel
     as_json: bool
 
@@ -45,6 +44,7 @@ class Job:
         """Show a plan that loses or stops something, and ask; ``False`` where no one can be asked."""
         if self.as_json or not (output.is_interactive(sys.stdin) and output.is_interactive(sys.stderr)):
             return False
+        self.emit.pause()
         click.echo("\n".join(plan_text.plan_lines(plan, output.painter(sys.stderr))), err=True, color=True)
         return click.confirm("Go on?", err=True)
 
@@ -100,8 +100,12 @@ def job(*, as_json: bool, verbose: bool) -> Iterator[Job]:
     """
     engine = api.open_engine()
     cancel = api.Cancel()
-    with _interrupts(engine, cancel), progress(as_json=as_json, verbose=verbose) as emit:
-        yield Job(engine, emit, cancel, as_json)
+    shown = progress(as_json=as_json, verbose=verbose)
+    with _interrupts(engine, cancel):
+        try:
+            yield Job(engine, shown, cancel, as_json)
+        finally:
+            shown.pause()
 
 
 def finish(reports: tuple[Report, ...], cancel: api.Cancel, *, as_json: bool, many: bool = False) -> None:

@@ -78,6 +78,12 @@ def fix(engine_name: str = "docker", *, say: Say, host: Host | None = None) -> t
     return host.look(engine_name)
 
 
+def remedy(checks: tuple[Check, ...], system: System | None = None) -> tuple[Command, ...]:
+    """Return what would bring everything that the checks found lacking, each command once, in order."""
+    needs = {need for item in checks for need in item.needs}
+    return steps(system or read_system(), needs) if needs else ()
+
+
 def _refusal(system: System, commands: tuple[Command, ...], run: Run) -> str:
     """Return why nothing will be run, or "" when everything may be."""
     if not supported(system):
@@ -99,8 +105,7 @@ def _announce(commands: tuple[Command, ...], refusal: str, *, sudo: bool, say: S
     for command in commands:
         say(f"  # {command.why}" if command.argv else f"  # {command.why}, by hand")
         if command.argv:
-            for line in command.text(sudo=sudo).splitlines():
-                say(f"  {line}")
+            say(f"  {command.text(sudo=sudo)}")
 
 
 def _starts(command: Command, system: System) -> bool:
@@ -109,7 +114,7 @@ def _starts(command: Command, system: System) -> bool:
 
 def _do(system: System, command: Command, run: Run, say: Say) -> bool:
     """Run one command, show what it prints, and say whether it went well."""
-    say(f"+ {command.text(sudo=not system.root).splitlines()[0]}")
+    say(f"+ {command.text(sudo=not system.root)}")
     done = run(
         _argv(system, command),
         deadline=command.deadline + SUDO_DEADLINE,

@@ -21,10 +21,7 @@ SUBID_COUNT = 65_536
 UPDATE_DEADLINE = 300.0
 INSTALL_DEADLINE = 900.0
 
-START_BY_HAND = (
-    "PATH=$PATH:/usr/sbin:/sbin; nohup setsid dockerd >>/var/log/dockerd.log 2>&1 </dev/null & "
-    "echo 'dockerd started, its log is /var/log/dockerd.log'"
-)
+START_BY_HAND = "PATH=$PATH:/usr/sbin:/sbin; nohup setsid dockerd >>/var/log/dockerd.log 2>&1 </dev/null &"
 
 _COMMON = {
     Need.BOOTSTRAP: ("mmdebstrap", "debian-archive-keyring"),

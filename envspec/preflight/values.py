@@ -61,11 +61,12 @@ class Command:
     deadline: float = 60.0
 
     def text(self, *, sudo: bool) -> str:
-        """Return it as a line, or a here-document, for a shell; with ``sudo`` where root is needed."""
+        """Return it as one line for a shell, with ``sudo`` where root is needed."""
         if not self.argv:
             return self.why
         line = shlex.join(("sudo", *self.argv) if sudo and self.root else self.argv)
-        return f"{line} <<'EOF'\n{self.stdin}EOF" if self.stdin else line
+        given = shlex.join(self.stdin.splitlines())
+        return f"printf '%s\\n' {given} | {line}" if self.stdin else line
 
 
 @dataclass(frozen=True, slots=True)

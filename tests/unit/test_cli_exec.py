@@ -124,11 +124,7 @@ def test_completion_survives_an_engine_that_is_not_there(monkeypatch: pytest.Mon
     assert light.environment_names() == ()
 
 
-def test_a_name_is_told_from_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
+@pytest.mark.parametrize("target", ["./shop", "shop/", "/srv/shop", "shop.yaml", "shop.yml", ".", ".."])
+def test_a_path_is_told_from_a_name(target: str) -> None:
+    assert is_file(target)
     assert not is_file("shop")
-    assert is_file("./shop")
-    assert is_file("shop.yaml")
-    assert is_file(".")
-    (tmp_path / "shop").touch()
-    assert is_file("shop")

@@ -9,7 +9,7 @@ import pytest
 
 from envspec.cli.output import Painter, table
 from envspec.cli.plan_text import count, plan_lines, report_lines, value_text
-from envspec.cli.progress import PlainProgress, finished_line, json_emit
+from envspec.cli.progress import JsonProgress, LiveProgress, PlainProgress, finished_line
 from envspec.events import Notice, StepFinished, StepOutput, StepStarted
 from envspec.model import Action, Cause, Change, Diff, Outcome, Plan, Report, Status, Summary
 
@@ -120,12 +120,12 @@ def test_what_is_still_different_is_told() -> None:
 
 def test_plain_progress_shows_begin_end_and_the_output_of_what_failed() -> None:
     stream = io.StringIO()
-    with PlainProgress(stream) as emit:
-        emit(StepStarted("command.setup[0]", Action.RUN))
-        emit(StepOutput("command.setup[0]", "noise"))
-        emit(StepFinished(FAILED))
-        emit(StepFinished(SKIPPED))
-        emit(Notice("the lock was taken over"))
+    emit = PlainProgress(stream)
+    emit(StepStarted("command.setup[0]", Action.RUN))
+    emit(StepOutput("command.setup[0]", "noise"))
+    emit(StepFinished(FAILED))
+    emit(StepFinished(SKIPPED))
+    emit(Notice("the lock was taken over"))
     assert stream.getvalue().splitlines() == [
         "  ! command.setup[0]: running",
         "    failed command.setup[0]: exit code 2 (3.0 s)",
@@ -134,6 +134,20 @@ def test_plain_progress_shows_begin_end_and_the_output_of_what_failed() -> None:
         "    health.workspace: skipped",
         "the lock was taken over",
     ]
+
+
+def test_live_progress_keeps_what_has_ended_and_leaves_the_terminal_as_it_was() -> None:
+    stream = io.StringIO()
+    emit = LiveProgress(stream)
+    emit(StepStarted("volume.data", Action.CREATE))
+    emit(StepOutput("volume.data", "half-way"))
+    emit(StepFinished(DONE))
+    emit.pause()
+    emit(Notice("going on"))
+    emit.pause()
+    lines = [line.strip() for line in stream.getvalue().splitlines()]
+    assert "✓ volume.data: created (0.2 s, made)" in lines
+    assert "going on" in lines
 
 
 def test_verbose_progress_shows_what_the_steps_print() -> None:
@@ -147,8 +161,8 @@ def test_a_finished_step_shows_the_last_line_of_its_detail() -> None:
 
 
 def test_events_are_one_json_object_a_line(capsys: pytest.CaptureFixture[str]) -> None:
-    json_emit(StepStarted("volume.data", Action.CREATE))
-    json_emit(StepFinished(DONE))
+    JsonProgress()(StepStarted("volume.data", Action.CREATE))
+    JsonProgress()(StepFinished(DONE))
     first, second = (json.loads(line) for line in capsys.readouterr().out.splitlines())
     assert first == {"address": "volume.data", "action": "create", "event": "step_started"}
     assert second["outcome"]["status"] == "done"

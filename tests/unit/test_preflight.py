@@ -301,9 +301,13 @@ def test_the_engine_is_started_by_systemd_or_service_or_hand() -> None:
     assert [item.argv[0] for item in start_commands(debian())] == ["sh"]
 
 
-def test_a_file_to_write_is_printed_as_a_here_document() -> None:
-    command = Command("why", ("tee", "/etc/x"), stdin="a\n")
-    assert command.text(sudo=True) == "sudo tee /etc/x <<'EOF'\na\nEOF"
+def test_a_file_to_write_is_printed_as_one_line_that_a_shell_understands(tmp_path: Path) -> None:
+    file = tmp_path / "x"
+    text = "Types: deb\n# it's\n"
+    line = Command("why", ("tee", str(file)), stdin=text).text(sudo=False)
+    assert "\n" not in line
+    assert run_command(("sh", "-c", line), deadline=10).code == 0
+    assert file.read_text() == text
 
 
 # ── the fix ──────────────────────────────────────────────────────────────────────────────────────────────────────

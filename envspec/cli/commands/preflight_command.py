@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 import click
 
 from envspec.cli import options, output
-from envspec.preflight import Check, NotReady, State, check, fix
+from envspec.preflight import Check, NotReady, State, check, fix, remedy
 
 
 @click.command()
@@ -46,6 +47,10 @@ def _print(checks: tuple[Check, ...]) -> None:
     width = max(len(item.name) for item in checks)
     for item in checks:
         output.print_text(f"{marks[item.status]}  {item.name.ljust(width)}  {item.detail}")
-        for step in item.fix:
-            text = step.text(sudo=True).splitlines()
-            output.print_text("\n".join(paint.dim(f"{' ' * (width + 8)}{line}") for line in text))
+    commands = remedy(checks)
+    if commands:
+        output.print_text("\nWhat brings it, and what --fix runs where it can:")
+    for command in commands:
+        output.print_text(f"  # {command.why}" if command.argv else f"  # by hand: {command.why}")
+        if command.argv:
+            output.print_text(f"  {command.text(sudo=os.geteuid() != 0)}")

@@ -35,20 +35,13 @@ def command(name: str | None, directory: Path, as_json: bool) -> None:
     if as_json:
         output.print_result(rows if name is None else rows[0])
     elif name is None:
-        output.print_text("\n".join(output.table([(row["name"], row["summary"]) for row in rows])))
+        output.print_text("\n".join(output.table([(str(row["name"]), str(row["summary"])) for row in rows])))
     else:
         output.print_text("\n".join(_show(rows[0])))
 
 
 def _show(row: Mapping[str, Any]) -> list[str]:
-    lines = [f"{row['name']}: {row['summary']}", f"from {row['origin']}"]
+    lines = [f"{row['name']}: {row['summary']}", f"({row['origin']})"]
     for name, param in sorted(row["params"].items()):
-        lines.append(f"  {name}: {param['description']}")
-        lines.append(f"      default: {_default(param['default'])}; must match {param['pattern']}")
+        lines.append(f"  {name}: {param['description']}; by default {param['default']}")
     return lines
-
-
-def _default(value: Any) -> str:
-    if isinstance(value, Mapping):
-        return ", ".join(f"{text} ({source})" for source, text in sorted(value.items()))
-    return str(value)

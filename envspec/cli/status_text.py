@@ -1,0 +1,50 @@
+"""Environments as text: pure functions from values to lines."""
+
+from __future__ import annotations
+
+from envspec.api import EnvironmentRow, EnvironmentStatus
+from envspec.cli.output import Painter, table
+
+
+def list_lines(rows: tuple[EnvironmentRow, ...]) -> list[str]:
+    """Return a table of environments."""
+    if not rows:
+        return ["There is no environment on this engine."]
+    head = ("NAME", "STATUS", "PURPOSE", "IMAGE", "PORTS", "SPEC")
+    return table([head, *((r.name, r.status, r.purpose, r.image, ", ".join(r.ports), r.spec) for r in rows)])
+
+
+def status_lines(status: EnvironmentStatus, paint: Painter) -> list[str]:
+    """Return one environment, a fact a line; what it does not have is left out."""
+    state = paint.good(status.status) if status.status == "running" else paint.bad(status.status)
+    limits = (f"{name} {_limit(name, value)}" for name, value in sorted(status.limits.items()))
+    facts = (
+        ("status", state),
+        ("container", f"{status.container} ({status.container_id[:12]})"),
+        ("image", status.image),
+        ("spec", status.spec),
+        ("user", status.user),
+        ("workspace", status.workdir),
+        ("limits", ", ".join(limits)),
+        ("ports", ", ".join(status.ports)),
+        ("networks", ", ".join(status.networks)),
+        ("mounts", "\n".join(status.mounts)),
+        ("volumes", ", ".join(status.volumes)),
+        ("variables", ", ".join(status.variables)),
+        ("applied", "\n".join(status.applied)),
+        ("go inside", status.connect),
+    )
+    rows = [
+        (name if index == 0 else "", line) for name, value in facts for index, line in enumerate(value.splitlines())
+    ]
+    return [paint.bold(status.name), *table(rows)]
+
+
+def _limit(name: str, value: object) -> str:
+    """Return a limit as people write it: bytes in the largest unit that divides them."""
+    if name not in ("memory", "shm_size") or not isinstance(value, int):
+        return str(value)
+    for unit, size in (("g", 1024**3), ("m", 1024**2), ("k", 1024)):
+        if value % size == 0:
+            return f"{value // size}{unit}"
+    return str(value)
