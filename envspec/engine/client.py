@@ -1,0 +1,324 @@
+"""Reading an engine, and entering its containers, by way of its command line and nothing heavier.
+
+Nothing here imports python-on-whales or pydantic, so that reading and ``exec`` stay as fast as the bare command.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+import threading
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from envspec.engine import inside, inspect
+from envspec.engine.base import (
+    ENV_FILE,
+    LABEL,
+    LINE,
+    Answer,
+    Completed,
+    ContainerState,
+    ImageState,
+    NetworkState,
+    Operation,
+    Questions,
+    ReadEnvironment,
+    ReadState,
+    VolumeState,
+)
+from envspec.engine.inside import Script
+from envspec.engine.runner import KEEP, Runner
+from envspec.errors import EngineCallFailed, EngineNotReady, EngineTimeout, EnvspecError, Interrupted, Where
+
+DEADLINE = 60.0
+"""Seconds for a call that only asks the engine."""
+
+PROBE_DEADLINE = 120.0
+"""Seconds for the probe, which may have to search a whole filesystem."""
+
+REAP_DEADLINE = 20.0
+"""Seconds for ending, inside, what a cut-off operation left running."""
+
+KEPT_OUTPUT = 1024 * 1024
+"""Bytes kept of what an operation printed; all of it passes through ``on_line``."""
+
+LABELS = ("env", "kind", "address", "digest", "spec", "session", "persistent", "expires", "purpose", "format")
+"""Our labels, asked for one by one: the engine's list of all of them is ambiguous once a value holds a comma."""
+
+_CANNOT_RUN = 126
+_WITH_ENVIRONMENT = f'if [ -r {ENV_FILE} ]; then . {ENV_FILE}; fi; exec "$@"'
+
+
+class Client:
+    """Everything that is read of an engine, and what runs inside its containers.
+
+    Keeps the contract of :class:`envspec.engine.base.Reader`.
+
+    Args:
+        runner: Starts the engine's command.
+        command: The engine's command, with options that lead to the engine, such as ``--context``.
+    """
+
+    def __init__(self, runner: Runner, command: Sequence[str] = ("docker",)) -> None:
+        self._runner = runner
+        self._command = tuple(command)
+        self._workspaces: dict[str, str] = {}
+        self._lock = threading.Lock()
+
+    @property
+    def name(self) -> str:
+        """Return ``docker``."""
+        return "docker"
+
+    # ── reading ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def containers(self, env: str = "", names: Sequence[str] = ()) -> tuple[ContainerState, ...]:
+        """Return the containers of an environment, or of all, and those that bear the names, sorted by name."""
+        columns = ("{{json .ID}}", "{{json .Names}}", f'{{{{json (.Label "{LABEL}env")}}}}')
+        rows = self._rows("ps", "--all", "--no-trunc", "--format", ",".join(columns))
+        chosen = [
+            row[0] for row in rows if (row[2] == env if env else row[2]) or not {*row[1].split(",")}.isdisjoint(names)
+        ]
+        states = sorted(map(inspect.container, self._inspect("container", chosen)), key=lambda state: state.name)
+        for state in states:
+            self._remember(state.id, state.config.workdir)
+        return tuple(states)
+
+    def images(self, refs: Sequence[str]) -> Mapping[str, ImageState]:
+        """Return those of the references, or IDs, that exist locally."""
+        wanted = sorted({*refs})
+        found = self._inspect("image", wanted)
+        matches = ((ref, inspect.find_image(found, ref)) for ref in wanted)
+        return {ref: inspect.image(data) for ref, data in matches if data is not None}
+
+    def networks(self) -> tuple[NetworkState, ...]:
+        """Return all networks, sorted by name, then ID."""
+        columns = ("{{json .ID}}", "{{json .Name}}", "{{json .Driver}}", *_label_columns())
+        rows = self._rows("network", "ls", "--no-trunc", "--format", ",".join(columns))
+        networks = (NetworkState(row[0], row[1], row[2], _labels(row[3:])) for row in rows)
+        return tuple(sorted(networks, key=lambda network: (network.name, network.id)))
+
+    def network_users(self, network_id: str) -> tuple[str, ...]:
+        """Return the names of the containers, stopped ones too, that are attached to a network, sorted."""
+        rows = self._rows("ps", "--all", "--filter", f"network={network_id}", "--format", "{{json .Names}}")
+        return tuple(sorted(row[0] for row in rows))
+
+    def volumes(self) -> tuple[VolumeState, ...]:
+        """Return all named volumes, sorted by name."""
+        columns = ("{{json .Name}}", "{{json .Driver}}", *_label_columns())
+        rows = self._rows("volume", "ls", "--format", ",".join(columns))
+        return tuple(sorted((VolumeState(row[0], row[1], _labels(row[2:])) for row in rows), key=lambda v: v.name))
+
+    def probe(self, container_id: str, questions: Questions) -> Answer:
+        """Answer questions about the inside of a running container, in one exec."""
+        mark = f"--{secrets.token_hex(16)}"
+        script = inside.probe(questions, mark)
+        completed = self._enter(container_id, script, deadline=PROBE_DEADLINE)
+        answer = inside.answer(completed.stdout, questions, mark)
+        if answer is None:
+            raise self._no_entry(container_id, completed)
+        return answer
+
+    # ── inside ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def exec_argv(  # noqa: PLR0913 -- one call says all about one exec
+        self,
+        container: str,
+        argv: Sequence[str],
+        *,
+        user: str = "",
+        workdir: str = "",
+        tty: bool = False,
+        stdin: bool = True,
+    ) -> list[str]:
+        """Return the command line that runs a command inside with the environment's variables.
+
+        Args:
+            container: ID or name.
+            argv: The command.
+            user: ``uid:gid`` to run as, "" for the container's own.
+            workdir: Directory to run in, "" for the container's own.
+            tty: Whether to give it a terminal.
+            stdin: Whether to pass on standard input.
+        """
+        flags = [
+            *(["--interactive"] if stdin else []),
+            *(["--tty"] if tty else []),
+            *(["--user", user] if user else []),
+            *(["--workdir", workdir] if workdir else []),
+        ]
+        return [*self._command, "exec", *flags, container, "/bin/sh", "-c", _WITH_ENVIRONMENT, "envspec", *argv]
+
+    def perform(
+        self, container_id: str, operation: Operation, *, deadline: float = 60.0, on_line: LINE | None = None
+    ) -> Completed:
+        """Do an operation inside a running container; see :meth:`envspec.engine.base.Engine.perform`."""
+        script = inside.prepare(operation, self._workspace(container_id))
+        token = secrets.token_hex(8)
+        binary = isinstance(operation, ReadState | ReadEnvironment)
+        try:
+            completed = self._enter(
+                container_id,
+                script,
+                deadline=deadline,
+                token=token,
+                on_line=None if binary else on_line,
+                keep=KEEP if binary else KEPT_OUTPUT,
+            )
+        except (EngineTimeout, Interrupted):
+            self._reap(container_id, token)
+            raise
+        proof = f"envspec-ended {token} {completed.code}".encode()
+        if proof not in completed.stderr.splitlines():
+            return self._cut_off(container_id, completed)
+        stdout = completed.stdout if binary else self._runner.redactor.data(completed.stdout)
+        return Completed(completed.code, stdout)
+
+    def _workspace(self, container_id: str) -> str:
+        """Return the container's working directory, asking once."""
+        with self._lock:
+            known = self._workspaces.get(container_id)
+        if known is not None:
+            return known
+        found = self._inspect("container", [container_id])
+        if not found:
+            raise _gone(container_id)
+        workdir = str(found[0]["Config"].get("WorkingDir") or "/")
+        self._remember(container_id, workdir)
+        return workdir
+
+    def _remember(self, container_id: str, workdir: str) -> None:
+        with self._lock:
+            self._workspaces[container_id] = workdir or "/"
+
+    def _enter(  # noqa: PLR0913 -- one call says all about one exec
+        self,
+        container_id: str,
+        script: Script,
+        *,
+        deadline: float,
+        token: str = "",
+        on_line: LINE | None = None,
+        keep: int = KEEP,
+        regardless: bool = False,
+    ) -> Completed:
+        """Run a script as root in one exec."""
+        mark = ["--env", f"ENVSPEC_STEP={token}"] if token else []
+        argv = ["exec", "--interactive", "--user", "0", "--workdir", "/", *mark, container_id]
+        command = [*self._command, *argv, "/bin/sh", "-c", script.text, "envspec", *script.args]
+        proof = f"envspec-ended {token} "
+
+        def pass_on(line: str) -> None:
+            if on_line is not None and not (token and line.startswith(proof)):
+                on_line(line)
+
+        listener = None if on_line is None else pass_on
+        return self._runner.run(
+            command, stdin=script.stdin, deadline=deadline, on_line=listener, keep=keep, regardless=regardless
+        )
+
+    def _reap(self, container_id: str, token: str) -> None:
+        """End what an operation that was cut off left running inside; whatever fails here, the next apply does it."""
+        try:
+            script = inside.reap(token)
+            self._enter(container_id, script, deadline=REAP_DEADLINE, token=secrets.token_hex(8), regardless=True)
+        except EnvspecError:
+            return
+
+    def _cut_off(self, container_id: str, completed: Completed) -> Completed:
+        """Judge an exec that did not come to its own end: the container died, or only the operation did."""
+        found = self._inspect("container", [container_id])
+        alive = bool(found) and found[0]["State"]["Status"] == "running"
+        if alive and completed.code not in (0, _CANNOT_RUN):
+            return Completed(completed.code, self._runner.redactor.data(completed.stdout), completed.stderr)
+        raise self._no_entry(container_id, completed)
+
+    def _no_entry(self, container_id: str, completed: Completed) -> EngineCallFailed:
+        """Return the error of an exec that could not be done, by looking at the container."""
+        found = self._inspect("container", [container_id])
+        if not found:
+            return _gone(container_id)
+        state, name = found[0]["State"], str(found[0]["Name"]).removeprefix("/")
+        if state["Status"] != "running":
+            return EngineCallFailed(
+                f"the container {name} is {state['Status']}, so its inside cannot be reached",
+                code="engine.not_running",
+                hint="`envspec apply` starts it",
+                where=Where(address=name),
+            )
+        return EngineCallFailed(
+            f"the inside of the container {name} cannot be entered: {self._said(completed)}",
+            code="engine.no_entry",
+            hint="its image needs /bin/sh, tar, stat, sha256sum, find and awk",
+            where=Where(address=name),
+        )
+
+    # ── calls ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _run(self, *args: str, stdin: bytes = b"", deadline: float = DEADLINE) -> Completed:
+        return self._runner.run([*self._command, *args], stdin=stdin, deadline=deadline)
+
+    def _rows(self, *args: str) -> list[list[str]]:
+        """Run a command that lists, and return its rows of JSON strings."""
+        completed = self._run(*args)
+        if completed.code:
+            raise self._refused("the engine cannot list what it has", completed)
+        return [json.loads(f"[{line}]") for line in completed.stdout.decode(errors="replace").splitlines()]
+
+    def _inspect(self, kind: str, names: Sequence[str]) -> list[Mapping[str, Any]]:
+        """Return the ``inspect`` of those of the objects that exist, in one call; none for no names."""
+        if not names:
+            return []
+        completed = self._run(kind, "inspect", "--", *names)
+        try:
+            found: list[Mapping[str, Any]] = json.loads(completed.stdout)
+        except ValueError:
+            raise self._refused(f"the engine cannot describe a {kind}", completed) from None
+        if completed.code and not found:
+            self._check_ready()
+        return found
+
+    def _refused(self, what: str, completed: Completed, where: str = "") -> EngineCallFailed:
+        """Return the error of a call that the engine refused; raise another where it does not answer at all."""
+        self._check_ready()
+        return EngineCallFailed(f"{what}: {self._said(completed)}", where=Where(address=where))
+
+    def _said(self, completed: Completed) -> str:
+        """Return the last line of what the engine printed, masked."""
+        lines = completed.stderr.decode(errors="replace").strip().splitlines()
+        text = next(
+            (line for line in reversed(lines) if line and not line.startswith("envspec-ended")), "no reason given"
+        )
+        return self._runner.redactor.text(text.removeprefix("Error response from daemon: ").removeprefix("Error: "))
+
+    def _check_ready(self) -> None:
+        """Raise :class:`envspec.errors.EngineNotReady` unless the engine answers."""
+        completed = self._run("version", "--format", "{{.Server.Version}}")
+        if completed.code == 0:
+            return
+        said = self._said(completed)
+        if "permission denied" in said.lower():
+            raise EngineNotReady(
+                "you may not talk to the engine: permission denied on its socket",
+                code="engine.permission",
+                hint="join the docker group (`sudo usermod -aG docker $USER`) and log in again",
+            )
+        raise EngineNotReady(f"the engine does not answer: {said}", hint="envspec preflight --fix")
+
+
+def _gone(container_id: str) -> EngineCallFailed:
+    return EngineCallFailed(
+        f"the container {container_id[:12]} is gone",
+        code="engine.gone",
+        hint="`envspec apply` makes it again",
+        where=Where(address=container_id[:12]),
+    )
+
+
+def _label_columns() -> tuple[str, ...]:
+    return tuple(f'{{{{json (.Label "{LABEL}{name}")}}}}' for name in LABELS)
+
+
+def _labels(values: Sequence[str]) -> Mapping[str, str]:
+    return {f"{LABEL}{name}": value for name, value in zip(LABELS, values, strict=True) if value}

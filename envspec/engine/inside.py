@@ -1,0 +1,326 @@
+"""Operations as shell scripts, and the probe's answer as facts: the pure half of what happens inside a container.
+
+The scripts lie in ``scripts/``. Each runs as ``sh -c TEXT envspec ARGS…``; what is large or could be private travels
+on standard input.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import re
+import stat
+import tarfile
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from importlib import resources
+
+from envspec.engine.base import (
+    Account,
+    Answer,
+    EnsureUser,
+    FileFact,
+    Forget,
+    LedgerEntry,
+    Operation,
+    PutEnvironment,
+    PutFiles,
+    PutState,
+    Questions,
+    ReadEnvironment,
+    ReadState,
+    Reap,
+    Record,
+    RemoveFiles,
+    RemoveRepo,
+    RepoFact,
+    RestoreEnvironment,
+    RunCommand,
+    SyncRepo,
+    WriteRecords,
+)
+from envspec.model import to_json
+
+_TYPES = {stat.S_IFREG: "file", stat.S_IFDIR: "dir", stat.S_IFLNK: "link"}
+
+
+@dataclass(frozen=True, slots=True)
+class Script:
+    """A shell script with its arguments and what it reads.
+
+    Attributes:
+        text: The script.
+        args: Its positional arguments.
+        stdin: What it reads.
+    """
+
+    text: str
+    args: tuple[str, ...] = ()
+    stdin: bytes = b""
+
+
+def text_of(name: str) -> str:
+    """Return the text of one script by its name without suffix."""
+    return resources.files("envspec.engine").joinpath("scripts", f"{name}.sh").read_text(encoding="utf-8")
+
+
+def ledger_name(address: str) -> str:
+    """Return the name of an address's file in the ledger."""
+    return hashlib.sha256(address.encode()).hexdigest()[:32]
+
+
+def record_line(record: Record | None) -> str:
+    """Return a record as the line that the scripts read: the name in the ledger and the JSON; "" for none."""
+    if record is None:
+        return ""
+    content = {"address": record.address, "digest": record.digest, "data": to_json(record.data)}
+    return f"{ledger_name(record.address)} {json.dumps(content, sort_keys=True, separators=(',', ':'))}"
+
+
+def prepare(operation: Operation, workspace: str) -> Script:  # noqa: PLR0911, PLR0912 -- a line each kind
+    """Turn an operation into a script.
+
+    Args:
+        operation: What to do.
+        workspace: Working directory of the container; directories made below it belong to the user.
+    """
+    match operation:
+        case PutFiles():
+            return _script("put_files", workspace, stdin=_files_tar(operation))
+        case RemoveFiles(paths):
+            return _script("remove_files", stdin=_lines(f"{ledger_name(address)}\n{path}" for address, path in paths))
+        case EnsureUser(name, uid, gid, own, record):
+            return _script("ensure_user", name, str(uid), str(gid), *own, stdin=_lines([record_line(record)]))
+        case PutEnvironment():
+            return _script("put_environment", stdin=_environment_tar(operation))
+        case SyncRepo():
+            return _sync_repo(operation, workspace)
+        case RemoveRepo(address, path):
+            return _script("remove_repo", ledger_name(address), path)
+        case RunCommand():
+            return _run_command(operation)
+        case WriteRecords(records):
+            return _script("write_records", stdin=_lines(map(record_line, records)))
+        case Forget(addresses):
+            return _script("forget", *map(ledger_name, addresses))
+        case Reap():
+            return reap()
+        case ReadState(addresses):
+            return _script("read_state", *map(ledger_name, addresses))
+        case PutState(data):
+            return _script("put_state", stdin=data or _tar(()))
+        case ReadEnvironment():
+            return _script("read_environment")
+        case RestoreEnvironment(data):
+            return _script("restore_environment", stdin=data or _tar(()))
+
+
+def reap(token: str = "") -> Script:
+    """Return the script that ends one operation's processes, or those of every operation that was cut off."""
+    return _script("reap", *([token] if token else []))
+
+
+def probe(questions: Questions, mark: str) -> Script:
+    """Return the script that answers questions.
+
+    Args:
+        questions: What to answer.
+        mark: A text that no answer can hold; it separates the parts of the output.
+    """
+    lines = [
+        *(f"E {path}" for path in questions.exists),
+        *(f"F {path}" for path in questions.files),
+        *(f"R {question.path}" for question in questions.repos),
+        *(f"C {index} {ledger_name(question.address)}" for index, question in enumerate(questions.repos)),
+        *(f"U {path}" for path in questions.undeclared),
+        *(f"D {_literal(path)}" for path in questions.declared),
+    ]
+    return Script(text_of("probe"), (mark, text_of("repo")), _lines(lines))
+
+
+def answer(output: bytes, questions: Questions, mark: str) -> Answer | None:
+    """Read what the probe printed; ``None`` when it did not come to its end."""
+    parts = _parts(output, mark)
+    if "end" not in parts:
+        return None
+    environment = parts.get("environment")
+    undeclared = parts.get("undeclared")
+    return Answer(
+        ledger=_ledger(_text(parts["ledger"])),
+        files=_files(_text(parts.get("stat", b"")), _text(parts.get("sha256", b""))),
+        repos={
+            question.path: _repo(parts, index)
+            for index, question in enumerate(questions.repos)
+            if f"repo {index} state" in parts
+        },
+        exists=frozenset(_text(parts["exists"]).splitlines()),
+        accounts=tuple(_accounts(_text(parts["passwd"]))),
+        environment=None if environment is None else _text(environment),
+        undeclared=None if undeclared is None else tuple(sorted(_text(undeclared).splitlines())),
+    )
+
+
+def _script(name: str, *args: str, stdin: bytes = b"") -> Script:
+    return Script(f"{text_of('prelude')}\n{text_of(name)}", args, stdin)
+
+
+def _literal(path: str) -> str:
+    """Return a pattern of ``find`` that matches a path and nothing else."""
+    return re.sub(r"([*?\[\]])", r"\\\1", path)
+
+
+def _lines(lines: Iterable[str]) -> bytes:
+    return "".join(f"{line}\n" for line in lines).encode()
+
+
+def _sync_repo(operation: SyncRepo, workspace: str) -> Script:
+    args = (
+        workspace,
+        str(operation.uid),
+        str(operation.gid),
+        text_of("git"),
+        operation.url,
+        operation.path,
+        operation.ref,
+        str(operation.depth),
+        operation.commit,
+        "force" if operation.force else "",
+    )
+    return _script("sync_repo", *args, stdin=_lines([record_line(operation.record)]))
+
+
+def _run_command(operation: RunCommand) -> Script:
+    args = (
+        str(operation.uid),
+        str(operation.gid),
+        operation.workdir,
+        str(operation.retries),
+        f"{operation.interval:g}",
+        f"{operation.attempt_timeout:g}",
+        operation.creates,
+    )
+    return _script("run_command", *args, stdin=_lines([record_line(operation.record), operation.command]))
+
+
+# ── tar streams ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _tar(members: Iterable[tuple[str, bytes, int, int, int]]) -> bytes:
+    """Pack ``(name, content, mode, uid, gid)`` members; directories come with their files."""
+    buffer = io.BytesIO()
+    now = int(time.time())
+    with tarfile.open(fileobj=buffer, mode="w", format=tarfile.USTAR_FORMAT) as tar:
+        for name, content, mode, uid, gid in members:
+            info = tarfile.TarInfo(name)
+            info.size, info.mode, info.uid, info.gid, info.mtime = len(content), mode, uid, gid, now
+            tar.addfile(info, io.BytesIO(content))
+    return buffer.getvalue()
+
+
+def _files_tar(operation: PutFiles) -> bytes:
+    manifest: list[str] = []
+    members: list[tuple[str, bytes, int, int, int]] = []
+    for file in operation.files:
+        name, _, text = record_line(file.record).partition(" ")
+        manifest += [f"{name} {file.uid} {file.gid}", file.path, text]
+        members.append((f"f/{name}", file.content, file.mode, file.uid, file.gid))
+    return _tar([("manifest", _lines(manifest), 0o600, 0, 0), *members])
+
+
+def _environment_tar(operation: PutEnvironment) -> bytes:
+    members = [
+        ("record", _lines([record_line(operation.record)]), 0o600, 0, 0),
+        ("env", operation.text.encode(), 0o400, operation.uid, operation.gid),
+    ]
+    if operation.ca:
+        members.append(("ca.pem", operation.ca, 0o444, 0, 0))
+    return _tar(members)
+
+
+# ── the probe's answer ───────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _parts(output: bytes, mark: str) -> Mapping[str, bytes]:
+    """Cut the output at its marks; each part is what stands between the line of its mark and the next mark."""
+    found: dict[str, bytes] = {}
+    for part in output.split(f"\n{mark} ".encode())[1:]:
+        name, _, content = part.partition(b"\n")
+        found[name.decode(errors="replace")] = content
+    return found
+
+
+def _text(data: bytes) -> str:
+    return data.decode(errors="replace")
+
+
+def _ledger(text: str) -> tuple[LedgerEntry, ...]:
+    """Read the entries, one after another: a line of JSON, then ``key=value`` facts. A spoilt one does not exist."""
+    entries: list[LedgerEntry] = []
+    facts: dict[str, str] = {}
+    for line in text.split("\n"):
+        if line.startswith("{"):
+            facts = {}
+            entry = _entry(line, facts)
+            if entry is not None:
+                entries.append(entry)
+        elif "=" in line:
+            key, _, value = line.partition("=")
+            facts[key] = value
+    return tuple(sorted(entries, key=lambda entry: entry.address))
+
+
+def _entry(line: str, facts: dict[str, str]) -> LedgerEntry | None:
+    try:
+        record = json.loads(line)
+        return LedgerEntry(str(record["address"]), str(record["digest"]), dict(record["data"]), facts)
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return None
+
+
+def _files(stats: str, sums: str) -> Mapping[str, FileFact]:
+    hashes = {path: digest for digest, _, path in (line.partition("  ") for line in sums.splitlines())}
+    facts: dict[str, FileFact] = {}
+    for line in stats.splitlines():
+        fields = line.split(" ", 3)
+        if len(fields) == len(("mode", "uid", "gid", "path")):
+            mode, path = int(fields[0], 16), fields[3]
+            kind = _TYPES.get(stat.S_IFMT(mode), "other")
+            digest = hashes.get(path, "") if kind == "file" else ""
+            facts[path] = FileFact(kind, stat.S_IMODE(mode), int(fields[1]), int(fields[2]), digest)
+    return facts
+
+
+def _accounts(text: str) -> Iterable[Account]:
+    for line in text.splitlines():
+        fields = line.split(":")
+        if len(fields) == len(("name", "password", "uid", "gid", "gecos", "home", "shell")):
+            name, _, uid, gid, _, home, shell = fields
+            if uid.isdigit() and gid.isdigit():
+                yield Account(name, int(uid), int(gid), home, shell)
+
+
+def _repo(parts: Mapping[str, bytes], index: int) -> RepoFact:
+    def part(name: str) -> str:
+        return _text(parts.get(f"repo {index} {name}", b""))
+
+    state = part("state").strip()
+    if state != "repo" or f"repo {index} status" not in parts:
+        return RepoFact("other" if state == "repo" else state)
+    status = part("status").splitlines()
+    head = _header(status, "# branch.oid ")
+    branch = _header(status, "# branch.head ")
+    return RepoFact(
+        state="repo",
+        origin=part("origin").rstrip("\n"),
+        head="" if head == "(initial)" else head,
+        branch="" if branch == "(detached)" else branch,
+        descends=part("descends").strip() != "no",
+        dirty=sum(1 for line in status if line and not line.startswith("#")),
+        unpushed=sum(int(line) for line in part("unpushed").split() if line.isdigit()),
+    )
+
+
+def _header(status: Sequence[str], prefix: str) -> str:
+    return next((line.removeprefix(prefix) for line in status if line.startswith(prefix)), "")

@@ -1,0 +1,186 @@
+"""The engine's ``inspect`` JSON as facts of our own; pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from envspec.engine.base import LABEL, Attachment, ContainerConfig, ContainerState, ImageState, Mount, Port
+
+DEFAULT_SHM = 64 * 1024 * 1024
+"""Size of ``/dev/shm`` that the engine gives when none is asked for, in bytes; read back as ``None``."""
+
+USER_LABEL = f"{LABEL}user"
+"""Who a container's commands run as. Its main process is root's: with ``no-new-privileges`` the engine gives root's
+execs no capability at all in a container whose own user is another (measured on Docker 20.10)."""
+
+NANO = 1_000_000_000
+"""The engine counts processors in billionths."""
+
+_SHORT_ID = 12
+_STATUSES = {"removing": "dead"}
+
+type_json = Mapping[str, Any]
+
+
+def container(data: type_json) -> ContainerState:
+    """Read one container's ``inspect``."""
+    state = data["State"]
+    status = _STATUSES.get(state["Status"], state["Status"])
+    return ContainerState(
+        id=data["Id"],
+        name=data["Name"].removeprefix("/"),
+        status=status,
+        image_id=data["Image"],
+        labels={key: value for key, value in _labels(data).items() if key != USER_LABEL},
+        config=_config(data),
+        networks=_networks(data),
+        published=_published(data) if status == "running" else (),
+        exit_code=state.get("ExitCode") or 0,
+    )
+
+
+def image(data: type_json) -> ImageState:
+    """Read one image's ``inspect``."""
+    config = data.get("Config") or {}
+    return ImageState(id=data["Id"], labels=dict(config.get("Labels") or {}), size=data.get("Size") or 0)
+
+
+def find_image(images: Sequence[type_json], ref: str) -> type_json | None:
+    """Return the one of several images' ``inspect`` that a reference or an ID means, or ``None``."""
+    wanted = _familiar(ref)
+    for data in images:
+        tags = {_familiar(tag) for tag in data.get("RepoTags") or ()}
+        digests = {_familiar(digest) for digest in data.get("RepoDigests") or ()}
+        if data["Id"] in (ref, f"sha256:{ref}") or wanted in tags | digests:
+            return data
+    short = ref.removeprefix("sha256:")
+    by_prefix = [data for data in images if data["Id"].removeprefix("sha256:").startswith(short)]
+    return by_prefix[0] if len(by_prefix) == 1 else None
+
+
+def _familiar(ref: str) -> str:
+    """Return a reference without the default registry, and with a tag."""
+    name = ref.removeprefix("docker.io/").removeprefix("library/")
+    if "@" in name:
+        repository, _, digest = name.partition("@")
+        return f"{repository.partition(':')[0] if '/' not in repository else repository}@{digest}"
+    return name if ":" in name.rpartition("/")[2] else f"{name}:latest"
+
+
+def _config(data: type_json) -> ContainerConfig:
+    config, host = data["Config"], data["HostConfig"]
+    hostname = config.get("Hostname") or ""
+    privileged = bool(host.get("Privileged"))
+    return ContainerConfig(
+        image=config["Image"],
+        command=(*(config.get("Entrypoint") or ()), *(config.get("Cmd") or ())),
+        hostname="" if hostname == data["Id"][:_SHORT_ID] else hostname,
+        user=_labels(data).get(USER_LABEL) or config.get("User") or "",
+        workdir=config.get("WorkingDir") or "",
+        mounts=_mounts(host),
+        tmpfs=tuple(sorted(host.get("Tmpfs") or ())),
+        ports=_bindings(host.get("PortBindings") or {}),
+        network=_mode(host.get("NetworkMode") or ""),
+        add_hosts=tuple(sorted(_pair(line) for line in host.get("ExtraHosts") or ())),
+        memory=host.get("Memory") or None,
+        cpus=_cpus(host),
+        pids=_positive(host.get("PidsLimit")),
+        shm_size=_shm(host.get("ShmSize")),
+        gpu=bool(host.get("DeviceRequests")),
+        cap_drop=_capabilities(host.get("CapDrop")),
+        cap_add=_capabilities(host.get("CapAdd")),
+        security_opt=_security(host.get("SecurityOpt"), privileged=privileged),
+        read_only=bool(host.get("ReadonlyRootfs")),
+        privileged=privileged,
+        restart=(host.get("RestartPolicy") or {}).get("Name") or "no",
+        init=bool(host.get("Init")),
+        env=dict(sorted(_variable(line) for line in config.get("Env") or ())),
+    )
+
+
+def _labels(data: type_json) -> Mapping[str, str]:
+    return data["Config"].get("Labels") or {}
+
+
+def _variable(line: str) -> tuple[str, str]:
+    name, _, value = line.partition("=")
+    return name, value
+
+
+def _pair(line: str) -> tuple[str, str]:
+    """Split an extra host at its first colon: an IPv6 address has more of them, a name none."""
+    name, _, address = line.partition(":")
+    return name, address
+
+
+def _mode(mode: str) -> str:
+    return "bridge" if mode in ("", "default") else mode
+
+
+def _positive(value: int | None) -> int | None:
+    return value if value and value > 0 else None
+
+
+def _shm(value: int | None) -> int | None:
+    return None if value in (None, 0, DEFAULT_SHM) else value
+
+
+def _cpus(host: type_json) -> float | None:
+    """Read the limit in processors, however it was set."""
+    nano = host.get("NanoCpus") or 0
+    if nano:
+        return float(nano / NANO)
+    quota, period = host.get("CpuQuota") or 0, host.get("CpuPeriod") or 100_000
+    return float(quota / period) if quota > 0 else None
+
+
+def _capabilities(names: Sequence[str] | None) -> tuple[str, ...]:
+    return tuple(sorted(name.upper().removeprefix("CAP_") for name in names or ()))
+
+
+def _security(options: Sequence[str] | None, *, privileged: bool) -> tuple[str, ...]:
+    """Read the options, without the one that the engine adds itself to a privileged container."""
+    kept = (option for option in options or () if not (privileged and option == "label=disable"))
+    return tuple(sorted(option.replace("no-new-privileges:true", "no-new-privileges") for option in kept))
+
+
+def _mounts(host: type_json) -> tuple[Mount, ...]:
+    """Read what was asked for at creation; anonymous volumes of the image are none of our business."""
+    mounts = [
+        Mount(item["Target"], item["Type"], item.get("Source") or "", bool(item.get("ReadOnly")))
+        for item in host.get("Mounts") or ()
+        if item["Type"] in ("bind", "volume")
+    ]
+    for bind in host.get("Binds") or ():
+        source, target, *options = bind.split(":")
+        read_only = "ro" in ",".join(options).split(",")
+        mounts.append(Mount(target, "bind" if source.startswith("/") else "volume", source, read_only))
+    return tuple(sorted(mounts))
+
+
+def _bindings(bindings: Mapping[str, Sequence[Mapping[str, str]] | None]) -> tuple[Port, ...]:
+    ports = set()
+    for key, places in bindings.items():
+        number, _, protocol = key.partition("/")
+        for place in places or ():
+            address = place.get("HostIp") or "0.0.0.0"
+            ports.add(Port(int(number), int(place.get("HostPort") or 0), address, protocol or "tcp"))
+    return tuple(sorted(ports))
+
+
+def _published(data: type_json) -> tuple[Port, ...]:
+    return _bindings((data.get("NetworkSettings") or {}).get("Ports") or {})
+
+
+def _networks(data: type_json) -> tuple[Attachment, ...]:
+    short = data["Id"][:_SHORT_ID]
+    networks = (data.get("NetworkSettings") or {}).get("Networks") or {}
+    return tuple(
+        Attachment(
+            name,
+            (item or {}).get("NetworkID") or "",
+            tuple(sorted({alias for alias in (item or {}).get("Aliases") or () if alias != short})),
+        )
+        for name, item in sorted(networks.items())
+    )

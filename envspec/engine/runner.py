@@ -1,0 +1,307 @@
+"""The one place that starts child processes: with a deadline, in a group of their own, counted, and ended by us."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import selectors
+import signal
+import subprocess
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from envspec.engine.base import LINE, Completed
+from envspec.errors import EngineNotReady, EngineTimeout, Interrupted
+from envspec.secrets import Redactor
+
+TRACE_VARIABLE = "ENVSPEC_TRACE"
+"""Names a file that gets one line, program and sub-command, for every child process."""
+
+GRACE = 3.0
+"""Seconds between asking a process group to end and killing it."""
+
+LINGER = 1.0
+"""Seconds that output is awaited after a process has ended, while something it left behind holds its pipes."""
+
+KEEP = 64 * 1024 * 1024
+"""Bytes of each stream that are kept: half of its head, half of its tail."""
+
+_TICK = 0.1
+_CHUNK = 65536
+_PASSED = re.compile(
+    r"PATH|HOME|USER|LOGNAME|LANG|LC_\w+|TMPDIR|TZ|SSH_AUTH_SOCK|SSL_CERT_(FILE|DIR)|(DOCKER|BUILDX|BUILDKIT|XDG)_\w+|"
+    r"(?i:(https?|ftp|all|no)_proxy)"
+)
+_GROUPS = frozenset({"buildx", "compose", "container", "context", "image", "network", "system", "volume"})
+
+
+def allowed(environ: Mapping[str, str]) -> dict[str, str]:
+    """Return the variables of an environment that a child process may see."""
+    return {key: value for key, value in environ.items() if _PASSED.fullmatch(key)}
+
+
+def summary(argv: Sequence[str]) -> str:
+    """Return program and sub-command of a command line, ``docker network ls``, and nothing that could be private."""
+    words = list(argv[1:])
+    while len(words) > 1 and words[0].startswith("--"):
+        words = words[1 if "=" in words[0] else 2 :]
+    count = 2 if words and words[0] in _GROUPS else 1
+    shown = [word for word in words[:count] if not word.startswith(("-", "/"))]
+    return " ".join([Path(argv[0]).name, *shown])
+
+
+class _Kept:
+    """The head and the tail of a stream, in bounded memory."""
+
+    def __init__(self, limit: int) -> None:
+        self._half = max(limit // 2, 1)
+        self._head = bytearray()
+        self._tail: deque[bytes] = deque()
+        self._tail_size = 0
+        self._lost = 0
+
+    def add(self, chunk: bytes) -> None:
+        """Take the next bytes, dropping from the middle what no longer fits."""
+        room = self._half - len(self._head)
+        self._head += chunk[:room]
+        rest = chunk[room:]
+        if rest:
+            self._tail.append(rest)
+            self._tail_size += len(rest)
+        while self._tail and self._tail_size - len(self._tail[0]) >= self._half:
+            gone = self._tail.popleft()
+            self._tail_size -= len(gone)
+            self._lost += len(gone)
+
+    def value(self) -> bytes:
+        """Return what was kept, with a line that says how much is missing."""
+        gap = f"\n[{self._lost} bytes left out]\n".encode() if self._lost else b""
+        return bytes(self._head) + gap + b"".join(self._tail)
+
+
+class _Lines:
+    """Cuts a stream into lines and hands them on, masked."""
+
+    def __init__(self, on_line: LINE | None, redactor: Redactor) -> None:
+        self._on_line = on_line
+        self._redactor = redactor
+        self._rest = b""
+
+    def add(self, chunk: bytes) -> None:
+        """Take the next bytes and hand on the lines that they end."""
+        if self._on_line is None:
+            return
+        *lines, self._rest = (self._rest + chunk).split(b"\n")
+        if len(self._rest) > _CHUNK:
+            lines, self._rest = [*lines, self._rest], b""
+        for line in lines:
+            self._on_line(self._redactor.text(line.decode(errors="replace").rstrip("\r")))
+
+    def end(self) -> None:
+        """Hand on a last line that has no line break."""
+        if self._rest:
+            self.add(b"\n")
+
+
+class _Child:
+    """One running child and its three pipes."""
+
+    def __init__(
+        self,
+        process: subprocess.Popen[bytes],
+        stdin: bytes,
+        sinks: tuple[Callable[[bytes], None], Callable[[bytes], None]],
+    ) -> None:
+        self.process = process
+        self._pending = memoryview(stdin)
+        self._selector = selectors.DefaultSelector()
+        for pipe, sink in zip((process.stdout, process.stderr), sinks, strict=True):
+            assert pipe is not None
+            os.set_blocking(pipe.fileno(), False)
+            self._selector.register(pipe, selectors.EVENT_READ, sink)
+        if process.stdin is not None:
+            os.set_blocking(process.stdin.fileno(), False)
+            self._selector.register(process.stdin, selectors.EVENT_WRITE)
+
+    def pump(self, wait: float) -> bool:
+        """Move bytes for at most ``wait`` seconds; False when both outputs are closed."""
+        for key, _ in self._selector.select(wait):
+            if key.data is None:
+                self._write()
+            else:
+                self._read(key)
+        return any(key.data for key in self._selector.get_map().values())
+
+    def _read(self, key: selectors.SelectorKey) -> None:
+        chunk = os.read(key.fd, _CHUNK)
+        if chunk:
+            key.data(chunk)
+        else:
+            self._selector.unregister(key.fileobj)
+
+    def _write(self) -> None:
+        pipe = self.process.stdin
+        assert pipe is not None
+        with contextlib.suppress(BrokenPipeError, BlockingIOError):
+            self._pending = self._pending[os.write(pipe.fileno(), self._pending[:_CHUNK]) :]
+            if self._pending:
+                return
+        self._selector.unregister(pipe)
+        pipe.close()
+
+    def close(self) -> None:
+        """Close every pipe."""
+        self._selector.close()
+        for pipe in (self.process.stdin, self.process.stdout, self.process.stderr):
+            if pipe is not None:
+                pipe.close()
+
+
+class Runner:
+    """Starts child processes, one call each, from any thread.
+
+    Args:
+        redactor: Masks what is handed on line by line, and what goes into messages.
+    """
+
+    def __init__(self, redactor: Redactor | None = None) -> None:
+        self.redactor = redactor or Redactor()
+        self._lock = threading.Lock()
+        self._calls = 0
+        self._cancelled = threading.Event()
+
+    @property
+    def calls(self) -> int:
+        """How many child processes were started."""
+        return self._calls
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether :meth:`cancel` was called."""
+        return self._cancelled.is_set()
+
+    def cancel(self) -> None:
+        """End every child that runs, and make later calls raise :class:`envspec.errors.Interrupted`."""
+        self._cancelled.set()
+
+    def check(self) -> None:
+        """Raise :class:`envspec.errors.Interrupted` when the work was cancelled."""
+        if self.cancelled:
+            raise Interrupted("the work was stopped", hint="run the same command again to go on where it ended")
+
+    def note(self, argv: Sequence[str]) -> None:
+        """Count a child process, and write its program and sub-command to the trace file when one is asked for."""
+        with self._lock:
+            self._calls += 1
+            trace = os.environ.get(TRACE_VARIABLE)
+            if trace:
+                with Path(trace).open("a", encoding="utf-8") as file:
+                    file.write(summary(argv) + "\n")
+
+    def run(  # noqa: PLR0913 -- one call says all about one child
+        self,
+        argv: Sequence[str],
+        *,
+        deadline: float,
+        stdin: bytes = b"",
+        env_extra: Mapping[str, str] | None = None,
+        on_line: LINE | None = None,
+        keep: int = KEEP,
+        regardless: bool = False,
+    ) -> Completed:
+        """Run a program to its end and return its exit code and output.
+
+        The child leads a session of its own, so that neither a terminal's Ctrl-C nor its hang-up reaches it, sees
+        an allow-listed environment only, and is ended with its whole group when it passes its deadline.
+
+        Args:
+            argv: The program and its arguments.
+            deadline: Seconds that it may take.
+            stdin: What it reads.
+            env_extra: Variables beside the allow-listed ones.
+            on_line: Takes each line of both streams as it comes, masked, in this thread.
+            keep: Bytes kept of each stream; of more, the middle is left out.
+            regardless: Whether it runs even after :meth:`cancel`, to clean up.
+
+        Raises:
+            EngineNotReady: The program is not installed.
+            EngineTimeout: The deadline passed.
+            Interrupted: The work was cancelled.
+        """
+        if not regardless:
+            self.check()
+        self.note(argv)
+        child, kept, lines = self._start(argv, stdin, env_extra or {}, on_line, keep)
+        try:
+            self._await(child, argv, time.monotonic() + deadline, deadline, regardless=regardless)
+        finally:
+            _end(child.process)
+            child.close()
+        for stream in lines:
+            stream.end()
+        return Completed(child.process.returncode, kept[0].value(), kept[1].value())
+
+    def _start(
+        self, argv: Sequence[str], stdin: bytes, env_extra: Mapping[str, str], on_line: LINE | None, keep: int
+    ) -> tuple[_Child, tuple[_Kept, _Kept], tuple[_Lines, _Lines]]:
+        try:
+            process = subprocess.Popen(
+                list(argv),
+                stdin=subprocess.PIPE if stdin else subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                env=allowed(os.environ) | dict(env_extra),
+                start_new_session=True,
+            )
+        except OSError as error:
+            raise EngineNotReady(
+                f"cannot run {argv[0]}: {error.strerror}", code="engine.no_program", hint="envspec preflight --fix"
+            ) from None
+        kept = (_Kept(keep), _Kept(keep))
+        lines = (_Lines(on_line, self.redactor), _Lines(on_line, self.redactor))
+
+        def sink(index: int) -> Callable[[bytes], None]:
+            def take(chunk: bytes) -> None:
+                kept[index].add(chunk)
+                lines[index].add(chunk)
+
+            return take
+
+        return _Child(process, stdin, (sink(0), sink(1))), kept, lines
+
+    def _await(self, child: _Child, argv: Sequence[str], until: float, deadline: float, *, regardless: bool) -> None:
+        ended: float | None = None
+        open_pipes = True
+        while open_pipes or child.process.poll() is None:
+            if not regardless:
+                self.check()
+            now = time.monotonic()
+            if now >= until:
+                raise EngineTimeout(
+                    f"{summary(argv)} did not end within {deadline:g} s",
+                    hint="is the engine busy or stuck? `envspec preflight` looks at it",
+                )
+            if open_pipes:
+                open_pipes = child.pump(min(_TICK, until - now))
+            else:
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    child.process.wait(min(_TICK, until - now))
+            if child.process.poll() is not None:
+                ended = ended or now
+                open_pipes = open_pipes and time.monotonic() - ended < LINGER
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """End a process and its group: ask, wait, kill; one that has ended is only waited for."""
+    if process.poll() is None:
+        for number in (signal.SIGTERM, signal.SIGKILL):
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, number)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(GRACE)
+                return
+    process.wait()

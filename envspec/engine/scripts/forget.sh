@@ -1,0 +1,5 @@
+# forget NAME...: drop ledger entries.
+begin
+for name; do
+  forget "$name"
+done

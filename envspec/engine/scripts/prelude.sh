@@ -1,0 +1,135 @@
+# Shared by every operation: state, windows, ledger, users. Runs as root inside the container, in any POSIX sh.
+# Expects ENVSPEC_STEP, the operation's token, in the environment. Prints to stdout only; the last line on stderr is
+# the proof that the operation ran to its own end.
+set -u
+umask 022
+STATE=/var/lib/envspec
+RUN=/run/envspec
+TOKEN=$ENVSPEC_STEP
+exec 3>&2 2>&1
+
+# say goodbye with a code and a message
+fail() {
+  fail_code=$1
+  shift
+  printf '%s\n' "$*"
+  exit "$fail_code"
+}
+
+# end the window whatever happened, and tell the caller that this is the operation's own exit code
+finish() {
+  if [ -d "$STATE/windows/$TOKEN" ]; then : > "$STATE/windows/$TOKEN/end"; fi
+  [ -z "${STAGE-}" ] || rm -rf "$STAGE"
+  printf 'envspec-ended %s %s\n' "$TOKEN" "$1" >&3
+  exit "$1"
+}
+trap 'finish $?' EXIT
+trap 'exit 129' HUP
+trap 'exit 130' INT
+trap 'exit 141' PIPE
+trap 'exit 143' TERM
+
+# open the operation's window; the first operation of a container counts all that was there before as one window,
+# on the container's own root filesystem (rootfs) and on volumes (initial, which PutWindows carries over)
+begin() {
+  mkdir -p "$STATE/ledger" "$STATE/originals" "$STATE/windows" || fail 1 "cannot write to $STATE"
+  if mkdir "$STATE/windows/rootfs" 2> /dev/null; then
+    mkdir -p "$STATE/windows/initial"
+    : > "$STATE/windows/rootfs/end"
+    : > "$STATE/windows/initial/end"
+  fi
+  if ! mkdir -p "$STATE/windows/$TOKEN" || ! : > "$STATE/windows/$TOKEN/start"; then fail 1 "cannot write to $STATE"; fi
+}
+
+# stage DIR: unpack the tar stream on stdin into a private directory below DIR, removed at the end; sets STAGE
+stage() {
+  STAGE=$1/.stage-$TOKEN
+  if ! (umask 077 && mkdir -p "$STAGE") || ! tar -xpf - -C "$STAGE"; then fail 1 "cannot unpack what was sent"; fi
+}
+
+# need_tmpfs: refuse to write variables where they would end up in a layer
+need_tmpfs() {
+  grep -q " $RUN tmpfs " /proc/mounts || fail 1 "$RUN is no tmpfs here: variables would end up in a layer"
+}
+
+# record NAME JSON [FACT...]: write a ledger entry, whole or not at all
+record() {
+  record_name=$1
+  shift
+  printf '%s\n' "$@" > "$STATE/ledger/.$record_name" || fail 1 "cannot write the ledger"
+  mv -f "$STATE/ledger/.$record_name" "$STATE/ledger/$record_name" || fail 1 "cannot write the ledger"
+}
+
+# keep_record [FACT...]: write the entry that read_record read, with what was found out
+keep_record() {
+  [ -z "$kept_name" ] || record "$kept_name" "$kept_json" "$@"
+}
+# read_record: take a name and JSON from the next line of stdin; an empty line is no record
+read_record() {
+  kept_name='' kept_json=''
+  IFS=' ' read -r kept_name kept_json || :
+}
+
+# forget NAME: drop a ledger entry and the original kept for it
+forget() {
+  rm -rf "$STATE/ledger/$1" "$STATE/originals/$1" "$STATE/originals/$1.absent"
+}
+
+# account UID: set user_name and user_home; user_name is empty when nobody has that uid
+account() {
+  user_name='' user_home=/
+  while IFS=: read -r a_name _ a_uid _ _ a_home _; do
+    if [ "$a_uid" = "$1" ]; then
+      user_name=$a_name user_home=${a_home:-/}
+      return 0
+    fi
+  done < /etc/passwd
+}
+
+# as_user UID GID SCRIPT [ARG...]: run shell text as a user, without stdin; 125 where that cannot be done
+as_user() {
+  as_uid=$1 as_gid=$2 as_script=$3
+  shift 3
+  account "$as_uid"
+  if [ "$as_uid" = 0 ]; then
+    set -- /bin/sh -c "$as_script" envspec "$@"
+  elif setpriv --reuid "$as_uid" --regid "$as_gid" --clear-groups true 2> /dev/null; then
+    as_groups=--clear-groups
+    [ -z "$user_name" ] || as_groups=--init-groups
+    set -- setpriv --reuid "$as_uid" --regid "$as_gid" "$as_groups" /bin/sh -c "$as_script" envspec "$@"
+  elif [ -n "$user_name" ]; then
+    set -- su -p -s /bin/sh "$user_name" -c "$as_script" envspec "$@"
+  else
+    printf '%s\n' "cannot become uid $as_uid: it has no account, and there is no setpriv"
+    return 125
+  fi
+  HOME=$user_home USER=${user_name:-$as_uid} LOGNAME=${user_name:-$as_uid} "$@" < /dev/null 3>&-
+}
+
+# in_environment UID GID SCRIPT [ARG...]: the same, with the environment's variables
+in_environment() {
+  in_uid=$1 in_gid=$2 in_script=$3
+  shift 3
+  as_user "$in_uid" "$in_gid" "if [ -r $RUN/env ]; then . $RUN/env; fi; $in_script" "$@"
+}
+
+# parents PATH UID GID WORKSPACE: make the directories above PATH, the user's own below home and workspace;
+# sets made to the topmost one that was made, or ''
+parents() {
+  made='' walk=${1%/*}
+  while [ -n "$walk" ] && [ ! -d "$walk" ]; do
+    made=$walk
+    walk=${walk%/*}
+  done
+  [ -n "$made" ] || return 0
+  account "$2"
+  mkdir -p -- "${1%/*}" || fail 1 "cannot make the directory ${1%/*}"
+  walk=${1%/*}
+  while :; do
+    case $walk in
+      "$user_home" | "$user_home"/* | "$4"/*) chown "$2:$3" "$walk" || fail 1 "cannot give $walk to uid $2" ;;
+    esac
+    [ "$walk" != "$made" ] || return 0
+    walk=${walk%/*}
+  done
+}

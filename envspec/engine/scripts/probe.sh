@@ -1,0 +1,172 @@
+# probe MARK REPO: MARK begins the line before each part of the answer and can be in no answer; REPO is the text of
+# repo.sh. stdin holds the questions, "LETTER VALUE" a line. Changes nothing inside.
+set -u
+STATE=/var/lib/envspec
+RUN=/run/envspec
+mark=$1 repo=$2
+input=$(cat)
+
+part() {
+  printf '\n%s %s\n' "$mark" "$1"
+}
+# values LETTER: the values of one kind of question, a line each
+values() {
+  printf '%s\n' "$input" | sed -n "s/^$1 //p"
+}
+
+part ledger
+cat "$STATE"/ledger/* 2> /dev/null
+part passwd
+cat /etc/passwd
+if [ -e "$RUN/env" ]; then
+  part environment
+  cat "$RUN/env"
+fi
+
+IFS='
+'
+set -f
+# shellcheck disable=SC2046 # one word a line
+set -- $(values E)
+part exists
+for path; do
+  if [ -e "$path" ] || [ -L "$path" ]; then printf '%s\n' "$path"; fi
+done
+
+# shellcheck disable=SC2046 # one word a line
+set -- $(values F)
+if [ $# -gt 0 ]; then
+  part stat
+  stat -c '%f %u %g %n' -- "$@" 2> /dev/null
+  count=$#
+  for path; do
+    if [ -f "$path" ] && [ ! -L "$path" ]; then set -- "$@" "$path"; fi
+  done
+  shift "$count"
+  part sha256
+  [ $# = 0 ] || sha256sum -- "$@" 2> /dev/null
+fi
+
+# as_owner PATH TEXT ARG...: run shell text as the owner of a path, who may be anybody
+as_owner() {
+  owner=$(stat -c %u -- "$1") group=$(stat -c %g -- "$1") text=$2
+  shift 2
+  if [ "$owner" = 0 ]; then
+    /bin/sh -c "$text" envspec "$@"
+  elif setpriv --reuid "$owner" --regid "$group" --clear-groups /bin/sh -c "$text" envspec "$@" 2> /dev/null; then
+    :
+  else
+    name=$(while IFS=: read -r name _ uid _; do [ "$uid" != "$owner" ] || echo "$name"; done < /etc/passwd | head -n 1)
+    [ -z "$name" ] || su -p -s /bin/sh "$name" -c "$text" envspec "$@"
+  fi < /dev/null 2> /dev/null
+}
+
+# state_of PATH: repo, empty or other
+state_of() {
+  if [ ! -d "$1" ] || [ -L "$1" ]; then
+    echo other
+  elif [ -e "$1/.git/envspec-incomplete" ]; then
+    echo empty
+  elif [ -e "$1/.git" ]; then
+    echo repo
+  elif [ -z "$(find "$1" -mindepth 1 -maxdepth 1 ! -name .envspec-clone)" ]; then
+    echo empty
+  else
+    echo other
+  fi
+}
+
+# R is a path, C is "INDEX NAME": the name in the ledger of the repository at that index
+index=0
+for path in $(values R); do
+  if [ -e "$path" ] || [ -L "$path" ]; then
+    state=$(state_of "$path")
+    part "repo $index state"
+    printf '%s\n' "$state"
+    name=$(values "C $index")
+    commit=''
+    [ -z "$name" ] || commit=$(sed -n 's/^commit=//p' "$STATE/ledger/$name" 2> /dev/null)
+    [ "$state" != repo ] || as_owner "$path" "$repo" "$mark" "$index" "$path" "$commit"
+  fi
+  index=$((index + 1))
+done
+
+# ── files made outside any window ──
+
+# windows: "start end" a line, in seconds; a missing start is the beginning, a missing end is not yet
+gnu=''
+if find / -maxdepth 0 -printf '' 2> /dev/null; then gnu=1; fi
+windows() {
+  if [ "$gnu" ]; then
+    find "$STATE/windows" -mindepth 2 -type f -printf '%T@ %h %f\n' 2> /dev/null
+  else
+    find "$STATE/windows" -mindepth 2 -type f 2> /dev/null | while IFS= read -r file; do
+      printf '%s %s %s\n' "$(stat -c %Y "$file")" "${file%/*}" "${file##*/}"
+    done
+  fi
+}
+
+# made ROOT: "ctime path" of every file below a root that is not passed over
+made() {
+  root=$1
+  set -- -name '.envspec-*'
+  for path in /tmp /var/tmp /run /proc /sys /dev "$STATE" /var/cache /var/log /var/lib/apt /var/lib/dpkg \
+    /etc/hosts /etc/hostname /etc/resolv.conf /.dockerenv $(values D); do
+    set -- "$@" -o -path "$path"
+  done
+  for name in .cache .npm __pycache__ '*.pyc' '.*_history' .lesshst .viminfo .wget-hsts; do
+    set -- "$@" -o -name "$name"
+  done
+  if [ "$gnu" ]; then
+    find "$root" -xdev \( "$@" \) -prune -o \( -type f -o -type l \) -printf '%C@ %p\n' 2> /dev/null
+  else
+    find "$root" -xdev \( "$@" \) -prune -o \( -type f -o -type l \) -exec stat -c '%Z %n' {} + 2> /dev/null
+  fi
+}
+
+# outside SKIP ROOT: files of a root outside every window but the one named SKIP
+outside() {
+  { windows | grep -v "/$1 "; echo .; made "$2"; } | awk -v exact="$gnu" '
+    state == "" && $0 == "." { merge(); state = "files"; next }
+    state == "" {
+      key = $2
+      if ($3 == "start") start[key] = $1; else end[key] = $1 + (exact ? 0 : 1)
+      seen[key] = 1
+      next
+    }
+    /^[0-9.]+ \// {
+      low = 1; high = merged; inside = 0
+      while (low <= high) {
+        middle = int((low + high) / 2)
+        if ($1 + 0 < from[middle]) high = middle - 1
+        else if ($1 + 0 > to[middle]) low = middle + 1
+        else { inside = 1; break }
+      }
+      if (!inside) print substr($0, index($0, " ") + 1)
+    }
+    function merge(    key, n, i, j, a, b) {
+      for (key in seen) {
+        a = (key in start) ? start[key] + 0 : 0
+        b = (key in end) ? end[key] + 0 : 1e18
+        for (i = ++n; i > 1 && first[i - 1] > a; i--) { first[i] = first[i - 1]; last[i] = last[i - 1] }
+        first[i] = a; last[i] = b
+      }
+      for (i = 1; i <= n; i++) {
+        if (merged && first[i] <= to[merged]) { if (last[i] > to[merged]) to[merged] = last[i] }
+        else { merged++; from[merged] = first[i]; to[merged] = last[i] }
+      }
+    }'
+}
+
+roots=$(values U)
+if [ -n "$roots" ]; then
+  part undeclared
+  device=$(stat -c %d /)
+  for root in $roots; do
+    [ -d "$root" ] || continue
+    skip=initial
+    [ "$(stat -c %d -- "$root")" = "$device" ] || skip=rootfs
+    outside "$skip" "$root"
+  done | LC_ALL=C sort -u | head -n 200
+fi
+part end

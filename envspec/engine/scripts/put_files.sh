@@ -1,0 +1,33 @@
+# put_files WORKSPACE < TAR: the tar holds "manifest" (three lines a file: "NAME UID GID", path, JSON) and "f/NAME".
+workspace=$1
+begin
+stage "$STATE"
+
+while read -r name uid gid && IFS= read -r path && IFS= read -r json; do
+  if [ -d "$path" ] && [ ! -L "$path" ]; then fail 1 "$path is a directory: move it away, or choose another path"; fi
+done < "$STAGE/manifest"
+
+# keep what was there before us, once, or remember that nothing was and which directories we make
+keep_original() {
+  original=$STATE/originals/$name
+  if [ -e "$STATE/ledger/$name" ] || [ -e "$original" ] || [ -L "$original" ] || [ -e "$original.absent" ]; then
+    parents "$path" "$uid" "$gid" "$workspace"
+  elif [ -e "$path" ] || [ -L "$path" ]; then
+    cp -a -- "$path" "$original.part" || fail 1 "cannot keep the original $path"
+    mv -f -- "$original.part" "$original" || fail 1 "cannot keep the original $path"
+  else
+    parents "$path" "$uid" "$gid" "$workspace"
+    printf '%s\n' "$made" > "$original.absent" || fail 1 "cannot write to $STATE"
+  fi
+}
+
+while read -r name uid gid && IFS= read -r path && IFS= read -r json; do
+  keep_original
+  part=${path%/*}/.envspec-$name
+  [ ! -L "$path" ] || rm -f -- "$path"
+  if ! cp -p "$STAGE/f/$name" "$part" || ! mv -f -- "$part" "$path"; then
+    rm -f -- "$part"
+    fail 1 "cannot write $path"
+  fi
+  record "$name" "$json"
+done < "$STAGE/manifest"

@@ -1,0 +1,13 @@
+# read_state NAME...: the windows, and the ledger's entries of the names with what was kept for them, as a tar stream;
+# with sub-second times where tar has a form for them.
+cd "$STATE" 2> /dev/null || exit 0
+count=$#
+for name; do
+  for path in "ledger/$name" "originals/$name" "originals/$name.absent"; do
+    if [ -e "$path" ] || [ -L "$path" ]; then set -- "$@" "$path"; fi
+  done
+done
+shift "$count"
+[ ! -d windows ] || set -- windows "$@"
+if tar --version 2> /dev/null | grep -q GNU; then set -- --format=posix "$@"; fi
+tar -cf - "$@" 2> /dev/null

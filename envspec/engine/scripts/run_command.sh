@@ -1,0 +1,36 @@
+# run_command UID GID WORKDIR RETRIES INTERVAL LIMIT CREATES: stdin holds the record, then the command.
+uid=$1 gid=$2 workdir=$3 retries=$4 interval=$5 limit=$6 creates=$7
+begin
+read_record
+command=$(cat)
+if [ -n "$creates" ] && { [ -e "$creates" ] || [ -L "$creates" ]; }; then
+  keep_record
+  exit 0
+fi
+
+# shellcheck disable=SC2016 # expanded by the user's shell
+in_shell='cd -- "$1" || exit 1
+if command -v bash > /dev/null; then set -- "$3" bash -eo pipefail -c "$2"; else set -- "$3" sh -e -c "$2"; fi
+limit=$1
+shift
+[ "$limit" = 0 ] || set -- timeout -k 2 "$limit" "$@"
+exec "$@"'
+
+# attempt: one try; sets code, 124 for one that took too long however it had to be ended
+attempt() {
+  code=0
+  in_environment "$uid" "$gid" "$in_shell" "$workdir" "$command" "$limit" || code=$?
+  case $limit:$code in
+    0:*) ;;
+    *:137 | *:143) code=124 ;;
+  esac
+}
+
+attempt
+while [ "$code" != 0 ] && [ "$retries" -gt 0 ]; do
+  retries=$((retries - 1))
+  sleep "$interval"
+  attempt
+done
+[ "$code" = 0 ] || exit "$code"
+keep_record

@@ -1,0 +1,346 @@
+"""Changing a Docker engine, and the only import of python-on-whales.
+
+python-on-whales knows the command line's words; what it lacks, ENGINE-FACTS by measurement, is added here: every call
+gets a deadline from ``timeout``, no object or exception of its own leaves this file (its exceptions carry whole command
+lines, its objects ask the engine again on every look), and what it has no form for (standard input, several aliases,
+streamed progress) runs in our own runner.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from envspec.engine import bootstrap
+from envspec.engine.base import LABEL, LINE, Build, Completed, ContainerConfig, Limits
+from envspec.engine.client import DEADLINE, Client
+from envspec.engine.inspect import USER_LABEL
+from envspec.engine.options import create_options, plain, quoted
+from envspec.engine.runner import Runner
+from envspec.errors import EngineCallFailed, EngineNotReady, EngineTimeout, Where
+
+if TYPE_CHECKING:
+    from python_on_whales import DockerClient
+
+T = TypeVar("T")
+
+PULL_DEADLINE = 1800.0
+"""Seconds for pulling an image."""
+
+BUILD_DEADLINE = 3600.0
+"""Seconds for building or bootstrapping one."""
+
+IMPORT_DEADLINE = 600.0
+"""Seconds for importing a bootstrapped archive."""
+
+LOCK_IMAGE = "envspec/lock:1"
+"""An empty image: what the mutex, a container that never runs, is made of."""
+
+LOCK_LABEL = f"{LABEL}lock"
+OWNER_LABEL = f"{LABEL}owner"
+
+_EMPTY_TAR = bytes(10240)
+_KILL_AFTER = 5
+_TIMED_OUT = (124, 137)
+_TAIL = 20
+
+
+class WhalesEngine(Client):
+    """A Docker engine; keeps the contract of :class:`envspec.engine.base.Engine`.
+
+    Args:
+        runner: Starts the engine's command, and counts what python-on-whales starts.
+        command: The engine's command, with options that lead to the engine.
+    """
+
+    def __init__(self, runner: Runner, command: Sequence[str] = ("docker",)) -> None:
+        super().__init__(runner, command)
+        self._prefix = ("timeout", f"--kill-after={_KILL_AFTER}")
+
+    # ── containers ───────────────────────────────────────────────────────────────────────────────────────────────
+
+    def create_container(self, name: str, config: ContainerConfig, labels: Mapping[str, str]) -> str:
+        """Create a container, not started, and return its ID."""
+        options = create_options(config) | {"labels": {**labels, USER_LABEL: config.user}}
+
+        def create(docker: DockerClient) -> str:
+            return docker.container.create(config.image, list(config.command), name=name, pull="never", **options).id
+
+        container_id = self._call(f"cannot create the container {name}", ("create",), create, where=name)
+        self._remember(container_id, config.workdir)
+        return container_id
+
+    def start(self, container_id: str) -> None:
+        """Start a container; one that runs is left alone."""
+        self._call("cannot start the container", ("container", "start"), lambda d: d.container.start(container_id))
+
+    def stop(self, container_id: str, grace: int = 5) -> None:
+        """Stop a container, killing it after ``grace`` seconds."""
+        self._call(
+            "cannot stop the container",
+            ("container", "stop"),
+            lambda d: d.container.stop(container_id, time=timedelta(seconds=grace)),
+            deadline=DEADLINE + grace,
+        )
+
+    def unpause(self, container_id: str) -> None:
+        """Let a paused container go on."""
+        self._call(
+            "cannot let the container go on", ("container", "unpause"), lambda d: d.container.unpause(container_id)
+        )
+
+    def remove_container(self, container_id: str) -> None:
+        """Kill and remove a container with its anonymous volumes; one that is gone is left alone."""
+        self._remove("container", container_id, lambda d: d.container.remove(container_id, force=True, volumes=True))
+
+    def rename(self, container_id: str, name: str) -> None:
+        """Give a container a new name."""
+        what = f"cannot rename the container to {name}"
+        self._call(what, ("container", "rename"), lambda d: d.container.rename(container_id, name), where=name)
+
+    def update(self, container_id: str, limits: Limits) -> None:
+        """Set limits in place."""
+        given: dict[str, Any] = {
+            "memory": limits.memory,
+            "memory_swap": limits.memory,
+            "cpus": limits.cpus,
+            "pids_limit": limits.pids,
+            "restart": limits.restart,
+        }
+        what = "cannot set the container's limits"
+        self._call(what, ("container", "update"), lambda d: d.container.update(container_id, **given))
+
+    # ── networks and volumes ─────────────────────────────────────────────────────────────────────────────────────
+
+    def connect(self, network_id: str, container_id: str, aliases: Sequence[str]) -> None:
+        """Attach a container to a network. Runs in our own runner: several aliases are one too many for the library."""
+        flags = [part for alias in aliases for part in ("--alias", alias)]
+        completed = self._run("network", "connect", *flags, "--", network_id, container_id)
+        if completed.code:
+            raise self._refused("cannot connect the container to the network", completed)
+
+    def disconnect(self, network_id: str, container_id: str) -> None:
+        """Detach a container from a network."""
+        what = "cannot disconnect the container from the network"
+        self._call(what, ("network", "disconnect"), lambda d: d.network.disconnect(network_id, container_id))
+
+    def create_network(self, name: str, labels: Mapping[str, str]) -> str:
+        """Create a bridge network and return its ID."""
+
+        def create(docker: DockerClient) -> str:
+            return docker.network.create(name, driver="bridge", labels=dict(labels)).id
+
+        return self._call(f"cannot create the network {name}", ("network", "create"), create, where=name)
+
+    def remove_network(self, network_id: str) -> None:
+        """Remove a network; one that is gone is left alone."""
+        self._remove("network", network_id, lambda d: d.network.remove(network_id))
+
+    def create_volume(self, name: str, labels: Mapping[str, str]) -> None:
+        """Create a volume."""
+        what = f"cannot create the volume {name}"
+        self._call(what, ("volume", "create"), lambda d: d.volume.create(name, labels=dict(labels)), where=name)
+
+    def remove_volume(self, name: str) -> None:
+        """Remove a volume; one that is gone is left alone."""
+        self._remove("volume", name, lambda d: d.volume.remove(name))
+
+    # ── images ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def pull(self, ref: str, on_line: LINE | None = None) -> None:
+        """Pull an image from its registry."""
+        argv = [*self._command, "image", "pull", "--", ref]
+        self._stream(f"cannot pull {ref}", argv, PULL_DEADLINE, on_line, code="engine.pull_failed", where=ref)
+
+    def bootstrap(self, recipe: str, ref: str, labels: Mapping[str, str], on_line: LINE | None = None) -> None:
+        """Make a base image from the distribution's package mirror."""
+        lacking = bootstrap.missing(recipe)
+        if lacking:
+            raise EngineNotReady(
+                f"the host lacks what it takes to bootstrap {recipe}: {', '.join(lacking)}",
+                code="engine.no_bootstrap",
+                hint="envspec preflight --fix",
+            )
+        changes = [*bootstrap.IMPORT_CHANGES, *(f"LABEL {quoted(k)}={quoted(v)}" for k, v in sorted(labels.items()))]
+        with tempfile.TemporaryDirectory(prefix="envspec-") as directory:
+            tar = Path(directory) / "root.tar"
+            what = f"cannot bootstrap {recipe}"
+            self._stream(what, bootstrap.argv(recipe, tar), BUILD_DEADLINE, on_line, code="engine.bootstrap_failed")
+            self._call(
+                f"cannot import {ref}",
+                ("image", "import"),
+                lambda d: d.image.import_(tar, tag=ref, changes=changes),
+                deadline=IMPORT_DEADLINE,
+                where=ref,
+            )
+
+    def build(self, build: Build, on_line: LINE | None = None) -> None:
+        """Build an image; its secrets lie in private files for as long as it takes."""
+        with tempfile.TemporaryDirectory(prefix="envspec-") as directory:
+            argv = [*self._command, "buildx", "build", "--load", "--progress=plain", "--tag", build.tag]
+            for key, value in sorted(build.labels.items()):
+                argv += ["--label", f"{key}={value}"]
+            for index, (identity, content) in enumerate(sorted(build.secrets.items())):
+                path = Path(directory) / str(index)
+                with open(path, "wb", opener=_private) as file:
+                    file.write(content)
+                argv += ["--secret", f"id={plain(identity)},src={plain(str(path))}"]
+            argv += ["--no-cache"] if build.no_cache else []
+            self._stream(
+                f"the build of {build.tag} failed",
+                [*argv, "-"],
+                BUILD_DEADLINE,
+                on_line,
+                stdin=build.dockerfile.encode(),
+                code="engine.build_failed",
+                where=build.tag,
+            )
+
+    def tag(self, image_id: str, ref: str) -> None:
+        """Give an image one more reference."""
+        self._call(f"cannot tag the image {ref}", ("image", "tag"), lambda d: d.image.tag(image_id, ref), where=ref)
+
+    def remove_image(self, ref: str) -> None:
+        """Remove a reference, and the image with its last one; one that is gone is left alone."""
+        self._remove("image", ref, lambda d: d.image.remove(ref))
+
+    # ── the mutex ────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def lock(self, env: str, owner: str) -> bool:
+        """Take the environment's mutex: of several who create a container of one name, the engine lets one."""
+        if not self.images([LOCK_IMAGE]):
+            completed = self._run("image", "import", "-", LOCK_IMAGE, stdin=_EMPTY_TAR)
+            if completed.code:
+                raise self._refused("cannot make the image of locks", completed)
+        labels = {LOCK_LABEL: env, OWNER_LABEL: owner}
+
+        def create(docker: DockerClient) -> str:
+            return docker.container.create(
+                LOCK_IMAGE, ["lock"], name=_lock_name(env), labels=labels, networks=["none"], pull="never"
+            ).id
+
+        try:
+            self._call(f"cannot lock {env}", ("create",), create, where=env)
+        except EngineCallFailed:
+            if self._inspect("container", [_lock_name(env)]):
+                return False
+            raise
+        return True
+
+    def lock_owner(self, env: str) -> str | None:
+        """Return who holds the mutex, ``None`` when nobody does."""
+        for found in self._inspect("container", [_lock_name(env)]):
+            return str((found["Config"].get("Labels") or {}).get(OWNER_LABEL, "somebody else"))
+        return None
+
+    def unlock(self, env: str) -> None:
+        """Give the mutex back; what bears its name and is none is left alone."""
+        for found in self._inspect("container", [_lock_name(env)]):
+            if (found["Config"].get("Labels") or {}).get(LOCK_LABEL) == env:
+                self.remove_container(found["Id"])
+
+    def cancel(self) -> None:
+        """End every call that is under way, from any thread; later calls raise ``Interrupted``."""
+        self._runner.cancel()
+        for pid in _children():
+            with contextlib.suppress(OSError):
+                words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+                if Path(os.fsdecode(words[0])).name == self._prefix[0] and os.fsdecode(words[1]) == self._prefix[1]:
+                    os.kill(pid, signal.SIGTERM)
+
+    # ── calls ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _call(
+        self,
+        what: str,
+        command: Sequence[str],
+        action: Callable[[DockerClient], T],
+        *,
+        deadline: float = DEADLINE,
+        where: str = "",
+    ) -> T:
+        """Do something with the library, and turn its failures into ours.
+
+        Args:
+            what: What could not be done, should it fail.
+            command: The engine's sub-command, for the count of calls.
+            action: Does it; what it returns must not be the library's.
+            deadline: Seconds that it may take.
+            where: Name of the object.
+
+        Raises:
+            EngineCallFailed: The engine refused.
+            EngineNotReady: The engine does not answer.
+            EngineTimeout: The deadline passed.
+            Interrupted: The work was cancelled.
+        """
+        self._runner.check()
+        from python_on_whales import DockerClient, DockerException  # noqa: PLC0415 -- 190 ms that readers don't pay
+        from python_on_whales.client_config import ClientNotFoundError  # noqa: PLC0415 -- the same
+
+        # With the value 1 the library prints the whole environment, whatever secrets it holds.
+        os.environ.pop("PYTHON_ON_WHALES_DEBUG", None)
+        self._runner.note([*self._command, *command])
+        docker = DockerClient(client_call=[*self._prefix, f"{deadline:g}", *self._command])
+        try:
+            return action(docker)
+        except DockerException as error:
+            failed = Completed(error.return_code, stderr=(error.stderr or "").encode())
+        except ClientNotFoundError:
+            raise EngineNotReady("timeout (of coreutils) is not installed", hint="envspec preflight --fix") from None
+        except UnicodeDecodeError:
+            failed = Completed(1, stderr=b"it said why in bytes that are no text")
+        self._runner.check()
+        if failed.code in _TIMED_OUT:
+            raise EngineTimeout(f"{what}: the engine did not answer within {deadline:g} s", where=Where(address=where))
+        raise self._refused(what, failed, where)
+
+    def _remove(self, kind: str, name: str, action: Callable[[DockerClient], None]) -> None:
+        """Remove an object, content when it is gone anyway."""
+        try:
+            self._call(f"cannot remove the {kind} {name[:60]}", (kind, "rm"), action, where=name)
+        except EngineCallFailed:
+            if self._inspect(kind, [name]):
+                raise
+
+    def _stream(  # noqa: PLR0913 -- one call says all about one long run
+        self,
+        what: str,
+        argv: Sequence[str],
+        deadline: float,
+        on_line: LINE | None,
+        *,
+        code: str,
+        stdin: bytes = b"",
+        where: str = "",
+    ) -> None:
+        """Run something long in our own runner, passing its progress on."""
+        completed = self._runner.run(argv, stdin=stdin, deadline=deadline, on_line=on_line, keep=1 << 20)
+        if completed.code:
+            self._check_ready()
+            text = (completed.stdout + completed.stderr).decode(errors="replace").strip().splitlines()
+            tail = self._runner.redactor.text("\n".join(text[-_TAIL:]))
+            raise EngineCallFailed(f"{what}:\n{tail}", code=code, where=Where(address=where))
+
+
+def _lock_name(env: str) -> str:
+    return f"envspec-lock-{env}"
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_EXCL, 0o600)
+
+
+def _children() -> list[int]:
+    """Return the PIDs of this process's own children, where the kernel tells them."""
+    found: list[int] = []
+    for path in Path("/proc/self/task").glob("*/children"):
+        with contextlib.suppress(OSError):
+            found += [int(pid) for pid in path.read_text(encoding="ascii").split()]
+    return found
