@@ -84,7 +84,7 @@ def render_purpose(name: str, params: Mapping[str, str], source: str) -> str:
 
 
 def purposes(directory: Path) -> tuple[dict[str, object], ...]:
-    """Return all purposes in reach of a directory: name, summary, params with their defaults, origin, files that detect it."""
+    """Return all purposes in reach of a directory: name, summary, params with defaults, origin, files that show it."""
     found = catalogue(directory)
     rows: list[dict[str, object]] = []
     for name in found.names():

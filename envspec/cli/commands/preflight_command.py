@@ -38,7 +38,7 @@ def _say(line: str) -> None:
 def _hint(checks: tuple[Check, ...], *, wants_fix: bool) -> str:
     if any(item.fix for item in checks if item.status is State.FAIL) and not wants_fix:
         return "`envspec preflight --fix` brings what is missing, and says what it runs"
-    return "take the steps above, then `envspec preflight` again"
+    return "do what is said above, then `envspec preflight` again"
 
 
 def _print(checks: tuple[Check, ...]) -> None:
