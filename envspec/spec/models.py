@@ -179,6 +179,8 @@ class Spec(Form):
     """Directories and files of the host, mounted in the container."""
     volumes: Annotated[tuple[Volume, ...], BeforeValidator(listed)] = ()
     """Named volumes, kept when the container is replaced."""
+    network: Annotated[Literal["bridge", "none", "host"], BeforeValidator(choice("bridge", "none", "host"))] = "bridge"
+    """How the container reaches out."""
     ports: Annotated[tuple[Port, ...], BeforeValidator(listed)] = ()
     """Ports published on the host."""
     env: Annotated[dict[names.Variable, EnvValue], BeforeValidator(_env)] = Field(default_factory=dict)
@@ -205,8 +207,6 @@ class Spec(Form):
     """Size of `/dev/shm`; by default the engine decides."""
     gpu: Flag = False
     """Whether the container is given all GPUs of the host."""
-    network: Annotated[Literal["bridge", "none", "host"], BeforeValidator(choice("bridge", "none", "host"))] = "bridge"
-    """How the container reaches out."""
     add_hosts: Annotated[
         dict[names.HostName, names.HostAddress],
         BeforeValidator(_hosts),
@@ -258,7 +258,11 @@ class Spec(Form):
 
     @field_validator("ports")
     @classmethod
-    def _ports_apart(cls, ports: tuple[Port, ...]) -> tuple[Port, ...]:
+    def _ports_apart(cls, ports: tuple[Port, ...], info: ValidationInfo) -> tuple[Port, ...]:
+        network = info.data.get("network", "bridge")
+        if ports and network != "bridge":
+            message = f"no port can be published with the network `{network}`"
+            raise wrong(Fault("spec.collision", message, "take `ports` out, or write `network: bridge`"))
         seen: dict[tuple[int, str, int], set[str]] = {}
         faults: list[Fault] = []
         for index, port in enumerate(ports):
@@ -291,19 +295,6 @@ class Spec(Form):
             if path in taken
         )
         return files
-
-    @field_validator("network")
-    @classmethod
-    def _ports_need_bridge(cls, network: str, info: ValidationInfo) -> str:
-        if network != "bridge" and info.data.get("ports"):
-            raise wrong(
-                Fault(
-                    "spec.collision",
-                    f"`ports` cannot be published with the network `{network}`",
-                    "take `ports` out, or write `network: bridge`",
-                )
-            )
-        return network
 
     @field_validator("networks")
     @classmethod

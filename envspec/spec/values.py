@@ -31,6 +31,7 @@ _DURATION = re.compile(r"(?:(\d{1,9}(?:\.\d{1,6})?)(ms|s|m|h))")
 _INTEGER = re.compile(r"[-+]?\d{1,20}")
 _NUMBER = re.compile(r"[-+]?(?:\d{1,20}(?:\.\d{0,20})?|\.\d{1,20})")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+_NEVER = re.compile(r"[\x00\ud800-\udfff]")
 _SHOWN = 60
 
 
@@ -105,15 +106,15 @@ def text(value: object) -> str:
     """Return any single value as the author's text; a null that is not written out is the empty text.
 
     Raises:
-        PydanticCustomError: It is a list or a mapping, or holds a NUL.
+        PydanticCustomError: It is a list or a mapping, or holds a NUL or half a surrogate pair.
     """
     if not is_scalar(value):
         raise bad(f"a text belongs here, not {shown(value)}", "quote it if it looks like a list or a mapping")
     if isinstance(value, bool):
         return str(value).lower()
     result = "" if value is None else str(value)
-    if "\0" in result:
-        raise bad("a text cannot hold a NUL character", "take the `\\0` out")
+    if match := _NEVER.search(result):
+        raise bad(f"a text cannot hold the character U+{ord(match[0]):04X}", "take it out")
     return result
 
 
