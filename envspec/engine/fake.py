@@ -104,7 +104,7 @@ class FakeEngine(Store):
             if config.network not in BUILTIN:
                 raise EngineCallFailed(f"network {config.network} not found")
             identity = self.new_id()
-            config = replace(config, hostname=config.hostname or identity[:12], env=dict(config.env))
+            config = replace(config, env=dict(config.env))
             made = Container(
                 id=identity,
                 name=name,

@@ -44,15 +44,12 @@ def canonical(store: Store, env: str) -> type_json:
 
 
 def _container(store: Store, container: Container) -> type_json:
-    config = to_json(container.config)
-    if container.config.hostname == container.id[:12]:
-        config["hostname"] = ""
     image = store.image_of(container.config.image)
     return {
         "name": container.name,
         "status": container.status,
         "labels": _labels(container.labels),
-        "config": config,
+        "config": to_json(container.config),
         "runs_its_image": image is not None and image.id == container.image_id,
         "networks": [[name, list(place.aliases)] for name, place in sorted(container.networks.items())],
         "inside": _inside(container),

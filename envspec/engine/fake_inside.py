@@ -36,6 +36,7 @@ from envspec.engine.fake_fs import Node, Original, Refusal, State, Tree, directo
 from envspec.engine.fake_probe import accounts
 from envspec.engine.fake_repo import sync
 from envspec.engine.fake_world import Container, FakeRemote
+from envspec.model import to_json
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +67,7 @@ class Inside:
     def record(self, record: Record | None, facts: Mapping[str, str] | None = None) -> None:
         """Write a record to the ledger."""
         if record is not None:
-            entry = LedgerEntry(record.address, record.digest, dict(record.data), dict(facts or {}))
+            entry = LedgerEntry(record.address, record.digest, to_json(record.data), dict(facts or {}))
             self.state.ledger[record.address] = entry
 
 

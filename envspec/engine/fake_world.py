@@ -128,8 +128,8 @@ class Container:
             image_id=self.image_id,
             labels=dict(self.labels),
             config=self.config,
-            networks=tuple(self.networks[name] for name in sorted(self.networks)),
-            published=self.published,
+            networks=tuple(self.networks[name] for name in sorted(self.networks) if name not in ("none", "host")),
+            published=self.published if self.status == "running" else (),
             exit_code=self.exit_code,
         )
 

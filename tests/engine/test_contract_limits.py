@@ -1,0 +1,80 @@
+"""What the engine honours in place: the table that the planner trusts."""
+
+from __future__ import annotations
+
+import pytest
+from contract import World, refused
+
+from envspec.engine.base import Limits
+from envspec.engine.capabilities import changes_in_place
+
+pytestmark = pytest.mark.engine
+
+CHANGES: list[tuple[str, object, object]] = [
+    ("memory", 64 << 20, 96 << 20),
+    ("memory", 96 << 20, 64 << 20),
+    ("cpus", 0.5, 0.25),
+    ("pids", 100, 200),
+    ("restart", "no", "unless-stopped"),
+    ("restart", "unless-stopped", "no"),
+]
+
+
+@pytest.mark.parametrize(("attribute", "before", "after"), CHANGES)
+@pytest.mark.parametrize("running", [True, False])
+def test_a_limit_that_is_set_can_be_changed(
+    world: World, attribute: str, before: object, after: object, running: bool
+) -> None:
+    box = world.run(**{attribute: before}) if running else world.create(**{attribute: before})  # type: ignore[arg-type]  # a field by name
+    assert changes_in_place(world.engine.name, attribute, after)
+    world.engine.update(box, Limits(**{attribute: after}))  # type: ignore[arg-type]  # a field by name
+    assert getattr(world.state(box).config, attribute) == after
+
+
+@pytest.mark.parametrize(("attribute", "value"), [("memory", 64 << 20), ("cpus", 0.5), ("pids", 100)])
+def test_a_limit_that_is_not_set_can_be_set(world: World, attribute: str, value: object) -> None:
+    box = world.run()
+    assert changes_in_place(world.engine.name, attribute, value)
+    world.engine.update(box, Limits(**{attribute: value}))  # type: ignore[arg-type]  # a field by name
+    assert getattr(world.state(box).config, attribute) == value
+
+
+@pytest.mark.parametrize(("attribute", "value"), [("memory", 64 << 20), ("cpus", 0.5)])
+def test_taking_a_limit_away_is_accepted_and_ignored(world: World, attribute: str, value: object) -> None:
+    box = world.run(**{attribute: value})
+    assert not changes_in_place(world.engine.name, attribute, None)
+    world.hands.unset(box, attribute)
+    assert getattr(world.state(box).config, attribute) == value
+
+
+def test_limits_that_are_not_given_stay(world: World) -> None:
+    box = world.run(memory=64 << 20, cpus=0.5, pids=100, restart="unless-stopped")
+    world.engine.update(box, Limits(pids=50))
+    config = world.state(box).config
+    assert (config.memory, config.cpus, config.pids, config.restart) == (64 << 20, 0.5, 50, "unless-stopped")
+
+
+def test_several_limits_can_be_changed_at_once(world: World) -> None:
+    box = world.run()
+    world.engine.update(box, Limits(64 << 20, 0.5, 100, "unless-stopped"))
+    config = world.state(box).config
+    assert (config.memory, config.cpus, config.pids, config.restart) == (64 << 20, 0.5, 100, "unless-stopped")
+
+
+def test_an_update_leaves_the_container_running_with_its_labels(world: World) -> None:
+    box = world.run()
+    before = world.state(box)
+    world.engine.update(box, Limits(memory=64 << 20))
+    after = world.state(box)
+    assert (after.status, after.labels, after.networks) == (before.status, before.labels, before.networks)
+
+
+def test_an_update_of_nothing_is_refused(world: World, box: str) -> None:
+    with refused():
+        world.engine.update(box, Limits())
+
+
+def test_too_little_memory_is_refused(world: World, box: str) -> None:
+    with refused():
+        world.engine.update(box, Limits(memory=1 << 20))
+    assert world.state(box).config.memory is None

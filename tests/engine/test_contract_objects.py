@@ -1,0 +1,262 @@
+"""Networks, volumes and images."""
+
+from __future__ import annotations
+
+import pytest
+from contract import TEST_LABEL, World, refused
+
+from envspec.engine.base import Attachment, Build, Mount, NetworkState
+
+pytestmark = pytest.mark.engine
+
+
+def by_id(world: World, network: str) -> NetworkState | None:
+    return next((state for state in world.engine.networks() if state.id == network), None)
+
+
+def joined(world: World, box: str) -> tuple[Attachment, ...]:
+    return world.state(box).networks
+
+
+# ── networks ──
+
+
+def test_a_network_is_listed_with_its_name_driver_and_labels(world: World) -> None:
+    network = world.network(name := world.name())
+    found = by_id(world, network)
+    assert found is not None
+    assert (found.name, found.driver) == (name, "bridge")
+    assert world.labels.items() <= found.labels.items()
+
+
+def test_networks_are_sorted_and_the_engines_own_are_among_them(world: World) -> None:
+    found = world.engine.networks()
+    assert list(found) == sorted(found, key=lambda state: (state.name, state.id))
+    assert {"bridge", "host", "none"} <= {state.name for state in found}
+
+
+def test_two_networks_of_one_name_are_allowed(world: World) -> None:
+    name = world.name()
+    first, second = world.network(name), world.network(name)
+    assert first != second
+    assert [state.name for state in world.engine.networks() if state.id in (first, second)] == [name, name]
+    world.engine.remove_network(first)
+    assert by_id(world, second) is not None
+
+
+def test_connecting_gives_the_aliases_and_disconnecting_takes_the_network(world: World) -> None:
+    box, network = world.run(), world.network(name := world.name())
+    world.engine.connect(network, box, ("web", "app"))
+    own = next(attachment for attachment in joined(world, box) if attachment.network == name)
+    assert own == Attachment(name, network, ("app", "web"))
+    assert world.engine.network_users(network) == (world.state(box).name,)
+    world.engine.disconnect(network, box)
+    assert [attachment.network for attachment in joined(world, box)] == ["bridge"]
+    assert world.engine.network_users(network) == ()
+
+
+def test_a_container_can_be_connected_before_it_is_started(world: World) -> None:
+    box, network = world.create(), world.network(name := world.name())
+    world.engine.connect(network, box, ("web",))
+    world.engine.start(box)
+    own = next(attachment for attachment in joined(world, box) if attachment.network == name)
+    assert own == Attachment(name, network, ("web",))
+
+
+def test_connecting_twice_is_refused(world: World) -> None:
+    box, network = world.run(), world.network()
+    world.engine.connect(network, box, ())
+    with refused():
+        world.engine.connect(network, box, ())
+
+
+def test_disconnecting_what_is_not_connected_is_refused(world: World, box: str) -> None:
+    network = world.network()
+    with refused():
+        world.engine.disconnect(network, box)
+
+
+def test_the_default_bridge_can_be_left_and_joined(world: World) -> None:
+    box = world.run()
+    bridge = next(state.id for state in world.engine.networks() if state.name == "bridge")
+    world.engine.disconnect(bridge, box)
+    assert joined(world, box) == ()
+    world.engine.connect(bridge, box, ())
+    assert [attachment.network for attachment in joined(world, box)] == ["bridge"]
+
+
+@pytest.mark.parametrize("mode", ["none", "host"])
+def test_a_container_without_a_network_of_its_own_cannot_join_one(world: World, mode: str) -> None:
+    box, network = world.create(network=mode), world.network()
+    assert joined(world, box) == ()
+    with refused():
+        world.engine.connect(network, box, ())
+
+
+def test_what_does_not_exist_cannot_be_connected(world: World, box: str) -> None:
+    gone = world.network()
+    world.engine.remove_network(gone)
+    with refused():
+        world.engine.connect(gone, box, ())
+
+
+def test_a_network_in_use_is_not_removed(world: World) -> None:
+    box, network = world.run(), world.network()
+    world.engine.connect(network, box, ())
+    with refused():
+        world.engine.remove_network(network)
+    world.engine.disconnect(network, box)
+    world.engine.remove_network(network)
+    world.engine.remove_network(network)
+    assert by_id(world, network) is None
+
+
+def test_a_stopped_container_counts_as_a_user_and_does_not_hold_its_network(world: World) -> None:
+    box, network = world.run(), world.network()
+    world.engine.connect(network, box, ())
+    world.engine.stop(box, grace=0)
+    assert world.engine.network_users(network) == (world.state(box).name,)
+    world.engine.remove_network(network)
+    with refused():
+        world.engine.start(box)
+
+
+# ── volumes ──
+
+
+def test_a_volume_is_listed_with_its_labels(world: World) -> None:
+    name = world.volume()
+    found = next(state for state in world.engine.volumes() if state.name == name)
+    assert found.driver == "local"
+    assert world.labels.items() <= found.labels.items()
+    everything = [state.name for state in world.engine.volumes()]
+    assert everything == sorted(everything)
+
+
+def test_an_existing_volume_is_silently_kept_with_its_labels(world: World) -> None:
+    name = world.volume()
+    world.engine.create_volume(name, {**world.labels, "dev.envspec.address": "volume.other"})
+    found = next(state for state in world.engine.volumes() if state.name == name)
+    assert "dev.envspec.address" not in found.labels
+
+
+def test_a_volume_outlives_its_container(world: World) -> None:
+    mounts = (Mount("/data", "volume", world.volume()),)
+    first = world.run(mounts=mounts)
+    world.shell(first, "touch /data/kept")
+    world.engine.remove_container(first)
+    assert world.exists(world.run(mounts=mounts), "/data/kept") == {"/data/kept"}
+
+
+def test_a_volume_in_use_is_not_removed(world: World) -> None:
+    name = world.volume()
+    box = world.create(mounts=(Mount("/data", "volume", name),))
+    with refused():
+        world.engine.remove_volume(name)
+    world.engine.remove_container(box)
+    world.engine.remove_volume(name)
+    world.engine.remove_volume(name)
+    assert name not in {state.name for state in world.engine.volumes()}
+
+
+def test_nothing_is_written_to_a_read_only_mount(world: World) -> None:
+    box = world.run(mounts=(Mount("/data", "volume", world.volume(), read_only=True),))
+    assert world.shell(box, "touch /data/x").code != 0
+    assert world.exists(box, "/data/x") == frozenset()
+
+
+# ── images ──
+
+
+def test_images_are_found_by_reference_and_by_id(world: World) -> None:
+    found = world.engine.images((world.base, "envspec-test/none:1"))
+    assert set(found) == {world.base}
+    identity = found[world.base].id
+    assert world.engine.images((identity,))[identity].id == identity
+
+
+def test_no_question_gets_no_image(world: World) -> None:
+    assert world.engine.images(()) == {}
+
+
+def test_a_built_image_bears_its_labels(world: World) -> None:
+    labels = {TEST_LABEL: "1", "dev.envspec.digest": "abc", "dev.envspec.settings": '{"a": "b,c=d $e"}'}
+    ref = world.build(labels=labels)
+    assert labels.items() <= world.engine.images((ref,))[ref].labels.items()
+
+
+def test_building_the_same_again_gives_the_same_image(world: World) -> None:
+    ref = world.build("ENV A=1\n")
+    first = world.engine.images((ref,))[ref].id
+    world.build("ENV A=1\n", ref)
+    assert world.engine.images((ref,))[ref].id == first
+    world.build("ENV A=2\n", ref)
+    assert world.engine.images((ref,))[ref].id != first
+
+
+@pytest.mark.parametrize("text", ["RUN false\n", "FROB it\n"])
+def test_a_build_that_fails_leaves_no_image(world: World, text: str) -> None:
+    with refused():
+        world.build(text, ref := world.image_ref())
+    assert world.engine.images((ref,)) == {}
+
+
+def test_a_build_on_nothing_is_refused(world: World) -> None:
+    with refused():
+        world.engine.build(Build("FROM 127.0.0.1:1/none:1\n", world.image_ref(), {}))
+
+
+def test_the_progress_of_a_build_is_told(world: World) -> None:
+    lines: list[str] = []
+    world.engine.build(Build(f"FROM {world.base}\n", world.image_ref(), {TEST_LABEL: "1"}), on_line=lines.append)
+    assert lines
+
+
+def test_a_tag_is_taken_from_the_image_that_had_it(world: World) -> None:
+    ref, other = world.build("ENV A=1\n"), world.build("ENV A=2\n")
+    first, second = (world.engine.images((name,))[name].id for name in (ref, other))
+    world.engine.tag(second, ref)
+    assert world.engine.images((ref,))[ref].id == second
+    world.engine.tag(first, ref)
+    assert world.engine.images((ref,))[ref].id == first
+
+
+def test_a_tag_of_an_unknown_image_is_refused(world: World) -> None:
+    with refused():
+        world.engine.tag("sha256:" + "0" * 64, world.image_ref())
+
+
+def test_a_container_keeps_the_image_that_it_was_made_from(world: World) -> None:
+    ref = world.build("ENV A=1\n")
+    box = world.create(image=ref)
+    before = world.state(box)
+    world.build("ENV A=2\n", ref)
+    after = world.state(box)
+    assert (after.image_id, after.config.image) == (before.image_id, ref)
+    assert world.engine.images((after.image_id,))
+
+
+def test_a_reference_is_removed_and_what_is_gone_is_left_alone(world: World) -> None:
+    ref = world.build("ENV A=3\n")
+    again = world.image_ref()
+    identity = world.engine.images((ref,))[ref].id
+    world.engine.tag(identity, again)
+    world.engine.remove_image(ref)
+    world.engine.remove_image(ref)
+    assert set(world.engine.images((ref, again))) == {again}
+    world.engine.remove_image(again)
+    assert world.engine.images((again,)) == {}
+
+
+def test_the_last_reference_of_a_running_image_is_not_removed(world: World) -> None:
+    ref = world.build("ENV A=4\n")
+    box = world.run(image=ref)
+    with refused():
+        world.engine.remove_image(ref)
+    world.engine.remove_container(box)
+    world.engine.remove_image(ref)
+
+
+def test_an_image_that_no_registry_has_cannot_be_pulled(world: World) -> None:
+    with refused():
+        world.engine.pull("127.0.0.1:1/none:1")

@@ -1,0 +1,178 @@
+"""The probe: all questions at once, and files that nobody declared."""
+
+from __future__ import annotations
+
+import pytest
+from contract import World, note
+
+from envspec.engine.base import (
+    STATE_DIR,
+    FilePut,
+    Mount,
+    PutFiles,
+    PutState,
+    Questions,
+    ReadState,
+    RepoQuestion,
+    RunCommand,
+    WriteRecords,
+)
+
+pytestmark = pytest.mark.engine
+
+ALL = ("/",)
+
+
+def put(world: World, box: str, path: str) -> None:
+    world.do(box, PutFiles((FilePut(path, b"ours\n", 0o644, 0, 0, note(f"file.{path}")),)))
+
+
+def undeclared(world: World, box: str, *roots: str, declared: tuple[str, ...] = ()) -> tuple[str, ...] | None:
+    return world.engine.probe(box, Questions(undeclared=roots or ALL, declared=declared)).undeclared
+
+
+@pytest.fixture
+def fresh(world: World) -> str:
+    """A container in which an operation has been done already, so that its windows are open."""
+    box = world.run()
+    world.do(box, WriteRecords((note("thing.first"),)))
+    return box
+
+
+def test_no_question_gets_the_accounts_and_an_empty_rest(world: World) -> None:
+    found = world.engine.probe(world.run(), Questions())
+    assert found.accounts[0].name == "root"
+    assert (found.ledger, found.files, found.repos, found.environment, found.undeclared) == ((), {}, {}, None, None)
+
+
+def test_all_questions_are_answered_at_once(world: World, box: str) -> None:
+    put(world, box, "/opt/a")
+    asked = Questions(
+        files=("/opt", "/opt/a", "/opt/none"),
+        repos=(RepoQuestion("/opt"), RepoQuestion("/none")),
+        exists=("/etc/passwd", "/none"),
+        undeclared=("/srv",),
+    )
+    found = world.engine.probe(box, asked)
+    assert {path: fact.type for path, fact in found.files.items()} == {"/opt": "dir", "/opt/a": "file"}
+    assert {path: fact.state for path, fact in found.repos.items()} == {"/opt": "other"}
+    assert found.exists == {"/etc/passwd"}
+    assert found.undeclared == ()
+
+
+def test_modes_are_read_to_the_last_bit(world: World, box: str) -> None:
+    put(world, box, "/opt/mode")
+    for mode in (0o000, 0o777, 0o1755, 0o4711, 0o2600):
+        world.hands.chmod(box, "/opt/mode", mode)
+        assert world.engine.probe(box, Questions(files=("/opt/mode",))).files["/opt/mode"].mode == mode
+
+
+def test_the_ledger_is_sorted(world: World, box: str) -> None:
+    world.do(box, WriteRecords(tuple(note(f"sorted.{name}") for name in ("c", "a", "b"))))
+    addresses = [entry.address for entry in world.engine.probe(box, Questions()).ledger]
+    assert addresses == sorted(addresses)
+
+
+def test_what_the_image_brought_is_not_undeclared(world: World, fresh: str) -> None:
+    assert undeclared(world, fresh) == ()
+
+
+def test_what_was_there_before_the_first_operation_is_not_undeclared(world: World) -> None:
+    box = world.run()
+    world.hands.write(box, "/opt/early", "by hand\n")
+    world.do(box, WriteRecords((note("thing.first"),)))
+    assert undeclared(world, box) == ()
+
+
+def test_what_operations_and_their_commands_make_is_not_undeclared(world: World, fresh: str) -> None:
+    put(world, fresh, "/opt/ours")
+    world.do(fresh, RunCommand("touch /opt/made", "/", 0, 0, None))
+    world.engine.perform(fresh, RunCommand("touch /opt/half; false", "/", 0, 0, None))
+    assert undeclared(world, fresh) == ()
+
+
+def test_what_hands_make_is_undeclared(world: World, fresh: str) -> None:
+    world.hands.write(fresh, "/opt/b file", "by hand\n")
+    world.hands.write(fresh, "/root/a", "by hand\n")
+    assert undeclared(world, fresh) == ("/opt/b file", "/root/a")
+
+
+def test_a_file_of_the_image_that_was_changed_is_undeclared(world: World, fresh: str) -> None:
+    world.hands.write(fresh, "/etc/passwd", "root:x:0:0:root:/root:/bin/sh\n")
+    assert undeclared(world, fresh) == ("/etc/passwd",)
+
+
+def test_a_declared_path_is_passed_over_with_all_below(world: World, fresh: str) -> None:
+    for path in ("/opt/app/x/y", "/opt/app2", "/opt/file", "/opt/fil"):
+        world.hands.write(fresh, path, "by hand\n")
+    assert undeclared(world, fresh, declared=("/opt/app", "/opt/file")) == ("/opt/app2", "/opt/fil")
+
+
+def test_only_the_asked_roots_are_searched(world: World, fresh: str) -> None:
+    for path in ("/opt/in/x", "/opt/out/y"):
+        world.hands.write(fresh, path, "by hand\n")
+    assert undeclared(world, fresh, "/opt/in", "/opt/none") == ("/opt/in/x",)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/tmp/x",
+        "/var/tmp/x",
+        "/var/cache/x",
+        "/var/log/x",
+        "/run/x",
+        "/root/.cache/pip/x",
+        "/root/.bash_history",
+        "/opt/__pycache__/m.pyc",
+        "/etc/hosts",
+        f"{STATE_DIR}/x",
+    ],
+)
+def test_caches_logs_and_the_like_are_passed_over(world: World, box: str, path: str) -> None:
+    world.do(box, WriteRecords((note("thing.first"),)))
+    world.hands.write(box, path, "by hand\n")
+    assert path not in (undeclared(world, box) or ())
+
+
+def test_at_most_two_hundred_are_told(world: World, fresh: str) -> None:
+    world.hands.touch(fresh, "/opt/many", 203)
+    assert undeclared(world, fresh) == tuple(f"/opt/many/{number:03}" for number in range(200))
+
+
+def test_a_volume_is_searched_only_when_asked(world: World) -> None:
+    box = world.run(mounts=(Mount("/data", "volume", world.volume()),))
+    world.do(box, WriteRecords((note("thing.first"),)))
+    put(world, box, "/data/ours")
+    world.hands.write(box, "/data/theirs", "by hand\n")
+    assert undeclared(world, box) == ()
+    assert undeclared(world, box, "/", "/data") == ("/data/theirs",)
+
+
+def test_what_a_new_container_finds_in_a_volume_is_not_undeclared(world: World) -> None:
+    mounts = (Mount("/data", "volume", world.volume()),)
+    world.hands.write(world.run(mounts=mounts), "/data/theirs", "by hand\n")
+    second = world.run(mounts=mounts)
+    world.do(second, WriteRecords((note("thing.first"),)))
+    assert undeclared(world, second, "/data") == ()
+
+
+def test_the_state_that_is_carried_over_tells_ours_from_theirs_in_a_volume(world: World) -> None:
+    mounts = (Mount("/data", "volume", world.volume()),)
+    first = world.run(mounts=mounts)
+    world.hands.write(first, "/data/early", "by hand\n")
+    put(world, first, "/data/ours")
+    world.hands.write(first, "/data/theirs", "by hand\n")
+    carried = world.do(first, ReadState()).stdout
+    second = world.run(mounts=mounts)
+    world.do(second, PutState(carried))
+    put(world, second, "/data/more")
+    assert undeclared(world, second, "/", "/data") == ("/data/theirs",)
+
+
+def test_a_restart_makes_nothing_undeclared(world: World, fresh: str) -> None:
+    put(world, fresh, "/opt/ours")
+    world.hands.write(fresh, "/opt/theirs", "by hand\n")
+    world.engine.stop(fresh, grace=0)
+    world.engine.start(fresh)
+    assert undeclared(world, fresh) == ("/opt/theirs",)

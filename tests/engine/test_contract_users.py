@@ -1,0 +1,157 @@
+"""The account, and the environment's variables."""
+
+from __future__ import annotations
+
+import hashlib
+
+import pytest
+from contract import USER, World, note
+
+from envspec.engine.base import (
+    CA_FILE,
+    ENV_FILE,
+    Account,
+    Completed,
+    EnsureUser,
+    Mount,
+    PutEnvironment,
+    Questions,
+    ReadEnvironment,
+    RestoreEnvironment,
+)
+
+pytestmark = pytest.mark.engine
+
+
+def ensure(world: World, box: str, name: str = "dev", uid: int = USER, gid: int = USER, *own: str) -> None:
+    world.do(box, EnsureUser(name, uid, gid, own, note("user.dev", path="")))
+
+
+def account(world: World, box: str, uid: int) -> list[Account]:
+    return [found for found in world.engine.probe(box, Questions()).accounts if found.uid == uid]
+
+
+def put(text: str, ca: bytes = b"", uid: int = USER, digest: str = "d1") -> PutEnvironment:
+    return PutEnvironment(text, uid, uid, ca, note("environment.env", digest))
+
+
+# ── the account ──
+
+
+def test_an_account_is_made_with_its_home(world: World) -> None:
+    box = world.run()
+    assert account(world, box, USER) == []
+    ensure(world, box)
+    (made,) = account(world, box, USER)
+    assert (made.name, made.gid, made.home) == ("dev", USER, "/home/dev")
+    found = world.engine.probe(box, Questions(files=("/home/dev",)))
+    home = found.files["/home/dev"]
+    assert (home.type, home.mode, home.uid, home.gid) == ("dir", 0o755, USER, USER)
+    assert found.entry("user.dev")
+
+
+def test_making_it_again_changes_nothing(world: World) -> None:
+    box = world.run()
+    ensure(world, box)
+    before = world.engine.probe(box, Questions()).accounts
+    ensure(world, box)
+    assert world.engine.probe(box, Questions()).accounts == before
+
+
+def test_a_uid_that_has_an_account_keeps_its_name(world: World) -> None:
+    box = world.run()
+    ensure(world, box, "first")
+    ensure(world, box, "second")
+    assert [found.name for found in account(world, box, USER)] == ["first"]
+
+
+def test_a_taken_name_gets_the_uid_behind_it(world: World) -> None:
+    box = world.run()
+    ensure(world, box, "dev", 1000, 1000)
+    ensure(world, box, "dev", 1001, 1001)
+    (made,) = account(world, box, 1001)
+    assert (made.name, made.gid, made.home) == ("dev-1001", 1001, "/home/dev-1001")
+
+
+def test_a_group_that_exists_is_used(world: World) -> None:
+    box = world.run()
+    ensure(world, box, "dev", 1000, 1)
+    assert [found.gid for found in account(world, box, 1000)] == [1]
+
+
+def test_root_is_root_already(world: World) -> None:
+    box = world.run()
+    before = world.engine.probe(box, Questions()).accounts
+    ensure(world, box, "root", 0, 0)
+    found = world.engine.probe(box, Questions())
+    assert found.accounts == before
+    assert found.entry("user.dev")
+
+
+def test_only_the_top_of_a_roots_volume_is_given_to_the_user(world: World) -> None:
+    mounts = (Mount("/data", "volume", world.volume()), Mount("/more", "volume", world.volume()))
+    box = world.run(mounts=mounts)
+    world.hands.write(box, "/data/of-root", "x")
+    ensure(world, box, "dev", USER, USER, "/data")
+    facts = world.engine.probe(box, Questions(files=("/data", "/data/of-root", "/more"))).files
+    assert {path: fact.uid for path, fact in facts.items()} == {"/data": USER, "/data/of-root": 0, "/more": 0}
+    ensure(world, box, "other", 1001, 1001, "/data")
+    assert world.engine.probe(box, Questions(files=("/data",))).files["/data"].uid == USER
+
+
+# ── the variables ──
+
+
+def test_the_variables_are_in_the_tmpfs_and_only_the_user_reads_them(world: World, box: str) -> None:
+    text = "export A='it'\"'\"'s'\nexport B='two\nlines'\n"
+    world.do(box, put(text))
+    found = world.engine.probe(box, Questions(files=(ENV_FILE,)))
+    assert found.environment == text
+    assert (found.files[ENV_FILE].mode, found.files[ENV_FILE].uid, found.files[ENV_FILE].gid) == (0o400, USER, USER)
+    assert found.entry("environment.env")
+
+
+def test_the_variables_are_replaced_as_a_whole(world: World, box: str) -> None:
+    world.do(box, put("export A=1\nexport B=2\n"))
+    world.do(box, put("export C=3\n", digest="d2"))
+    found = world.engine.probe(box, Questions())
+    entry = found.entry("environment.env")
+    assert found.environment == "export C=3\n"
+    assert entry is not None
+    assert entry.digest == "d2"
+
+
+def test_no_variables_are_an_empty_file(world: World, box: str) -> None:
+    world.do(box, put(""))
+    assert world.engine.probe(box, Questions()).environment == ""
+
+
+def test_the_ca_bundle_comes_and_goes(world: World, box: str) -> None:
+    bundle = b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"
+    world.do(box, put("export A=1\n", bundle))
+    fact = world.engine.probe(box, Questions(files=(CA_FILE,))).files[CA_FILE]
+    assert (fact.sha256, fact.mode & 0o444) == (hashlib.sha256(bundle).hexdigest(), 0o444)
+    world.do(box, put("export A=1\n"))
+    assert world.exists(box, CA_FILE) == frozenset()
+
+
+def test_without_the_tmpfs_nothing_is_written(world: World) -> None:
+    box = world.run(tmpfs=())
+    done: Completed = world.engine.perform(box, put("export A=1\n"))
+    assert done.code != 0
+    found = world.engine.probe(box, Questions())
+    assert (found.environment, found.ledger) == (None, ())
+
+
+def test_the_environment_can_be_kept_over_a_restart(world: World) -> None:
+    box = world.run()
+    world.do(box, put("export A=1\n", b"bundle"))
+    asked = Questions(files=(CA_FILE, ENV_FILE))
+    before = world.engine.probe(box, asked)
+    kept = world.do(box, ReadEnvironment()).stdout
+    world.engine.stop(box, grace=0)
+    world.engine.start(box)
+    assert world.engine.probe(box, asked).environment is None
+    world.do(box, RestoreEnvironment(kept))
+    after = world.engine.probe(box, asked)
+    assert (after.environment, after.files) == (before.environment, before.files)
