@@ -349,11 +349,11 @@ class Security(Form):
     short_schema: ClassVar[dict[str, Any] | None] = {"enum": ["dev", "strict"]}
 
     profile: Annotated[Literal["dev", "strict"], BeforeValidator(choice("dev", "strict"))] = "dev"
-    """dev suits daily work; strict takes every capability away."""
+    """dev suits daily work; strict leaves root the few capabilities that setting up needs, and the user none."""
     cap_add: Annotated[tuple[names.Capability, ...], BeforeValidator(listed)] = ()
     """Capabilities to add, with or without `CAP_`."""
     read_only: Annotated[bool | None, BeforeValidator(optional(flag))] = None
-    """Whether the root filesystem can only be read; by default the profile decides."""
+    """Whether the root filesystem can only be read; `/tmp`, `/home` and mounts stay writable. Off by default."""
     privileged: Flag = False
     """Whether isolation is off altogether."""
 
