@@ -209,10 +209,25 @@ def _applied(box: ContainerState, address: str, world: Observed) -> Mapping[str,
 def _settings_diff(spec: ContainerSpec, box: ContainerState, applied: Mapping[str, Any]) -> tuple[Diff, ...]:
     before, after = ContainerSpec(box.config).settings, spec.settings
     return tuple(
-        Diff(name, before[name], after[name], Cause.DRIFT if applied.get(name) == after[name] else Cause.SPEC)
+        Diff(
+            name,
+            _told(name, before[name]),
+            _told(name, after[name]),
+            Cause.DRIFT if applied.get(name) == after[name] else Cause.SPEC,
+        )
         for name in sorted(after)
         if before[name] != after[name]
     )
+
+
+def _told(name: str, value: Any) -> Any:
+    """Return a value as people write it: sizes with their unit."""
+    if name not in ("memory", "shm_size") or not isinstance(value, int):
+        return value
+    for unit, size in (("g", 1024**3), ("m", 1024**2), ("k", 1024)):
+        if value % size == 0:
+            return f"{value // size}{unit}"
+    return str(value)
 
 
 def _image_diff(spec: ContainerSpec, box: ContainerState, world: Observed) -> tuple[Diff, ...]:

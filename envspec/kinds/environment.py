@@ -21,12 +21,14 @@ class EnvironmentSpec:
         uid: Numeric owner of the file that holds them.
         gid: Its group.
         ca_digest: SHA-256 of the CA bundle that comes along, "" for none.
+        brought: Names of those variables that the host brings and nobody wrote; plans count them and list the rest.
     """
 
     variables: tuple[tuple[str, str | Hidden], ...]
     uid: int
     gid: int
     ca_digest: str = ""
+    brought: tuple[str, ...] = ()
 
 
 class Environment(Kind[EnvironmentSpec]):
@@ -57,7 +59,8 @@ class Environment(Kind[EnvironmentSpec]):
         text = world.answer.environment
         known = world.answer.entry(resource.address)
         if text is None:
-            added = tuple(Diff(f"env.{name}", None, _shown(value), Cause.SPEC) for name, value in spec.variables)
+            written = [(name, value) for name, value in spec.variables if name not in spec.brought]
+            added = tuple(Diff(f"env.{name}", None, _shown(value), Cause.SPEC) for name, value in written)
             stopped = world.workspace is not None and world.inside is None
             if known is None and not stopped:
                 return Verdict(Action.CREATE, _count(spec), added, Disruption.WRITE)
@@ -132,6 +135,7 @@ def _sha(fact: Any) -> str:
 
 
 def _count(spec: EnvironmentSpec) -> str:
-    number = len(spec.variables)
-    ca = " and the host's CA bundle" if spec.ca_digest else ""
-    return f"{number} {'variable' if number == 1 else 'variables'}{ca}"
+    number = len(spec.variables) - len(spec.brought)
+    ca = " and its CA bundle" if spec.ca_digest else ""
+    brought = f", {len(spec.brought)} of the host{ca}" if spec.brought else ""
+    return f"{number} {'variable' if number == 1 else 'variables'}{brought}"

@@ -20,7 +20,7 @@ from envspec.kinds.loss import lies_below
 from envspec.kinds.repo import RepoSpec
 from envspec.kinds.user import UserSpec
 from envspec.model import Hidden, Resource
-from envspec.resolve.box import Place
+from envspec.resolve.box import READ_ONLY_TMPFS, Place
 from envspec.resolve.user import Identity
 from envspec.spec.models import Spec
 
@@ -98,12 +98,21 @@ def _environment(given: Inner) -> EnvironmentSpec:
         uid=given.who.uid,
         gid=given.who.gid,
         ca_digest=hashlib.sha256(bundle).hexdigest() if bundle else "",
+        brought=tuple(name for name in reach if name not in given.spec.env),
     )
 
 
 def _files(given: Inner) -> list[FileSpec]:
     found = []
+    writable = [*READ_ONLY_TMPFS, *(mount.target for mount in given.mounted if not mount.read_only)]
     for path, wish in sorted(given.spec.config_files.items()):
+        if given.spec.security.read_only and not any(lies_below(path, root) for root in writable):
+            raise SpecError(
+                f"{path} cannot be written: the root filesystem is read-only",
+                code="spec.read_only",
+                hint=f"put it below one of {', '.join(sorted(writable))}, or take `read_only` out",
+                where=given.place.where("config_files", path),
+            )
         uid, gid = _owner(wish.owner, given.who)
         content = wish.content.encode() if wish.content is not None else _source(given, path, wish.source or "")
         found.append(FileSpec(path, content, wish.mode, uid, gid))
