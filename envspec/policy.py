@@ -34,7 +34,6 @@ def refuse_losses(plan: Plan, allowed: tuple[str, ...]) -> None:
         told,
         code="refused.data_loss",
         hint=f"save what matters (commit, push, copy it out), or allow it by name: {flags}",
-        where=Where(address=lost[0].address),
     )
 
 

@@ -97,7 +97,7 @@ class Container(Kind[ContainerSpec]):
             return None
         stubborn = [d for d in diffs if not changes_in_place(world.engine, d.path, d.after)]
         if stubborn:
-            reason = "; ".join(_cannot(d) for d in stubborn)
+            reason = "; ".join(_says(d) for d in stubborn) + ": cannot be done in place"
             lost = loss.lost(world, lambda path: not survives(path, box.config.mounts, spec.config.mounts))
             return Verdict(Action.REPLACE, reason, diffs + live, Disruption.REPLACE, lost)
         reason = "; ".join(_says(d) for d in live + diffs)
@@ -287,10 +287,6 @@ def _says(diff: Diff) -> str:
         network = diff.path.removeprefix("networks.")
         return f"leave network {network}" if diff.after is None else f"join network {network}"
     return f"{diff.path}: {_show(diff.before)} → {_show(diff.after)}"
-
-
-def _cannot(diff: Diff) -> str:
-    return f"{_says(diff)} cannot be done in place"
 
 
 def _show(value: Any) -> str:
