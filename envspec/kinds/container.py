@@ -97,7 +97,7 @@ class Container(Kind[ContainerSpec]):
             return None
         stubborn = [d for d in diffs if not changes_in_place(world.engine, d.path, d.after)]
         if stubborn:
-            reason = "; ".join(_says(d) for d in stubborn) + ": cannot be done in place"
+            reason = "; ".join(_says(d) for d in stubborn) + " cannot be done in place"
             lost = loss.lost(world, lambda path: not survives(path, box.config.mounts, spec.config.mounts))
             return Verdict(Action.REPLACE, reason, diffs + live, Disruption.REPLACE, lost)
         reason = "; ".join(_says(d) for d in live + diffs)
