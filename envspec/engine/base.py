@@ -75,7 +75,8 @@ class ContainerConfig:
         image: Reference of the image.
         command: What PID 1 runs under the init.
         hostname: Name inside.
-        user: ``uid:gid`` of the main process and of every exec that names no user.
+        user: ``uid:gid`` that commands run as; whoever execs names it. The main process is root's: with
+            ``no-new-privileges`` Docker gives root's execs no capability in a container whose own user is another.
         workdir: Directory of the main process and of every exec that names none.
         mounts: Binds and volumes, sorted by target.
         tmpfs: Paths of tmpfs mounts, sorted.
@@ -85,7 +86,7 @@ class ContainerConfig:
         memory: Limit in bytes, swap included, or ``None``.
         cpus: Limit in processors, or ``None``.
         pids: Limit on processes, or ``None``.
-        shm_size: Size of ``/dev/shm`` in bytes, or ``None`` for the engine's default.
+        shm_size: Size of ``/dev/shm`` in bytes, or ``None`` for the engine's default, 64 MiB, which reads back so.
         gpu: Whether all GPUs of the host are given.
         cap_drop: Dropped capabilities without ``CAP_``, sorted.
         cap_add: Added capabilities without ``CAP_``, sorted.
@@ -129,7 +130,7 @@ class Attachment:
     Attributes:
         network: Name of the network.
         network_id: Its ID.
-        aliases: Names under which others on it reach the container, sorted, without the container's ID.
+        aliases: Names that were asked for under which others on it reach the container, sorted.
     """
 
     network: str
@@ -148,7 +149,8 @@ class ContainerState:
         image_id: ID of the image that it really runs.
         labels: All its labels.
         config: What it is set to now, limits changed since creation included. ``env`` holds all its variables.
-        networks: Where it is attached, sorted by name; ``bridge`` among them when it is on the default bridge.
+        networks: Where it is attached, sorted by name; ``bridge`` among them when it is on the default bridge, never
+            ``none`` and ``host``.
         published: Ports as they are bound now, with their real host port; empty unless running.
         exit_code: Exit code of the main process; 0 while it runs.
     """
@@ -393,6 +395,8 @@ class PutFiles:
 @dataclass(frozen=True, slots=True)
 class RemoveFiles:
     """Remove files that we wrote, put their originals back, and drop their entries.
+
+    What the ledger does not know is left alone, and so is a directory that took a file's place.
 
     Attributes:
         paths: ``(address, path)`` of each.
@@ -715,7 +719,7 @@ class Engine(Reader, Protocol):
         ...
 
     def create_network(self, name: str, labels: Mapping[str, str]) -> str:
-        """Create a bridge network and return its ID. Docker allows two of one name: look first."""
+        """Create a bridge network and return its ID. Fails when the name is taken, but two at once may be made."""
         ...
 
     def remove_network(self, network_id: str) -> None:

@@ -43,10 +43,11 @@ REAP_DEADLINE = 20.0
 KEPT_OUTPUT = 1024 * 1024
 """Bytes kept of what an operation printed; all of it passes through ``on_line``."""
 
-LABELS = ("env", "kind", "address", "digest", "spec", "session", "persistent", "expires", "purpose", "format")
-"""Our labels, asked for one by one: the engine's list of all of them is ambiguous once a value holds a comma."""
+LABELS = ("env", "kind", "address", "digest", "spec", "session", "persistent", "expires", "purpose", "format", "test")
+"""Our labels of networks and volumes, asked for one by one: the engine's own list cannot tell commas in values."""
 
 _CANNOT_RUN = 126
+_SAYS_NOTHING = ("envspec-ended", "Run '", "See '")
 _WITH_ENVIRONMENT = f'if [ -r {ENV_FILE} ]; then . {ENV_FILE}; fi; exec "$@"'
 
 
@@ -56,12 +57,12 @@ class Client:
     Keeps the contract of :class:`envspec.engine.base.Reader`.
 
     Args:
-        runner: Starts the engine's command.
+        runner: Starts the engine's command; a new one when none is given.
         command: The engine's command, with options that lead to the engine, such as ``--context``.
     """
 
-    def __init__(self, runner: Runner, command: Sequence[str] = ("docker",)) -> None:
-        self._runner = runner
+    def __init__(self, runner: Runner | None = None, command: Sequence[str] = ("docker",)) -> None:
+        self._runner = runner or Runner()
         self._command = tuple(command)
         self._workspaces: dict[str, str] = {}
         self._lock = threading.Lock()
@@ -287,9 +288,8 @@ class Client:
     def _said(self, completed: Completed) -> str:
         """Return the last line of what the engine printed, masked."""
         lines = completed.stderr.decode(errors="replace").strip().splitlines()
-        text = next(
-            (line for line in reversed(lines) if line and not line.startswith("envspec-ended")), "no reason given"
-        )
+        telling = [line for line in lines if line and not line.startswith(_SAYS_NOTHING)]
+        text = telling[-1] if telling else "no reason given"
         return self._runner.redactor.text(text.removeprefix("Error response from daemon: ").removeprefix("Error: "))
 
     def _check_ready(self) -> None:

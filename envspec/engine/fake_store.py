@@ -161,9 +161,10 @@ class Store(Hooks):
             del found.networks[network.name]
 
     def create_network(self, name: str, labels: Mapping[str, str]) -> str:
-        """Create a network, a second one of a name too."""
+        """Create a network; one of a name, unless two are made at the same moment, which this engine never does."""
         with self._changing("create_network", name):
-            if name in BUILTIN or not NAME.fullmatch(name):
+            taken = {*BUILTIN, *(network.name for network in self._networks.values())}
+            if name in taken or not NAME.fullmatch(name):
                 raise EngineCallFailed(f"network with name {name} cannot be made")
             made = Network(self.new_id(), name, dict(labels))
             self._networks[made.id] = made

@@ -174,13 +174,16 @@ def _published(data: type_json) -> tuple[Port, ...]:
 
 
 def _networks(data: type_json) -> tuple[Attachment, ...]:
-    short = data["Id"][:_SHORT_ID]
     networks = (data.get("NetworkSettings") or {}).get("Networks") or {}
     return tuple(
-        Attachment(
-            name,
-            (item or {}).get("NetworkID") or "",
-            tuple(sorted({alias for alias in (item or {}).get("Aliases") or () if alias != short})),
-        )
+        Attachment(name, (item or {}).get("NetworkID") or "", _aliases((item or {}).get("Aliases") or (), data["Id"]))
         for name, item in sorted(networks.items())
+        if name not in ("none", "host")
     )
+
+
+def _aliases(aliases: Sequence[str], container_id: str) -> tuple[str, ...]:
+    """Return the aliases that were asked for: Docker before 25 adds the short ID to their end, then the hostname."""
+    short = container_id[:_SHORT_ID]
+    asked = aliases[: list(aliases).index(short)] if short in aliases else aliases
+    return tuple(sorted({*asked}))

@@ -13,7 +13,6 @@ import os
 import signal
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -55,11 +54,11 @@ class WhalesEngine(Client):
     """A Docker engine; keeps the contract of :class:`envspec.engine.base.Engine`.
 
     Args:
-        runner: Starts the engine's command, and counts what python-on-whales starts.
+        runner: Starts the engine's command, and counts what python-on-whales starts; a new one when none is given.
         command: The engine's command, with options that lead to the engine.
     """
 
-    def __init__(self, runner: Runner, command: Sequence[str] = ("docker",)) -> None:
+    def __init__(self, runner: Runner | None = None, command: Sequence[str] = ("docker",)) -> None:
         super().__init__(runner, command)
         self._prefix = ("timeout", f"--kill-after={_KILL_AFTER}")
 
@@ -81,13 +80,10 @@ class WhalesEngine(Client):
         self._call("cannot start the container", ("container", "start"), lambda d: d.container.start(container_id))
 
     def stop(self, container_id: str, grace: int = 5) -> None:
-        """Stop a container, killing it after ``grace`` seconds."""
-        self._call(
-            "cannot stop the container",
-            ("container", "stop"),
-            lambda d: d.container.stop(container_id, time=timedelta(seconds=grace)),
-            deadline=DEADLINE + grace,
-        )
+        """Stop a container, killing it after ``grace`` seconds; the library has no form for the number."""
+        completed = self._run("container", "stop", "--time", str(grace), "--", container_id, deadline=DEADLINE + grace)
+        if completed.code:
+            raise self._refused("cannot stop the container", completed)
 
     def unpause(self, container_id: str) -> None:
         """Let a paused container go on."""

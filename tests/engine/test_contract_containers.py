@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from contract import TEST_LABEL, World, refused
+from tests.engine.contract import TEST_LABEL, World, refused
 
 from envspec.engine.base import RUN_DIR, ContainerConfig, Mount, Port, PutEnvironment, Questions, Record
 from envspec.errors import EngineCallFailed
@@ -16,7 +16,7 @@ CONFIGURED: dict[str, object] = {
     "user": "1000:1000",
     "workdir": "/work",
     "tmpfs": (RUN_DIR, "/scratch"),
-    "ports": (Port(80), Port(53, protocol="udp")),
+    "ports": (Port(53, protocol="udp"), Port(80)),
     "add_hosts": (("api.test", "10.1.2.3"), ("db.test", "10.1.2.4")),
     "memory": 64 << 20,
     "cpus": 0.5,

@@ -13,7 +13,7 @@ while read -r name && IFS= read -r path; do
   original=$STATE/originals/$name
   [ -e "$STATE/ledger/$name" ] || continue
   if [ -d "$path" ] && [ ! -L "$path" ]; then
-    fail 1 "$path is a directory now: remove it yourself, it is not ours"
+    printf '%s\n' "$path is a directory now, so it is not ours: it is left alone"
   elif [ -e "$original" ] || [ -L "$original" ]; then
     part=${path%/*}/.envspec-$name
     mkdir -p -- "${path%/*}/" || fail 1 "cannot make the directory of $path"

@@ -1,0 +1,86 @@
+"""Engines to test against, an image to start from, and names that clean up behind them."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import uuid
+from collections.abc import Iterator
+
+import pytest
+from tests.engine.contract import box, world
+
+from envspec.engine.base import LABEL, Engine
+from envspec.engine.fake import FakeEngine
+from envspec.engine.runner import Runner
+from envspec.engine.whales import WhalesEngine
+from envspec.errors import EngineCallFailed, EngineNotReady
+
+__all__ = ["base_image", "box", "docker_base", "docker_engine", "engine", "env", "world"]
+# box and world are what the contract tests share; naming them here lets pytest find them.
+
+BASE = "envspec/base:debian-13"
+RECIPE = "debian-13"
+
+
+@pytest.fixture(scope="session")
+def docker_engine() -> WhalesEngine:
+    """A real Docker; without one the tests fail, for a skipped engine test proves nothing."""
+    engine = WhalesEngine(Runner())
+    try:
+        engine.networks()
+    except EngineNotReady as error:
+        where = "in CI" if os.environ.get("CI") else "here: start one with `envspec preflight --fix`"
+        pytest.fail(f"no engine answers {where}: {error.message}", pytrace=False)
+    return engine
+
+
+@pytest.fixture(scope="session")
+def docker_base(docker_engine: WhalesEngine) -> str:
+    """The base image on the real Docker, bootstrapped from the package mirror when it is missing."""
+    if not docker_engine.images([BASE]):
+        docker_engine.bootstrap(RECIPE, BASE, {f"{LABEL}kind": "base_image"})
+    return BASE
+
+
+@pytest.fixture(scope="session", params=["fake", "docker"])
+def engine(request: pytest.FixtureRequest) -> Engine:
+    """Each engine in turn: what passes on one has to pass on the other."""
+    if request.param == "fake":
+        return FakeEngine(images=(BASE,))
+    real: Engine = request.getfixturevalue("docker_engine")
+    return real
+
+
+@pytest.fixture(scope="session")
+def base_image(engine: Engine, request: pytest.FixtureRequest) -> str:
+    """A base image that the engine under test has."""
+    if isinstance(engine, FakeEngine):
+        return BASE
+    base: str = request.getfixturevalue("docker_base")
+    return base
+
+
+@pytest.fixture
+def env(docker_engine: WhalesEngine) -> Iterator[str]:
+    """The name of an environment of one's own; all that bears its label goes at the end, come what may."""
+    name = f"evt-{uuid.uuid4().hex[:10]}"
+    try:
+        yield name
+    finally:
+        remove_environment(docker_engine, name)
+
+
+def remove_environment(engine: WhalesEngine, env: str) -> None:
+    """Remove every container, network and volume of an environment, and its mutex."""
+    label = f"{LABEL}env"
+    engine.unlock(env)
+    for container in engine.containers(env):
+        engine.remove_container(container.id)
+    for network in engine.networks():
+        if network.labels.get(label) == env:
+            engine.remove_network(network.id)
+    for volume in engine.volumes():
+        if volume.labels.get(label) == env:
+            with contextlib.suppress(EngineCallFailed):
+                engine.remove_volume(volume.name)
