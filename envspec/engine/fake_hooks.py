@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -231,6 +231,11 @@ class Tamper:
         """Let a reference mean another image that exists."""
         with self._engine.mutex:
             self._engine.point(ref, image_id)
+
+    def race_network(self, name: str, labels: Mapping[str, str]) -> str:
+        """Create a network though one of its name exists, as two clients at once can, and return its ID."""
+        with self._engine.mutex:
+            return self._engine.add_network(name, labels)
 
     def rename(self, container: str, name: str) -> None:
         """Give a container another name."""

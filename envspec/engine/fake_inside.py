@@ -175,6 +175,8 @@ def _remove_files(inside: Inside, operation: RemoveFiles) -> None:
     tree = inside.tree
     for address, path in operation.paths:
         here = tree.get(path)
+        if address not in inside.state.ledger:
+            continue
         original = inside.state.forget(address) or Original(None)
         if here is not None and here.type == "dir":
             continue

@@ -161,14 +161,18 @@ class Store(Hooks):
             del found.networks[network.name]
 
     def create_network(self, name: str, labels: Mapping[str, str]) -> str:
-        """Create a network; one of a name, unless two are made at the same moment, which this engine never does."""
+        """Create a network; a second one of a name comes only of a race, see ``tamper.race_network``."""
         with self._changing("create_network", name):
             taken = {*BUILTIN, *(network.name for network in self._networks.values())}
             if name in taken or not NAME.fullmatch(name):
                 raise EngineCallFailed(f"network with name {name} cannot be made")
-            made = Network(self.new_id(), name, dict(labels))
-            self._networks[made.id] = made
-            return made.id
+            return self.add_network(name, labels)
+
+    def add_network(self, name: str, labels: Mapping[str, str]) -> str:
+        """Make a network exist, whatever others bear its name, and return its ID."""
+        made = Network(self.new_id(), name, dict(labels))
+        self._networks[made.id] = made
+        return made.id
 
     def remove_network(self, network_id: str) -> None:
         """Remove a network; containers that do not run do not hold it, as on Docker."""

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from contract import USER, World, note
 
 from envspec.engine.base import EnsureUser, Questions, Reap, RunCommand
 from envspec.errors import EngineCallFailed
+from tests.engine.contract import USER, World, note
 
 pytestmark = pytest.mark.engine
 

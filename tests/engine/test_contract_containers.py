@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from tests.engine.contract import TEST_LABEL, World, refused
 
 from envspec.engine.base import RUN_DIR, ContainerConfig, Mount, Port, PutEnvironment, Questions, Record
 from envspec.errors import EngineCallFailed
+from tests.engine.contract import TEST_LABEL, World, refused
 
 pytestmark = pytest.mark.engine
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 
 import pytest
-from contract import USER, World, note
 
 from envspec.engine.base import (
     EnsureUser,
@@ -22,6 +21,7 @@ from envspec.engine.base import (
     RemoveFiles,
     WriteRecords,
 )
+from tests.engine.contract import USER, World, note
 
 pytestmark = pytest.mark.engine
 
@@ -151,6 +151,12 @@ def test_directories_made_for_a_file_go_with_it_and_others_stay(world: World, bo
     world.hands.write(box, "/opt/deep/other", "by hand")
     remove(world, box, "/opt/deep/er/file")
     assert world.exists(box, "/opt/deep/er", "/opt/deep/other") == {"/opt/deep/other"}
+
+
+def test_a_file_that_is_not_ours_is_not_removed(world: World, box: str) -> None:
+    world.hands.write(box, "/opt/theirs", "by hand\n")
+    remove(world, box, "/opt/theirs")
+    assert world.exists(box, "/opt/theirs") == {"/opt/theirs"}
 
 
 def test_a_directory_that_took_the_place_is_left_alone(world: World, box: str) -> None:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from contract import World, refused
 
 from envspec.engine.base import Limits
 from envspec.engine.capabilities import changes_in_place
+from tests.engine.contract import World, refused
 
 pytestmark = pytest.mark.engine
 

@@ -6,9 +6,9 @@ import threading
 from collections.abc import Iterator
 
 import pytest
-from contract import World
 
 from envspec.engine.base import Engine, Reader
+from tests.engine.contract import World
 
 pytestmark = pytest.mark.engine
 

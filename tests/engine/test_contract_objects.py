@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from tests.engine.contract import TEST_LABEL, World, refused
 
 from envspec.engine.base import Attachment, Build, Mount, NetworkState
+from tests.engine.contract import TEST_LABEL, World, refused
 
 pytestmark = pytest.mark.engine
 
@@ -26,7 +26,7 @@ def test_a_network_is_listed_with_its_name_driver_and_labels(world: World) -> No
     found = by_id(world, network)
     assert found is not None
     assert (found.name, found.driver) == (name, "bridge")
-    assert world.labels.items() <= found.labels.items()
+    assert found.labels["dev.envspec.env"] == world.env
 
 
 def test_networks_are_sorted_and_the_engines_own_are_among_them(world: World) -> None:
@@ -126,7 +126,7 @@ def test_a_volume_is_listed_with_its_labels(world: World) -> None:
     name = world.volume()
     found = next(state for state in world.engine.volumes() if state.name == name)
     assert found.driver == "local"
-    assert world.labels.items() <= found.labels.items()
+    assert found.labels["dev.envspec.env"] == world.env
     everything = [state.name for state in world.engine.volumes()]
     assert everything == sorted(everything)
 

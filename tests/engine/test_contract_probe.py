@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-from contract import World, note
 
 from envspec.engine.base import (
     STATE_DIR,
@@ -17,6 +16,7 @@ from envspec.engine.base import (
     RunCommand,
     WriteRecords,
 )
+from tests.engine.contract import World, note
 
 pytestmark = pytest.mark.engine
 

@@ -6,7 +6,6 @@ import itertools
 from collections.abc import Iterator
 
 import pytest
-from contract import FIRST, REMOTE, SECOND, USER, World, note
 
 from envspec.engine.base import (
     Completed,
@@ -19,6 +18,7 @@ from envspec.engine.base import (
     RepoQuestion,
     SyncRepo,
 )
+from tests.engine.contract import FIRST, REMOTE, SECOND, USER, World, note
 
 pytestmark = pytest.mark.engine
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 
 import pytest
-from contract import USER, World, note
 
 from envspec.engine.base import (
     CA_FILE,
@@ -19,6 +18,7 @@ from envspec.engine.base import (
     ReadEnvironment,
     RestoreEnvironment,
 )
+from tests.engine.contract import USER, World, note
 
 pytestmark = pytest.mark.engine
 

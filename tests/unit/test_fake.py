@@ -193,6 +193,14 @@ def test_tampering_with_containers(engine: FakeEngine, box: str) -> None:
     assert engine.containers("shop") == ()
 
 
+def test_two_clients_at_once_can_make_two_networks_of_one_name(engine: FakeEngine) -> None:
+    first = engine.create_network("side", {})
+    second = engine.tamper.race_network("side", {})
+    assert [net.id for net in engine.networks() if net.name == "side"] == sorted((first, second))
+    engine.remove_network(first)
+    assert [net.id for net in engine.networks() if net.name == "side"] == [second]
+
+
 def test_a_retagged_reference_means_another_image(engine: FakeEngine) -> None:
     other = engine.add_image("other:1")
     engine.tamper.retag("debian:13", other)
