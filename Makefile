@@ -47,9 +47,12 @@ test-engine: engine ## Test on a real engine
 bench: engine ## Measure against the bare engine commands
 	$(WITH_ENGINE) $(BIN)/python -m tests.benchmarks
 
-clean: ## Remove what tests left on the engine, and all caches
+clean: ## Remove what tests and benchmarks left on the engine, and all caches
 	@for kind in container network volume; do \
-	  left=$$(docker $$kind ls --quiet $$([ $$kind = container ] && echo --all) --filter label=dev.envspec.test); \
-	  if [ -n "$$left" ]; then docker $$kind rm --force $$left; fi; \
+	  all=$$([ $$kind = container ] && echo --all); \
+	  for name in '^/?evt-' '^/?envspec-bench'; do \
+	    left=$$(docker $$kind ls $$all --quiet --filter label=dev.envspec.env --filter "name=$$name"); \
+	    if [ -n "$$left" ]; then docker $$kind rm --force $$left; fi; \
+	  done; \
 	done
 	rm -rf .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .benchmarks build dist

@@ -39,14 +39,22 @@ class ExecOptions:
     """How to run a command inside.
 
     Attributes:
-        root: Whether as root instead of the environment's user.
+        user: ``uid:gid`` of the environment's user, as :func:`require_running` returns it.
+        root: Whether as root instead.
         workdir: Directory, "" for the workspace.
         tty: Whether to give it a terminal.
     """
 
+    user: str = ""
     root: bool = False
     workdir: str = ""
     tty: bool = False
+
+    @property
+    def user_flags(self) -> tuple[str, ...]:
+        """Return the engine's option that names the user; without one the container's own."""
+        user = "0:0" if self.root else self.user
+        return ("--user", user) if user else ()
 
 
 def locate(target: str) -> str:
@@ -78,15 +86,18 @@ def environment_names() -> tuple[str, ...]:
     return tuple(sorted({line for line in done.stdout.decode(errors="replace").splitlines() if line}))
 
 
-def require_running(env: str, container: str) -> None:
-    """Make sure that an environment can be entered.
+def require_running(env: str, container: str) -> str:
+    """Make sure that an environment can be entered, and return the ``uid:gid`` that its commands run as.
+
+    The container's own user is root, as :data:`envspec.engine.inspect.USER_LABEL` tells.
 
     Raises:
         EngineNotReady: There is no docker command, or the engine does not answer.
         UsageError: There is no such environment.
         Conflict: It is stopped.
     """
-    template = '{{.State.Running}} {{.State.Paused}} {{index .Config.Labels "dev.envspec.env"}}'
+    template = '{{.State.Running}} {{.State.Paused}} {{index .Config.Labels "dev.envspec.user"}} '
+    template += '{{index .Config.Labels "dev.envspec.env"}}'
     argv = (ENGINE, "container", "inspect", "--format", template, container)
     try:
         done = subprocess.run(argv, capture_output=True, timeout=LOOK_DEADLINE, check=False)
@@ -99,7 +110,7 @@ def require_running(env: str, container: str) -> None:
         if "No such container" in said:
             raise _unknown(env)
         raise EngineNotReady(f"the engine does not answer: {said[:200]}", hint="`envspec preflight` tells why")
-    running, paused, owner = done.stdout.decode(errors="replace").rstrip("\n").split(" ", 2)
+    running, paused, user, owner = done.stdout.decode(errors="replace").rstrip("\n").split(" ", 3)
     if owner != env:
         raise _unknown(env)
     if running != "true" or paused == "true":
@@ -110,15 +121,14 @@ def require_running(env: str, container: str) -> None:
             hint="`envspec apply` its file starts it again",
             where=Where(address="container.workspace"),
         )
+    return user
 
 
 def exec_argv(container: str, words: Sequence[str], options: ExecOptions, marker: str = "") -> tuple[str, ...]:
     """Return the engine's command that runs ``words`` inside with the environment's variables."""
-    argv = [ENGINE, "exec", "--interactive"]
+    argv = [ENGINE, "exec", "--interactive", *options.user_flags]
     if options.tty:
         argv.append("--tty")
-    if options.root:
-        argv += ["--user", "0:0"]
     if options.workdir:
         argv += ["--workdir", options.workdir]
     if marker:
@@ -158,8 +168,7 @@ def replace_process(argv: Sequence[str]) -> None:
 
 def _kill_inside(container: str, options: ExecOptions, marker: str) -> None:
     """Kill as the very user who started it: without CAP_SYS_PTRACE root may not read another's environment."""
-    user = ("--user", "0:0") if options.root else ()
-    argv = (ENGINE, "exec", *user, container, "sh", "-c", KILL_MARKED, "envspec", f"{MARKER}={marker}")
+    argv = (ENGINE, "exec", *options.user_flags, container, "sh", "-c", KILL_MARKED, "envspec", f"{MARKER}={marker}")
     subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, timeout=KILL_DEADLINE, check=False)
 
 

@@ -62,10 +62,10 @@ def print_text(text: str) -> None:
 
 
 def print_json(document: Any) -> None:
-    """Print one JSON document on standard output."""
+    """Print one JSON document on standard output, on one line, as the events before it are."""
     import json  # noqa: PLC0415 - `exec` and `--help` do without it
 
-    click.echo(json.dumps(document, indent=2, ensure_ascii=False))
+    click.echo(json.dumps(document, ensure_ascii=False))
 
 
 def print_result(result: Any) -> None:

@@ -48,13 +48,19 @@ def count(summary: Summary) -> str:
     )
 
 
-def report_lines(report: Report, paint: Painter) -> list[str]:
-    """Return a report as lines: every step, what is left, and how to get inside."""
+def report_lines(report: Report, paint: Painter, *, destroyed: bool = False) -> list[str]:
+    """Return a report as lines: every step, what is left, and how to get inside.
+
+    Args:
+        report: What was done.
+        paint: Gives colours.
+        destroyed: Whether the environment was to go.
+    """
     lines = [f"note: {note}" for note in report.notes]
     if report.outcomes:
         lines += _steps(report.outcomes, paint)
     elif report.ok:
-        lines.append(f"No changes. {report.env} is converged.")
+        lines.append(_nothing_done(report, destroyed=destroyed))
     for outcome in report.outcomes:
         if outcome.status is Status.FAILED:
             lines += _failure(outcome, paint)
@@ -63,7 +69,7 @@ def report_lines(report: Report, paint: Painter) -> list[str]:
     if report.image:
         lines.append(f"Image: {report.image} ({'from the cache' if report.image_cached else 'made now'})")
     if report.outcomes:
-        lines.append(paint.bold(_ending(report)))
+        lines.append(paint.bold(_ending(report, destroyed=destroyed)))
     if report.connect:
         lines.append(f"Go inside: {report.connect}")
     return lines
@@ -131,7 +137,14 @@ def _failure(outcome: Outcome, paint: Painter) -> Iterator[str]:
         yield f"  {paint.dim('hint')}: {error['hint']}"
 
 
-def _ending(report: Report) -> str:
+def _nothing_done(report: Report, *, destroyed: bool) -> str:
+    return f"There is nothing of {report.env}." if destroyed else f"No changes. {report.env} is converged."
+
+
+def _ending(report: Report, *, destroyed: bool) -> str:
     total = {status: sum(outcome.status is status for outcome in report.outcomes) for status in Status}
     told = [f"{total[status]} {status.value}" for status in Status if total[status] or status is Status.DONE]
-    return f"{'Converged' if report.ok else 'Not converged'}: {report.env}, {', '.join(told)} in {report.seconds:.1f} s"
+    word = "Destroyed" if destroyed else "Converged"
+    if not report.ok:
+        word = f"Not {word.lower()}"
+    return f"{word}: {report.env}, {', '.join(told)} in {report.seconds:.1f} s"

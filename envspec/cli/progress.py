@@ -98,7 +98,9 @@ class _Step:
 
 
 class LiveProgress:
-    """Keeps the running steps, with time and last line, below those that have ended.
+    """Draws the running steps with their time and last line, and keeps what failed above them.
+
+    What went well is left to the report, which follows on the same terminal.
 
     Args:
         stream: A terminal.
@@ -110,6 +112,7 @@ class LiveProgress:
         self._verbose = verbose
         self._paint = painter(stream)
         self._running: dict[str, _Step] = {}
+        self._ended = 0
         self._console: Console | None = None
         self._live: Live | None = None
 
@@ -132,7 +135,9 @@ class LiveProgress:
                     self._print(f"    {event.address} | {event.line}")
             case StepFinished():
                 self._running.pop(event.outcome.address, None)
-                self._print(finished_line(event.outcome, self._paint))
+                self._ended += 1
+                if event.outcome.status is Status.FAILED:
+                    self._print(finished_line(event.outcome, self._paint))
             case Notice():
                 self._print(event.text)
 
@@ -163,6 +168,8 @@ class LiveProgress:
             f"{MARKS[step.action].rjust(3)} {address}: {DOING_WORDS[step.action]} {now - step.began:.0f} s  {step.line}"
             for address, step in sorted(self._running.items())
         ]
+        if self._ended:
+            lines.insert(0, f"    {self._ended} done")
         return Text("\n".join(lines), no_wrap=True, overflow="ellipsis")
 
 

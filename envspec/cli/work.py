@@ -108,13 +108,16 @@ def job(*, as_json: bool, verbose: bool) -> Iterator[Job]:
             shown.pause()
 
 
-def finish(reports: tuple[Report, ...], cancel: api.Cancel, *, as_json: bool, many: bool = False) -> None:
+def finish(
+    reports: tuple[Report, ...], cancel: api.Cancel, *, as_json: bool, destroyed: bool = False, many: bool = False
+) -> None:
     """Print reports.
 
     Args:
         reports: What came of the work, one for each environment.
         cancel: Whether the user stopped it.
         as_json: Whether to print the JSON envelope.
+        destroyed: Whether the environments were to go.
         many: Whether the result is a list, however many there are.
 
     Raises:
@@ -124,7 +127,7 @@ def finish(reports: tuple[Report, ...], cancel: api.Cancel, *, as_json: bool, ma
     if not as_json:
         paint = output.painter(sys.stdout)
         for report in reports:
-            output.print_text("\n".join(plan_text.report_lines(report, paint)))
+            output.print_text("\n".join(plan_text.report_lines(report, paint, destroyed=destroyed)))
     for report in reports:
         if not report.ok:
             failed = any(item.status is Status.FAILED for item in report.outcomes)

@@ -136,18 +136,21 @@ def test_plain_progress_shows_begin_end_and_the_output_of_what_failed() -> None:
     ]
 
 
-def test_live_progress_keeps_what_has_ended_and_leaves_the_terminal_as_it_was() -> None:
+def test_live_progress_keeps_what_failed_and_leaves_the_rest_to_the_report() -> None:
     stream = io.StringIO()
     emit = LiveProgress(stream)
     emit(StepStarted("volume.data", Action.CREATE))
     emit(StepOutput("volume.data", "half-way"))
     emit(StepFinished(DONE))
+    emit(StepFinished(FAILED))
     emit.pause()
     emit(Notice("going on"))
     emit.pause()
-    lines = [line.strip() for line in stream.getvalue().splitlines()]
-    assert "✓ volume.data: created (0.2 s, made)" in lines
-    assert "going on" in lines
+    shown = stream.getvalue()
+    assert "failed command.setup[0]: exit code 2" in shown
+    assert "| two" in shown
+    assert "going on" in shown
+    assert "volume.data: created" not in shown
 
 
 def test_verbose_progress_shows_what_the_steps_print() -> None:

@@ -43,7 +43,7 @@ def command(
             api.destroy(name, chosen, emit=job.emit, confirm=job.confirm, cancel=job.cancel, engine=job.engine)
             for name in names
         )
-    work.finish(reports, job.cancel, as_json=as_json, many=every)
+    work.finish(reports, job.cancel, as_json=as_json, destroyed=True, many=every)
 
 
 def _all_names(*, yes: bool) -> tuple[str, ...]:

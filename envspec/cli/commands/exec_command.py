@@ -23,8 +23,8 @@ def command(env: str, root: bool, timeout: float | None, workdir: str, tty: bool
 
     name = light.locate(env)
     container = light.container_name(name)
-    light.require_running(name, container)
-    chosen = light.ExecOptions(root=root, workdir=workdir, tty=tty)
+    user = light.require_running(name, container)
+    chosen = light.ExecOptions(user=user, root=root, workdir=workdir, tty=tty)
     if timeout is not None:
         return light.run_with_deadline(container, words, chosen, timeout)
     light.replace_process(light.exec_argv(container, words, chosen))
