@@ -19,9 +19,9 @@ case "$1" in
 ps) printf 'shop\\nblog\\nshop\\n\\n' ;;
 container)
     case "$5" in
-    shop-workspace) echo "true false shop" ;;
-    stopped-workspace) echo "false false stopped" ;;
-    foreign-workspace) echo "true false " ;;
+    shop-workspace) echo "true false 1000:1000 shop" ;;
+    stopped-workspace) echo "false false 1000:1000 stopped" ;;
+    foreign-workspace) echo "true false  " ;;
     *) echo "Error: No such container: $5" >&2; exit 1 ;;
     esac ;;
 exec)
