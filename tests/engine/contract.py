@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import uuid
 from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
 from dataclasses import replace
 from typing import Protocol
 
@@ -143,10 +144,7 @@ class World:
         self.hands: Hands = FakeHands(engine) if isinstance(engine, FakeEngine) else DockerHands()
         self.env = self.name()
         self.labels = {f"{LABEL}env": self.env, TEST_LABEL: "1"}
-        self._boxes: list[str] = []
-        self._networks: list[str] = []
-        self._volumes: list[str] = []
-        self._images: list[str] = []
+        self._clean = {step: ExitStack() for step in ("containers", "networks", "volumes", "images")}
 
     def name(self) -> str:
         return f"evt-{uuid.uuid4().hex[:10]}"
@@ -157,7 +155,7 @@ class World:
     def create(self, name: str = "", labels: Mapping[str, str] | None = None, **changes: object) -> str:
         name = name or self.name()
         box = self.engine.create_container(name, self.config(**changes), self.labels if labels is None else labels)
-        self._boxes.append(box)
+        self._clean["containers"].callback(self.engine.remove_container, box)
         return box
 
     def run(self, **changes: object) -> str:
@@ -167,18 +165,18 @@ class World:
 
     def network(self, name: str = "") -> str:
         made = self.engine.create_network(name or self.name(), self.labels)
-        self._networks.append(made)
+        self._clean["networks"].callback(self.engine.remove_network, made)
         return made
 
     def volume(self) -> str:
         name = self.name()
-        self._volumes.append(name)
+        self._clean["volumes"].callback(self.engine.remove_volume, name)
         self.engine.create_volume(name, self.labels)
         return name
 
     def image_ref(self) -> str:
         ref = f"envspec-test/{self.name()}:1"
-        self._images.append(ref)
+        self._clean["images"].callback(self.engine.remove_image, ref)
         return ref
 
     def build(self, text: str = "", ref: str = "", labels: Mapping[str, str] | None = None) -> str:
@@ -206,14 +204,10 @@ class World:
         return self.engine.probe(box, Questions(exists=tuple(sorted(paths)))).exists
 
     def clean(self) -> None:
-        for box in self._boxes:
-            self.engine.remove_container(box)
-        for network in self._networks:
-            self.engine.remove_network(network)
-        for volume in self._volumes:
-            self.engine.remove_volume(volume)
-        for ref in self._images:
-            self.engine.remove_image(ref)
+        """Remove all that was made, containers first; a removal that fails stops no other."""
+        with ExitStack() as last_first:
+            for step in reversed(self._clean.values()):
+                last_first.callback(step.close)
 
 
 def note(address: str, digest: str = "d1", **data: object) -> Record:
