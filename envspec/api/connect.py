@@ -43,7 +43,8 @@ def connect_info(engine: str, box: ContainerState, accounts: tuple[Account, ...]
     account = next((a for a in accounts if a.uid == uid), None)
     root = next((a for a in accounts if a.uid == 0), None)
     shells = [a.shell for a in (account, root) if a and a.shell.rpartition("/")[2] not in NO_SHELLS]
-    argv = (engine, "exec", "-it", names.container(box.labels.get(names.ENV, "")), shells[0] if shells else "/bin/sh")
+    name = names.container(box.labels.get(names.ENV, ""))
+    argv = (engine, "exec", "-it", "--user", box.config.user, name, shells[0] if shells else "/bin/sh")
     return ConnectInfo(shlex.join(argv), argv, account.name if account else str(uid), box.config.workdir)
 
 

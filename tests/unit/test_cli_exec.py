@@ -78,6 +78,11 @@ def test_arguments_arrive_as_they_are(run: Exec) -> None:
     assert run("shop", "--", "printf", "%s|", *words).stdout == "a b|$HOME|--json||'\"|"
 
 
+def test_a_command_runs_as_the_environments_user(run: Exec, log: Path) -> None:
+    run("shop", "--", "true")
+    assert log.read_text().splitlines()[1].startswith("exec --interactive --user 1000:1000 shop-workspace sh -c")
+
+
 def test_options_reach_the_engine(run: Exec, log: Path) -> None:
     run("shop", "--root", "--workdir", "/srv", "--", "true")
     assert (
