@@ -1,0 +1,183 @@
+"""A small world to live histories in: a fake engine, a directory of the host, and the doors of the core."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import yaml
+
+from envspec import host
+from envspec.api import converge, lock
+from envspec.api.converge import Doors
+from envspec.api.work import Cancel, Look, Options, Target, look
+from envspec.engine.base import Reader
+from envspec.engine.fake import FakeEngine
+from envspec.engine.fake_fs import Node
+from envspec.engine.fake_hooks import Crashed
+from envspec.engine.fake_world import DEBIAN, PASSWD, FakeRemote
+from envspec.errors import EnvspecError
+from envspec.host import HostFacts
+from envspec.model import Report, type_json
+from envspec.spec.load import loads
+
+from .turns import taking_turns
+
+ENV = "shop"
+BOX = "shop-workspace"
+
+Doc = Mapping[str, Any]
+"""A spec as plain data."""
+
+COMMITS = tuple(f"{number}" * 40 for number in range(1, 10))
+APP, LIB = "https://git.example/app.git", "https://git.example/lib.git"
+REMOTES = {
+    APP: FakeRemote(
+        {"main": [*COMMITS[:3]], "dev": [COMMITS[0], COMMITS[3]]}, tags={"v1": COMMITS[0], "v2": COMMITS[2]}
+    ),
+    LIB: FakeRemote({"trunk": [COMMITS[5], COMMITS[6]]}, tags={"v1": COMMITS[5]}, default="trunk"),
+}
+
+WITH_A_USER = {**DEBIAN, "/etc/passwd": Node(content=PASSWD + b"node:x:1000:1000::/home/node:/bin/sh\n")}
+"""An image whose uid 1000 is taken, as in the images of Node."""
+
+BASES = ("debian:13-slim", "python:3.12-slim-bookworm", "python:3.13-slim-bookworm")
+"""What the purposes `clean` and `python` start from where they do not bootstrap."""
+
+DEAD = "4194304:1@boot"
+"""A process that cannot be: Linux counts processes below 2^22."""
+
+
+class Everything(tuple[str, ...]):
+    """All addresses that there could be."""
+
+    __slots__ = ()
+
+    def __contains__(self, _: object) -> bool:
+        return True
+
+
+class OnlyReading:
+    """The read verbs of an engine and nothing else."""
+
+    def __init__(self, engine: Reader) -> None:
+        for verb in ("name", "containers", "images", "networks", "network_users", "volumes", "probe"):
+            setattr(self, verb, getattr(engine, verb))
+
+
+@dataclass
+class World:
+    """An engine and what goes on around it.
+
+    Attributes:
+        directory: Directory of the host that specs lie in.
+        seed: Decides the order of steps that could run at once.
+        reachable: Whether the registry answers.
+        engine: The engine.
+    """
+
+    directory: Path
+    seed: int = 0
+    reachable: bool = False
+    engine: FakeEngine = field(default_factory=lambda: FakeEngine(("debian:13", "ubuntu:24.04", *BASES)))
+
+    def __post_init__(self) -> None:
+        self.engine.add_image("node:22", files=WITH_A_USER)
+        self.engine.remotes.update(REMOTES)
+        self.engine.registry = {"registry.example/tool:1": {}}
+
+    def target(self, doc: Doc | None) -> Target:
+        """Return what a spec, or its absence, stands for."""
+        if doc is None:
+            return Target(ENV, None, destroy=True)
+        text = yaml.safe_dump({"name": ENV, **doc}, sort_keys=False)
+        return Target(ENV, loads(text.encode(), "env.yaml", self.directory), destroy=False)
+
+    def options(self, doc: Doc | None, *, allow: bool = True, **more: Any) -> Options:
+        """Return options that agree to everything, or to no loss."""
+        allowed = Everything() if allow else ()
+        return Options(destroy=doc is None, allow_data_loss=allowed, yes=True, **{"volumes": True, **more})
+
+    def look(self, doc: Doc | None, **more: Any) -> Look:
+        """Plan, with an engine that can only be read."""
+        reader: Any = OnlyReading(self.engine)
+        with self._host():
+            return look(reader, self.target(doc), self.options(doc, **more))
+
+    def apply(self, doc: Doc | None, **more: Any) -> Report:
+        """Apply a spec, or destroy."""
+        doors = Doors(lambda _: None, lambda _: True, Cancel())
+        with self._host(), taking_turns(self.seed):
+            return converge.run(self.engine, self.target(doc), self.options(doc, **more), doors)
+
+    def applied(self, doc: Doc | None, **more: Any) -> Report:
+        """Apply, and insist that all went well."""
+        report = self.apply(doc, **more)
+        assert report.ok, explain(report)
+        return report
+
+    def killed(self, doc: Doc | None, *, before: int | None = None, after: int | None = None) -> bool:
+        """Apply, be killed at a mutating call, come back, and say whether that call was reached."""
+        if before is not None:
+            self.engine.crash_before = before
+        else:
+            self.engine.crash_after = after
+        try:
+            self.apply(doc)
+        except Crashed:
+            reached = True
+        else:
+            reached = False
+        self.engine.revive()
+        return reached
+
+    def state(self) -> type_json:
+        """Return the environment without what is only history."""
+        return self.engine.canonical(ENV)
+
+    @contextmanager
+    def _host(self) -> Iterator[None]:
+        facts = HostFacts(1000, 1000, "ada", {"http_proxy": "http://proxy:3128"}, b"PEM", hostname="host")
+        with (
+            mock.patch.object(host, "gather", lambda: facts),
+            mock.patch.object(host, "registry_reachable", lambda: self.reachable),
+            mock.patch.object(lock, "_owner", lambda: f"{lock.socket.gethostname()}:{DEAD}"),
+        ):
+            yield
+
+
+def explain(report: Report) -> str:
+    """Return what went wrong in a report."""
+    failed = [(o.address, o.status.value, o.detail) for o in report.outcomes if o.status.value != "done"]
+    return f"failed: {failed}; remaining: {report.remaining}"
+
+
+def differences(before: type_json, after: type_json, at: str = "") -> list[str]:
+    """Return where two JSON values differ, one line each."""
+    if isinstance(before, dict) and isinstance(after, dict):
+        keys = sorted(before.keys() | after.keys())
+        return [line for key in keys for line in differences(before.get(key), after.get(key), f"{at}/{key}")]
+    if isinstance(before, list) and isinstance(after, list) and len(before) == len(after):
+        pairs = enumerate(zip(before, after, strict=True))
+        return [line for number, (one, two) in pairs for line in differences(one, two, f"{at}/{number}")]
+    return [] if before == after else [f"{at}: {json.dumps(before)} ≠ {json.dumps(after)}"]
+
+
+def insist_equal(one: type_json, two: type_json, told: str) -> None:
+    """Insist that two states are one.
+
+    Raises:
+        AssertionError: They differ, and where.
+    """
+    found = differences(one, two)
+    assert not found, f"{told}:\n" + "\n".join(found)
+
+
+def refusal(error: EnvspecError) -> str:
+    """Return an error in one line."""
+    return f"{error.code}: {error.message}"
