@@ -26,6 +26,9 @@ CA_FILE = f"{RUN_DIR}/ca.pem"
 STATE_DIR = "/var/lib/envspec"
 """The ledger and the windows: what was applied inside this container's filesystem, and when."""
 
+LOCK_PREFIX = "envspec-lock-"
+"""Name of the container that is an environment's mutex, before the environment's own; it never runs."""
+
 LINE = Callable[[str], None]
 """Takes one line of output of a running operation, without its line break."""
 
@@ -616,14 +619,18 @@ class Build:
     no_cache: bool = False
 
 
+UNLIMITED = -1
+"""A limit on processes that is none."""
+
+
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Limits to set on a running container; ``None`` leaves one as it is (the engine cannot take one away).
+    """Limits to set on a container; ``None`` leaves one as it is.
 
     Attributes:
         memory: Bytes, swap included.
         cpus: Processors.
-        pids: Processes.
+        pids: Processes; :data:`UNLIMITED` takes the limit away, which no engine does of any other.
         restart: Restart policy.
     """
 

@@ -18,6 +18,9 @@ IN_PLACE: Mapping[str, frozenset[str]] = MappingProxyType(
 )
 """Attributes of a container that each engine changes in place, when they are set to a value."""
 
+TAKEN_AWAY: Mapping[str, frozenset[str]] = MappingProxyType({"docker": frozenset({"pids"}), "podman": frozenset()})
+"""Limits that each engine takes away in place; of the others it only says so."""
+
 
 def changes_in_place(engine: str, attribute: str, after: Any) -> bool:
     """Say whether an engine honours a change of an attribute without a new container.
@@ -25,6 +28,7 @@ def changes_in_place(engine: str, attribute: str, after: Any) -> bool:
     Args:
         engine: ``docker`` or ``podman``.
         attribute: Field of :class:`envspec.engine.base.ContainerConfig`.
-        after: The value it shall have. ``None`` takes a limit away, which every engine accepts and none does.
+        after: The value it shall have; ``None`` takes a limit away.
     """
-    return after is not None and attribute in IN_PLACE.get(engine, frozenset())
+    table = TAKEN_AWAY if after is None else IN_PLACE
+    return attribute in table.get(engine, frozenset())

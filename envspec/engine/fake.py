@@ -20,6 +20,8 @@ from dataclasses import replace
 from envspec.engine.base import (
     LABEL,
     LINE,
+    LOCK_PREFIX,
+    UNLIMITED,
     Answer,
     Attachment,
     Completed,
@@ -83,6 +85,8 @@ class FakeEngine(Store):
                 for c in self.live.values()
                 if c.name in names or (c.labels.get(label) == env if env else label in c.labels)
             ]
+            held = (f"{LOCK_PREFIX}{env}" for env in self.locked_envs())
+            found += [ContainerState(n, n, "created", "", {}, ContainerConfig("lock")) for n in held if n in names]
         return tuple(sorted(found, key=lambda state: state.name))
 
     def probe(self, container_id: str, questions: Questions) -> Answer:
@@ -228,7 +232,8 @@ class FakeEngine(Store):
             raise EngineCallFailed("you must provide one or more flags when using this command")
         if limits.memory and limits.memory < MINIMUM_MEMORY:
             raise EngineCallFailed("Minimum memory limit allowed is 6MB")
-        container.config = replace(container.config, **{key: value for key, value in given.items() if value})
+        kept = {key: None if value == UNLIMITED else value for key, value in given.items() if value}
+        container.config = replace(container.config, **kept)
 
     def perform(
         self, container_id: str, operation: Operation, *, deadline: float = 60.0, on_line: LINE | None = None

@@ -295,6 +295,10 @@ class Store(Hooks):
         """Whether anybody holds an environment's mutex."""
         return env in self._locks
 
+    def locked_envs(self) -> tuple[str, ...]:
+        """Return the environments whose mutex is held."""
+        return tuple(self._locks)
+
     def lock_owner(self, env: str) -> str | None:
         """Return who holds an environment's mutex."""
         with self._reading():

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from envspec.engine import bootstrap
-from envspec.engine.base import LABEL, LINE, Build, Completed, ContainerConfig, Limits
+from envspec.engine.base import LABEL, LINE, LOCK_PREFIX, Build, Completed, ContainerConfig, Limits
 from envspec.engine.client import DEADLINE, Client
 from envspec.engine.inspect import USER_LABEL
 from envspec.engine.options import create_options, plain, quoted
@@ -326,7 +326,7 @@ class WhalesEngine(Client):
 
 
 def _lock_name(env: str) -> str:
-    return f"envspec-lock-{env}"
+    return f"{LOCK_PREFIX}{env}"
 
 
 def _private(path: str, flags: int) -> int:

@@ -49,6 +49,7 @@ class Observed:
         inside: What the probe found in the workspace; ``None`` when there is no running one.
         host_files: Facts of declared files that lie in a bind of this host, read while no container can be asked.
         deep: Whether files made by hand were looked for.
+        locked: Whether an apply holds the environment's mutex, or died with it.
     """
 
     env: str
@@ -61,6 +62,7 @@ class Observed:
     inside: Answer | None = None
     host_files: Mapping[str, FileFact] = field(default_factory=dict)
     deep: bool = False
+    locked: bool = False
 
     @property
     def workspace(self) -> ContainerState | None:

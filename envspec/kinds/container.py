@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from envspec.engine.base import (
+    UNLIMITED,
     ContainerConfig,
     ContainerState,
     Limits,
@@ -314,7 +315,7 @@ def _update(item: Work, spec: ContainerSpec, context: StepContext) -> Done:
     limits = Limits(
         memory=config.memory if "memory" in wanted else None,
         cpus=config.cpus if "cpus" in wanted else None,
-        pids=config.pids if "pids" in wanted else None,
+        pids=(config.pids or UNLIMITED) if "pids" in wanted else None,
         restart=config.restart if "restart" in wanted else None,
     )
     if limits != Limits():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from envspec.engine.base import Limits
+from envspec.engine.base import UNLIMITED, Limits
 from envspec.engine.capabilities import changes_in_place
 from tests.engine.contract import World, refused
 
@@ -45,6 +45,13 @@ def test_taking_a_limit_away_is_accepted_and_ignored(world: World, attribute: st
     assert not changes_in_place(world.engine.name, attribute, None)
     world.hands.unset(box, attribute)
     assert getattr(world.state(box).config, attribute) == value
+
+
+def test_the_limit_on_processes_can_be_taken_away(world: World) -> None:
+    box = world.run(pids=100)
+    assert changes_in_place(world.engine.name, "pids", None)
+    world.engine.update(box, Limits(pids=UNLIMITED))
+    assert world.state(box).config.pids is None
 
 
 def test_limits_that_are_not_given_stay(world: World) -> None:
