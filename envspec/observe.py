@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from envspec.engine.base import FileFact, Mount, Questions, Reader
+from envspec.engine.base import LOCK_PREFIX, FileFact, Mount, Questions, Reader
 from envspec.kinds import all_kinds, names
 from envspec.kinds.base import Observed
 from envspec.kinds.container import ContainerSpec
@@ -32,18 +32,20 @@ def outside(reader: Reader, env: str, refs: tuple[str, ...]) -> Observed:
         env: Name of the environment.
         refs: References of images that matter.
     """
-    wanted = (names.container(env), names.next_container(env))
+    lock = f"{LOCK_PREFIX}{env}"
+    wanted = (names.container(env), names.next_container(env), lock)
     with ThreadPoolExecutor(max_workers=3) as pool:
         containers = pool.submit(reader.containers, env, wanted)
         networks = pool.submit(reader.networks)
         volumes = pool.submit(reader.volumes)
-        boxes = containers.result()
+        boxes = tuple(box for box in containers.result() if box.name != lock)
         running = {box.image_id for box in boxes}
         images = reader.images(tuple(sorted({*refs, *running} - {""})))
         return Observed(
             env=env,
             engine=reader.name,
             containers=boxes,
+            locked=len(boxes) < len(containers.result()),
             images=images,
             networks=networks.result(),
             volumes=volumes.result(),

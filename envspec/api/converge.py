@@ -13,7 +13,7 @@ import platformdirs
 from envspec import executor, host, policy
 from envspec.api import saved
 from envspec.api.connect import command_of
-from envspec.api.lock import locked
+from envspec.api.lock import abandoned, locked
 from envspec.api.work import Cancel, Look, Options, Target, look, open_engine, read_target, without_wishes
 from envspec.engine.base import Engine, Reap
 from envspec.errors import Conflict, Where
@@ -62,6 +62,8 @@ def run(engine: Engine, target: Target, options: Options, doors: Doors, *, promi
     if promised:
         _check_promise(promised, first.plan)
     if first.plan.empty:
+        if first.world.locked and abandoned(engine, target.env):
+            _free(engine, first, doors)
         return _report(first, (), started)
     _ask(first.plan, options, doors)
     with locked(engine, target.env) as stolen:
@@ -158,6 +160,13 @@ def _reap(engine: Engine, first: Look, doors: Doors) -> None:
     for box in first.world.containers:
         if box.labels.get(names.ENV) == first.plan.env and box.running:
             engine.perform(box.id, Reap())
+
+
+def _free(engine: Engine, first: Look, doors: Doors) -> None:
+    """Give back the mutex of an apply that was killed with nothing left to do but that."""
+    with locked(engine, first.plan.env) as stolen:
+        if stolen:
+            _reap(engine, first, doors)
 
 
 def _report(seen: Look, outcomes: tuple[Outcome, ...], started: float, *, image: Look | None = None) -> Report:

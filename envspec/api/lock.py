@@ -40,6 +40,12 @@ def locked(engine: Engine, env: str) -> Iterator[bool]:
         engine.unlock(env)
 
 
+def abandoned(engine: Engine, env: str) -> bool:
+    """Say whether the mutex is held by a process of this host that died with it."""
+    holder = engine.lock_owner(env)
+    return holder is not None and _is_dead(holder)
+
+
 def _busy(env: str, holder: str) -> Conflict:
     host, _, rest = holder.partition(":")
     pid = rest.partition(":")[0]

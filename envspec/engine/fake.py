@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 from envspec.engine.base import (
     LABEL,
@@ -232,7 +233,7 @@ class FakeEngine(Store):
             raise EngineCallFailed("you must provide one or more flags when using this command")
         if limits.memory and limits.memory < MINIMUM_MEMORY:
             raise EngineCallFailed("Minimum memory limit allowed is 6MB")
-        kept = {key: None if value == UNLIMITED else value for key, value in given.items() if value}
+        kept: dict[str, Any] = {key: None if value == UNLIMITED else value for key, value in given.items() if value}
         container.config = replace(container.config, **kept)
 
     def perform(
