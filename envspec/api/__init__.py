@@ -128,10 +128,9 @@ def save_plan(target: str | Path, options: Options, out: Path, *, engine: Reader
 def destroy(  # noqa: PLR0913 - the same doors as apply
     target: str, options: Options, *, emit: Emit, confirm: Confirm, cancel: Cancel, engine: Engine | None = None
 ) -> Report:
-    """Remove an environment, by name or by its spec.
+    """Remove an environment, by name or by its spec. One that is not there is removed already: the report is empty.
 
     Raises:
-        UsageError: There is no such environment.
         EnvspecError: As :func:`apply`.
     """
     engine = engine or open_engine()

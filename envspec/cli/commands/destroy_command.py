@@ -7,7 +7,8 @@ import sys
 import click
 
 from envspec.cli import options, output
-from envspec.errors import Refused, UsageError
+from envspec.errors import EnvspecError, Refused, UsageError
+from envspec.model import Report
 
 
 @click.command()
@@ -38,12 +39,26 @@ def command(
         raise UsageError("name one environment, or ask for --all", hint="`envspec list` names them")
     names = _all_names(yes=yes) if every else (env or "",)
     chosen = api.Options(destroy=True, yes=yes or every, volumes=volumes, allow_data_loss=allow_data_loss)
+    reports: list[Report] = []
+    failed: dict[str, EnvspecError] = {}
     with work.job(as_json=as_json, verbose=verbose) as job:
-        reports = tuple(
-            api.destroy(name, chosen, emit=job.emit, confirm=job.confirm, cancel=job.cancel, engine=job.engine)
-            for name in names
-        )
-    work.finish(reports, job.cancel, as_json=as_json, destroyed=True, many=every)
+        for name in names:
+            try:
+                reports.append(
+                    api.destroy(name, chosen, emit=job.emit, confirm=job.confirm, cancel=job.cancel, engine=job.engine)
+                )
+            except EnvspecError as error:  # one that stays keeps no other from going
+                failed[name] = error
+    if failed:
+        raise _told(failed, len(reports)) if every else failed[names[0]]
+    work.finish(tuple(reports), job.cancel, as_json=as_json, destroyed=True, many=every)
+
+
+def _told(failed: dict[str, EnvspecError], destroyed: int) -> Refused:
+    """Return one error for all environments that stay."""
+    first = next(iter(failed.values()))
+    told = "; ".join(f"{name}: {reason.message}" for name, reason in failed.items())
+    return Refused(f"{destroyed} destroyed, {len(failed)} not: {told}", code=first.code, hint=first.hint)
 
 
 def _all_names(*, yes: bool) -> tuple[str, ...]:
