@@ -36,6 +36,7 @@ _PASSED = re.compile(
     r"PATH|HOME|USER|LOGNAME|LANG|LC_\w+|TMPDIR|TZ|SSH_AUTH_SOCK|SSL_CERT_(FILE|DIR)|(DOCKER|BUILDX|BUILDKIT|XDG)_\w+|"
     r"(?i:(https?|ftp|all|no)_proxy)"
 )
+_ENGINES = frozenset({"docker", "podman"})
 _GROUPS = frozenset({"buildx", "compose", "container", "context", "image", "network", "system", "volume"})
 
 
@@ -46,12 +47,12 @@ def allowed(environ: Mapping[str, str]) -> dict[str, str]:
 
 def summary(argv: Sequence[str]) -> str:
     """Return program and sub-command of a command line, ``docker network ls``, and nothing that could be private."""
-    words = list(argv[1:])
+    program = Path(argv[0]).name
+    words = list(argv[1:]) if program in _ENGINES else []
     while len(words) > 1 and words[0].startswith("--"):
         words = words[1 if "=" in words[0] else 2 :]
     count = 2 if words and words[0] in _GROUPS else 1
-    shown = [word for word in words[:count] if not word.startswith(("-", "/"))]
-    return " ".join([Path(argv[0]).name, *shown])
+    return " ".join([program, *words[:count]])
 
 
 class _Kept:
