@@ -6,7 +6,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -65,9 +65,10 @@ def box(docker_engine: WhalesEngine, docker_base: str, env: str) -> str:
 
 
 @pytest.fixture(scope="module")
-def git_image(docker_engine: WhalesEngine, docker_base: str) -> str:
+def git_image(docker_engine: WhalesEngine, docker_base: str) -> Iterator[str]:
     docker_engine.build(Build(GIT_IMAGE.format(base=docker_base), GIT_REF, {f"{LABEL}test": "1"}))
-    return GIT_REF
+    yield GIT_REF
+    docker_engine.remove_image(GIT_REF)
 
 
 def inside(box: str, text: str, *args: str, user: int = 0) -> str:

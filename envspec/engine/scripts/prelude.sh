@@ -30,7 +30,7 @@ trap 'exit 141' PIPE
 trap 'exit 143' TERM
 
 # open the operation's window; the first operation of a container counts all that was there before as one window,
-# on the container's own root filesystem (rootfs) and on volumes (initial, which PutWindows carries over)
+# on the container's own root filesystem (rootfs) and on volumes (initial, which put_state carries over)
 begin() {
   mkdir -p "$STATE/ledger" "$STATE/originals" "$STATE/windows" || fail 1 "cannot write to $STATE"
   if mkdir "$STATE/windows/rootfs" 2> /dev/null; then

@@ -4,7 +4,7 @@
 # holders MARK: PIDs of processes that have the mark in their environment
 # shellcheck disable=SC2016 # expanded by the user's shell
 search='for dir in /proc/[0-9]*; do
-  [ -r "$dir/environ" ] && grep -qasF "$1" "$dir/environ" && printf "%s\n" "${dir#/proc/}"
+  tr "\\0" "\\n" < "$dir/environ" | grep -qxF "$1" && printf "%s\n" "${dir#/proc/}"
 done 2> /dev/null
 exit 0'
 holders() {
@@ -37,7 +37,6 @@ set_fields() {
   parent=$2 session=$4
 }
 
-# shellcheck disable=SC2046 # its fields
 IFS= read -r line < /proc/$$/stat
 # shellcheck disable=SC2086 # its fields
 set_fields ${line##*) }

@@ -7,7 +7,7 @@ esac
 if [ -L "$path" ]; then
   rm -f -- "$path" || fail 1 "cannot remove $path"
 elif [ -d "$path" ]; then
-  find "$path" -xdev -mindepth 1 -delete || fail 1 "cannot remove all of $path"
-  rmdir -- "$path" 2> /dev/null || :
+  find "$path" -xdev ! -type d -exec rm -f -- {} + || fail 1 "cannot remove all of $path"
+  find "$path" -xdev -depth -type d -exec rmdir -- {} + 2> /dev/null || :
 fi
 forget "$name"
