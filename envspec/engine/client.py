@@ -47,7 +47,7 @@ LABELS = ("env", "kind", "address", "digest", "spec", "session", "persistent", "
 """Our labels of networks and volumes, asked for one by one: the engine's own list cannot tell commas in values."""
 
 _CANNOT_RUN = 126
-_SAYS_NOTHING = ("envspec-ended", "Run '", "See '")
+_SAYS_NOTHING = ("envspec-ended", "Run '", "See '", "Error: failed to start containers")
 _WITH_ENVIRONMENT = f'if [ -r {ENV_FILE} ]; then . {ENV_FILE}; fi; exec "$@"'
 
 
