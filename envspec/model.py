@@ -95,6 +95,21 @@ class Change:
     needs: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True, order=True)
+class Effect:
+    """Something that reaches out of a container, and that the user has to allow by name.
+
+    Attributes:
+        name: Stable name of what it does, ``host-bind``; ``--allow NAME`` permits it.
+        address: Address of the resource that does it, or a file.
+        detail: What exactly, in words.
+    """
+
+    name: str
+    address: str
+    detail: str
+
+
 @dataclass(frozen=True, slots=True)
 class Summary:
     """How many resources a plan treats in which way."""
@@ -118,6 +133,7 @@ class Plan:
         changes: The changes, in an order in which they could be run one after another.
         notes: What the reader should know: the source of a base image, effects that cannot be undone.
         observed: Digest of what was observed, by address, to tell later what moved.
+        effects: What reaches out of the containers and has to be allowed by name.
         format_version: Version of this JSON format.
     """
 
@@ -127,6 +143,7 @@ class Plan:
     changes: tuple[Change, ...]
     notes: tuple[str, ...] = ()
     observed: Mapping[str, str] = field(default_factory=dict)
+    effects: tuple[Effect, ...] = ()
     format_version: str = FORMAT_VERSION
 
     @property
@@ -230,12 +247,14 @@ class Desired:
         resources: The resources; empty to destroy the environment.
         origin: ``host:path`` of the spec, to tell two specs of one name apart; "" when there is none.
         notes: What resolving decided and the reader should know.
+        effects: What reaches out of the containers and has to be allowed by name.
     """
 
     env: str
     resources: tuple[Resource, ...] = ()
     origin: str = ""
     notes: tuple[str, ...] = ()
+    effects: tuple[Effect, ...] = ()
 
     def get(self, address: str) -> Resource | None:
         """Return the resource at an address, or ``None``."""
@@ -317,5 +336,6 @@ def plan_from_json(data: Mapping[str, Any]) -> Plan:
         changes=changes,
         notes=tuple(data["notes"]),
         observed=dict(data["observed"]),
+        effects=tuple(Effect(item["name"], item["address"], item["detail"]) for item in data["effects"]),
         format_version=data["format_version"],
     )

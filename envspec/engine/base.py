@@ -11,6 +11,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
+from envspec.engine.stack import ComposeSource, ComposeUp
+
 LABEL = "dev.envspec."
 """Prefix of every label of ours; an object without ``dev.envspec.env`` is never changed or removed."""
 
@@ -156,6 +158,8 @@ class ContainerState:
             ``none`` and ``host``.
         published: Ports as they are bound now, with their real host port; empty unless running.
         exit_code: Exit code of the main process; 0 while it runs.
+        health: What its own health check says: ``starting``, ``healthy`` or ``unhealthy``; "" where it has none.
+        anonymous: Paths at which volumes without a name are mounted, sorted: they go with the container.
     """
 
     id: str
@@ -167,6 +171,8 @@ class ContainerState:
     networks: tuple[Attachment, ...] = ()
     published: tuple[Port, ...] = ()
     exit_code: int = 0
+    health: str = ""
+    anonymous: tuple[str, ...] = ()
 
     @property
     def running(self) -> bool:
@@ -278,7 +284,8 @@ class RepoFact:
         branch: Name of the branch checked out, "" when detached.
         descends: Whether HEAD is, or descends from, the commit that the ledger remembers for the address asked
             about; ``True`` when it remembers none.
-        dirty: Number of changed, staged or untracked paths.
+        dirty: Number of changed, staged or untracked paths that were touched outside any apply, or are gone.
+        made: Number of those that only commands of an apply touched.
         unpushed: Number of commits on HEAD or local branches that no remote branch or tag has, stashes included.
     """
 
@@ -288,6 +295,7 @@ class RepoFact:
     branch: str = ""
     descends: bool = True
     dirty: int = 0
+    made: int = 0
     unpushed: int = 0
 
 
@@ -462,7 +470,8 @@ class SyncRepo:
         ref: Branch, tag or commit; "" for the remote's default branch.
         depth: Commits to fetch, 0 for all.
         commit: Commit to put HEAD at, "" for the tip of the ref.
-        force: Whether local changes may be thrown away.
+        force: Whether local changes and commits may be thrown away.
+        overwrite: Whether local changes may be overwritten, because only commands of an apply made them.
         uid: Numeric owner of the work tree; git runs as this user.
         gid: Numeric group.
         record: Its ledger entry.
@@ -477,6 +486,7 @@ class SyncRepo:
     uid: int
     gid: int
     record: Record
+    overwrite: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -680,6 +690,19 @@ class Reader(Protocol):
         """Answer questions about the inside of a running container, in one exec."""
         ...
 
+    def logs(self, container_id: str, lines: int) -> str:
+        """Return the last lines that a container's main process printed, "" when the container is gone."""
+        ...
+
+    def compose_config(self, source: ComposeSource) -> str:
+        """Resolve a Compose document to JSON, with ``$`` doubled. Asks Compose, but no engine.
+
+        Raises:
+            SpecError: The document is none, or a variable that it insists on is missing.
+            EngineNotReady: Compose is not installed.
+        """
+        ...
+
 
 @runtime_checkable
 class Engine(Reader, Protocol):
@@ -733,7 +756,9 @@ class Engine(Reader, Protocol):
         """Remove a network; one that is gone is left alone. Fails while containers are attached."""
         ...
 
-    def create_volume(self, name: str, labels: Mapping[str, str]) -> None:
+    def create_volume(
+        self, name: str, labels: Mapping[str, str], *, driver: str = "local", options: Mapping[str, str] | None = None
+    ) -> None:
         """Create a volume. On Docker an existing one of the name is silently kept: look first."""
         ...
 
@@ -784,6 +809,13 @@ class Engine(Reader, Protocol):
         Raises:
             EngineTimeout: The deadline passed; nothing of the operation is left running inside.
             EngineCallFailed: The container is gone or does not run.
+        """
+        ...
+
+    def compose_up(self, up: ComposeUp, on_line: LINE | None = None) -> None:
+        """Make one service of a project run as its document says; returns when it was started, healthy or not.
+
+        Calls of one process come one after another: two at once on one project fail each other.
         """
         ...
 

@@ -6,7 +6,9 @@ Nothing here imports python-on-whales or pydantic, so that reading and ``exec`` 
 from __future__ import annotations
 
 import json
+import os
 import secrets
+import tempfile
 import threading
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -29,6 +31,7 @@ from envspec.engine.base import (
 )
 from envspec.engine.inside import Script
 from envspec.engine.runner import KEEP, Runner
+from envspec.engine.stack import ComposeSource, config_argv, config_environment, config_fault, env_file_text
 from envspec.errors import EngineCallFailed, EngineNotReady, EngineTimeout, EnvspecError, Interrupted, Where
 
 DEADLINE = 60.0
@@ -65,6 +68,7 @@ class Client:
         self._runner = runner or Runner()
         self._command = tuple(command)
         self._workspaces: dict[str, str] = {}
+        self._resolved: dict[ComposeSource, str] = {}
         self._lock = threading.Lock()
 
     @property
@@ -120,6 +124,42 @@ class Client:
         if answer is None:
             raise self._no_entry(container_id, completed)
         return answer
+
+    def logs(self, container_id: str, lines: int) -> str:
+        """Return the last lines that a container's main process printed, "" when the container is gone."""
+        completed = self._run("logs", "--tail", str(lines), "--", container_id)
+        if completed.code and not self._inspect("container", [container_id]):
+            return ""
+        said = (completed.stdout + completed.stderr).decode(errors="replace")
+        return self._runner.redactor.text(said).strip()
+
+    def compose_config(self, source: ComposeSource) -> str:
+        """Resolve a Compose document; the answer is kept, for one command may ask for it several times."""
+        with self._lock:
+            known = self._resolved.get(source)
+        if known is not None:
+            return known
+        for _, value in source.secrets:
+            self._runner.redactor.add(value)
+        with tempfile.TemporaryDirectory(prefix="envspec-") as directory:
+            env_file = "/dev/null"
+            if source.secrets:
+                env_file = f"{directory}/env"
+                with open(env_file, "w", encoding="utf-8", opener=private) as file:
+                    file.write(env_file_text(source.secrets))
+            completed = self._runner.run(
+                config_argv(self._command, source, env_file),
+                stdin=source.text.encode(),
+                deadline=DEADLINE,
+                environ=config_environment(source, os.environ),
+            )
+        if completed.code:
+            said = self._runner.redactor.text(completed.stderr.decode(errors="replace"))
+            raise config_fault(said, source.project)
+        resolved = completed.stdout.decode(errors="replace")
+        with self._lock:
+            self._resolved[source] = resolved
+        return resolved
 
     # ── inside ───────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -305,6 +345,11 @@ class Client:
                 hint="join the docker group (`sudo usermod -aG docker $USER`) and log in again",
             )
         raise EngineNotReady(f"the engine does not answer: {said}", hint="envspec preflight --fix")
+
+
+def private(path: str, flags: int) -> int:
+    """Open a new file that nobody else may read; an ``opener`` for :func:`open`."""
+    return os.open(path, flags | os.O_EXCL, 0o600)
 
 
 def _gone(container_id: str) -> EngineCallFailed:

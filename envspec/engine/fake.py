@@ -34,12 +34,14 @@ from envspec.engine.base import (
     Questions,
 )
 from envspec.engine.fake_canonical import canonical
+from envspec.engine.fake_compose import Service, resolved
 from envspec.engine.fake_fs import Layer, Place, directory
 from envspec.engine.fake_hooks import Tamper
 from envspec.engine.fake_inside import Inside, perform, subjects
 from envspec.engine.fake_probe import answer
 from envspec.engine.fake_store import BUILTIN, Store
 from envspec.engine.fake_world import Container, Image
+from envspec.engine.stack import ComposeSource, ComposeUp
 from envspec.errors import EngineCallFailed
 from envspec.model import type_json
 
@@ -95,35 +97,80 @@ class FakeEngine(Store):
         with self._reading():
             return answer(self._entered(container_id), questions)
 
+    def logs(self, container_id: str, lines: int) -> str:
+        """Return a line that says which container it is; nothing here prints more."""
+        with self._reading():
+            found = self.find(container_id)
+        return f"log of {found.name}" if found and lines else ""
+
+    def compose_config(self, source: ComposeSource) -> str:
+        """Resolve the part of Compose's language that the tests speak; the real one is not asked."""
+        with self._reading():
+            return resolved(source)
+
+    def compose_up(self, up: ComposeUp, on_line: LINE | None = None) -> None:
+        """Make a service run, in Compose's steps: create beside the old one, remove that, rename, start."""
+        wish = Service(up)
+        if up.build:
+            with self._changing("compose_build", wish.config.image):
+                wish.build(self)
+        there = [c for c in self.live.values() if wish.owns(c)]
+        current = next((c for c in there if c.name == wish.name), None)
+        if current is None or up.recreate:
+            label = f"{self.tick():012x}_{wish.name}" if current else wish.name
+            with self._changing("compose_create", wish.name):
+                made = self.make(label, wish.config, wish.labels)
+                made.check = wish.check
+                made.networks.update(wish.attachments(self))
+            if current is not None:
+                with self._changing("compose_remove", wish.name):
+                    self.forget(current)
+                with self._changing("compose_rename", wish.name):
+                    made.name = wish.name
+            current = made
+        with self._changing("compose_start", wish.name):
+            if not current.active:
+                self.boot(current)
+        if on_line is not None:
+            on_line(f"Container {wish.name}  Started")
+
     # ── containers ───────────────────────────────────────────────────────────────────────────────────────────────
 
     def create_container(self, name: str, config: ContainerConfig, labels: Mapping[str, str]) -> str:
         """Create a container; what the image is labelled with it is labelled with too, as on Docker."""
         with self._changing("create_container", name):
-            image = self.image_of(config.image)
-            self.check_name(name)
-            if image is None:
-                raise EngineCallFailed(f"No such image: {config.image}")
-            if config.memory is not None and config.memory < MINIMUM_MEMORY:
-                raise EngineCallFailed("Minimum memory limit allowed is 6MB")
             if config.network not in BUILTIN:
                 raise EngineCallFailed(f"network {config.network} not found")
-            identity = self.new_id()
-            config = replace(config, env=dict(config.env))
-            made = Container(
-                id=identity,
-                name=name,
-                image_id=image.id,
-                labels={**image.labels, **labels},
-                config=config,
-                layer=Layer(image.files),
-                mounted=tuple(self._mount(config, image)),
-            )
+            made = self.make(name, config, labels)
             made.networks[config.network] = Attachment(config.network, self.builtin(config.network))
-            for path in (config.workdir, *config.tmpfs, *(mount.target for mount in config.mounts)):
-                self._make_point(made, path)
-            self.live[identity] = made
-            return identity
+            return made.id
+
+    def make(self, name: str, config: ContainerConfig, labels: Mapping[str, str]) -> Container:
+        """Make a container exist that is on no network yet.
+
+        Raises:
+            EngineCallFailed: The name is taken or none, there is no such image, or memory is too little.
+        """
+        image = self.image_of(config.image)
+        self.check_name(name)
+        if image is None:
+            raise EngineCallFailed(f"No such image: {config.image}")
+        if config.memory is not None and config.memory < MINIMUM_MEMORY:
+            raise EngineCallFailed("Minimum memory limit allowed is 6MB")
+        config = replace(config, env=dict(config.env))
+        made = Container(
+            id=self.new_id(),
+            name=name,
+            image_id=image.id,
+            labels={**image.labels, **labels},
+            config=config,
+            layer=Layer(image.files),
+            mounted=tuple(self._mount(config, image)),
+        )
+        for path in (config.workdir, *config.tmpfs, *(mount.target for mount in config.mounts)):
+            self._make_point(made, path)
+        self.live[made.id] = made
+        return made
 
     def _make_point(self, container: Container, path: str) -> None:
         """Make the directories that the engine makes for mounts and the working directory."""
@@ -183,6 +230,8 @@ class FakeEngine(Store):
             container.exit_code = 128
             raise EngineCallFailed(f"network {gone[0]} not found")
         container.boot(tuple(sorted(bound)))
+        if container.config.command in (("true",), ("false",)):
+            container.halt(int(container.config.command == ("false",)))
 
     def stop(self, container_id: str, grace: int = 5) -> None:  # noqa: ARG002 -- the protocol's; nobody here resists
         """Stop a container."""

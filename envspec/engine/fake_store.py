@@ -204,11 +204,15 @@ class Store(Hooks):
         """Whether there is a network of an ID."""
         return network_id in self._networks
 
-    def create_volume(self, name: str, labels: Mapping[str, str]) -> None:
-        """Create a volume; one that exists is kept as it is, whatever its labels."""
+    def create_volume(
+        self, name: str, labels: Mapping[str, str], *, driver: str = "local", options: Mapping[str, str] | None = None
+    ) -> None:
+        """Create a volume; one that exists is kept as it is, whatever its labels. What it is made of is not played."""
         with self._changing("create_volume", name):
             if not NAME.fullmatch(name):
                 raise EngineCallFailed(f"create {name}: invalid characters for a local volume name")
+            if driver != "local" and not options:
+                raise EngineCallFailed(f"create {name}: no volume driver {driver}")
             self._volumes.setdefault(name, Volume(name, dict(labels)))
 
     def volume_layer(self, name: str) -> Layer:

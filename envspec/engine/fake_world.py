@@ -93,6 +93,7 @@ class Container:
         networks: ID, name and aliases of each attachment, by name.
         published: Ports as bound now.
         tmpfs: Contents of the tmpfs mounts, by target; emptied by a stop.
+        check: What its health check comes to while it runs; "" where it has none.
     """
 
     id: str
@@ -107,6 +108,7 @@ class Container:
     networks: dict[str, Attachment] = field(default_factory=dict)
     published: tuple[Port, ...] = ()
     tmpfs: dict[str, Layer] = field(default_factory=dict)
+    check: str = ""
 
     @property
     def active(self) -> bool:
@@ -131,6 +133,7 @@ class Container:
             networks=tuple(self.networks[name] for name in sorted(self.networks) if name not in ("none", "host")),
             published=self.published if self.status == "running" else (),
             exit_code=self.exit_code,
+            health=self.check if self.status == "running" else "",
         )
 
     def boot(self, published: tuple[Port, ...]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -18,6 +19,7 @@ NANO = 1_000_000_000
 """The engine counts processors in billionths."""
 
 _SHORT_ID = 12
+_ANONYMOUS = re.compile(r"[0-9a-f]{64}")
 _STATUSES = {"removing": "dead"}
 
 type_json = Mapping[str, Any]
@@ -37,6 +39,8 @@ def container(data: type_json) -> ContainerState:
         networks=_networks(data),
         published=_published(data) if status == "running" else (),
         exit_code=state.get("ExitCode") or 0,
+        health=_health(state),
+        anonymous=_anonymous(data),
     )
 
 
@@ -112,6 +116,20 @@ def _pair(line: str) -> tuple[str, str]:
     """Split an extra host at its first colon: an IPv6 address has more of them, a name none."""
     name, _, address = line.partition(":")
     return name, address
+
+
+def _health(state: type_json) -> str:
+    """Read what the health check says; an image may switch its check off by ``none``."""
+    said = (state.get("Health") or {}).get("Status") or ""
+    return "" if said == "none" else said
+
+
+def _anonymous(data: type_json) -> tuple[str, ...]:
+    """Return where volumes are mounted that nobody named at creation."""
+    given = (mount for mount in _mounts(data["HostConfig"]) if mount.source and not _ANONYMOUS.fullmatch(mount.source))
+    named = {mount.target for mount in given}
+    found = (item["Destination"] for item in data.get("Mounts") or () if item["Type"] == "volume")
+    return tuple(sorted({*found} - named))
 
 
 def _mode(mode: str) -> str:

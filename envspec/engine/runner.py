@@ -209,7 +209,7 @@ class Runner:
         *,
         deadline: float,
         stdin: bytes = b"",
-        env_extra: Mapping[str, str] | None = None,
+        environ: Mapping[str, str] | None = None,
         on_line: LINE | None = None,
         keep: int = KEEP,
         regardless: bool = False,
@@ -223,7 +223,7 @@ class Runner:
             argv: The program and its arguments.
             deadline: Seconds that it may take.
             stdin: What it reads.
-            env_extra: Variables beside the allow-listed ones.
+            environ: Its whole environment; the allow-listed variables of this process when ``None``.
             on_line: Takes each line of both streams as it comes, masked, in this thread.
             keep: Bytes kept of each stream; of more, the middle is left out.
             regardless: Whether it runs even after :meth:`cancel`, to clean up.
@@ -236,7 +236,7 @@ class Runner:
         if not regardless:
             self.check()
         self.note(argv)
-        child, kept, lines = self._start(argv, stdin, env_extra or {}, on_line, keep)
+        child, kept, lines = self._start(argv, stdin, environ, on_line, keep)
         try:
             self._await(child, argv, time.monotonic() + deadline, deadline, regardless=regardless)
         finally:
@@ -247,7 +247,7 @@ class Runner:
         return Completed(child.process.returncode, kept[0].value(), kept[1].value())
 
     def _start(
-        self, argv: Sequence[str], stdin: bytes, env_extra: Mapping[str, str], on_line: LINE | None, keep: int
+        self, argv: Sequence[str], stdin: bytes, environ: Mapping[str, str] | None, on_line: LINE | None, keep: int
     ) -> tuple[_Child, tuple[_Kept, _Kept], tuple[_Lines, _Lines]]:
         try:
             process = subprocess.Popen(
@@ -255,7 +255,7 @@ class Runner:
                 stdin=subprocess.PIPE if stdin else subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
-                env=allowed(os.environ) | dict(env_extra),
+                env=allowed(os.environ) if environ is None else dict(environ),
                 start_new_session=True,
             )
         except OSError as error:

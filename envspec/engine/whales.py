@@ -12,16 +12,18 @@ import contextlib
 import os
 import signal
 import tempfile
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from envspec.engine import bootstrap
 from envspec.engine.base import LABEL, LINE, LOCK_PREFIX, Build, Completed, ContainerConfig, Limits
-from envspec.engine.client import DEADLINE, Client
+from envspec.engine.client import DEADLINE, Client, private
 from envspec.engine.inspect import USER_LABEL
 from envspec.engine.options import create_options, plain, quoted
 from envspec.engine.runner import Runner
+from envspec.engine.stack import ComposeUp
 from envspec.errors import EngineCallFailed, EngineNotReady, EngineTimeout, Where
 
 if TYPE_CHECKING:
@@ -61,6 +63,7 @@ class WhalesEngine(Client):
     def __init__(self, runner: Runner | None = None, command: Sequence[str] = ("docker",)) -> None:
         super().__init__(runner, command)
         self._prefix = ("timeout", f"--kill-after={_KILL_AFTER}")
+        self._composing = threading.Lock()
 
     # ── containers ───────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -138,10 +141,16 @@ class WhalesEngine(Client):
         """Remove a network; one that is gone is left alone."""
         self._remove("network", network_id, lambda d: d.network.remove(network_id))
 
-    def create_volume(self, name: str, labels: Mapping[str, str]) -> None:
+    def create_volume(
+        self, name: str, labels: Mapping[str, str], *, driver: str = "local", options: Mapping[str, str] | None = None
+    ) -> None:
         """Create a volume."""
-        what = f"cannot create the volume {name}"
-        self._call(what, ("volume", "create"), lambda d: d.volume.create(name, labels=dict(labels)), where=name)
+        self._call(
+            f"cannot create the volume {name}",
+            ("volume", "create"),
+            lambda d: d.volume.create(name, driver=driver, labels=dict(labels), options=dict(options or {})),
+            where=name,
+        )
 
     def remove_volume(self, name: str) -> None:
         """Remove a volume; one that is gone is left alone."""
@@ -184,7 +193,7 @@ class WhalesEngine(Client):
                 argv += ["--label", f"{key}={value}"]
             for index, (identity, content) in enumerate(sorted(build.secrets.items())):
                 path = Path(directory) / str(index)
-                with open(path, "wb", opener=_private) as file:
+                with open(path, "wb", opener=private) as file:
                     file.write(content)
                 argv += ["--secret", f"id={plain(identity)},src={plain(str(path))}"]
             argv += ["--no-cache"] if build.no_cache else []
@@ -205,6 +214,43 @@ class WhalesEngine(Client):
     def remove_image(self, ref: str) -> None:
         """Remove a reference, and the image with its last one; one that is gone is left alone."""
         self._remove("image", ref, lambda d: d.image.remove(ref))
+
+    # ── services ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def compose_up(self, up: ComposeUp, on_line: LINE | None = None) -> None:
+        """Make one service of a project run; the document lies in a private file for as long as it takes."""
+        with self._composing, tempfile.TemporaryDirectory(prefix="envspec-") as directory:
+            path = Path(directory) / "compose.json"
+            with open(path, "w", encoding="utf-8", opener=private) as file:
+                file.write(up.document)
+
+            def bring_up(docker: DockerClient) -> None:
+                for _, line in docker.compose.up(
+                    [up.service],
+                    detach=True,
+                    dependencies=False,
+                    build=up.build,
+                    force_recreate=up.recreate,
+                    pull="missing",
+                    color=False,
+                    stream_logs=True,
+                ):
+                    if on_line is not None:
+                        on_line(self._runner.redactor.text(line.decode(errors="replace").strip()))
+
+            self._call(
+                f"Compose cannot bring {up.service} up",
+                ("compose", "up"),
+                bring_up,
+                deadline=BUILD_DEADLINE,
+                where=f"service.{up.service}",
+                compose={
+                    "compose_files": [path],
+                    "compose_project_name": up.project,
+                    "compose_project_directory": up.directory,
+                    "compose_env_files": ["/dev/null"],
+                },
+            )
 
     # ── the mutex ────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -252,7 +298,7 @@ class WhalesEngine(Client):
 
     # ── calls ────────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def _call(
+    def _call(  # noqa: PLR0913 -- one call says all about one command
         self,
         what: str,
         command: Sequence[str],
@@ -260,6 +306,7 @@ class WhalesEngine(Client):
         *,
         deadline: float = DEADLINE,
         where: str = "",
+        compose: Mapping[str, Any] | None = None,
     ) -> T:
         """Do something with the library, and turn its failures into ours.
 
@@ -269,6 +316,7 @@ class WhalesEngine(Client):
             action: Does it; what it returns must not be the library's.
             deadline: Seconds that it may take.
             where: Name of the object.
+            compose: What the library's client is to know of a Compose project.
 
         Raises:
             EngineCallFailed: The engine refused.
@@ -283,7 +331,7 @@ class WhalesEngine(Client):
         # With the value 1 the library prints the whole environment, whatever secrets it holds.
         os.environ.pop("PYTHON_ON_WHALES_DEBUG", None)
         self._runner.note([*self._command, *command])
-        docker = DockerClient(client_call=[*self._prefix, f"{deadline:g}", *self._command])
+        docker = DockerClient(client_call=[*self._prefix, f"{deadline:g}", *self._command], **(compose or {}))
         try:
             return action(docker)
         except DockerException as error:
@@ -327,10 +375,6 @@ class WhalesEngine(Client):
 
 def _lock_name(env: str) -> str:
     return f"{LOCK_PREFIX}{env}"
-
-
-def _private(path: str, flags: int) -> int:
-    return os.open(path, flags | os.O_EXCL, 0o600)
 
 
 def _children() -> list[int]:

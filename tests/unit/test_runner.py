@@ -116,10 +116,15 @@ def test_only_allowed_variables_are_passed(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setenv("https_proxy", "http://proxy")
     monkeypatch.setenv("GITHUB_TOKEN", "canary")
     monkeypatch.setenv("PYTHON_ON_WHALES_DEBUG", "1")
-    done = Runner().run(["env"], deadline=10, env_extra={"EXTRA": "1"})
+    done = Runner().run(["env"], deadline=10)
     names = {line.partition("=")[0] for line in done.stdout.decode().splitlines()}
-    assert {"PATH", "DOCKER_HOST", "https_proxy", "EXTRA"} <= names
+    assert {"PATH", "DOCKER_HOST", "https_proxy"} <= names
     assert not names & {"GITHUB_TOKEN", "PYTHON_ON_WHALES_DEBUG"}
+
+
+def test_an_environment_that_is_given_is_the_whole_one() -> None:
+    done = Runner().run(["/usr/bin/env"], deadline=10, environ={"EXTRA": "1"})
+    assert done.stdout == b"EXTRA=1\n"
 
 
 def test_a_missing_program_is_an_engine_that_is_not_ready() -> None:

@@ -1,0 +1,106 @@
+"""What an engine's Compose is asked: to resolve a document, and to bring one service up."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from envspec.errors import EngineNotReady, EnvspecError, SpecError, Where
+
+COMPOSE = "com.docker.compose."
+"""Prefix of Compose's own labels."""
+
+
+@dataclass(frozen=True, slots=True)
+class ComposeSource:
+    """A Compose document to resolve. Nothing of the host's environment has a part in it.
+
+    Attributes:
+        project: Name of the project.
+        directory: Absolute path that relative ones start from.
+        text: The document as JSON.
+        profiles: Profiles to switch on.
+        variables: What ``${NAME}`` stands for, as envspec gives it.
+        secrets: The same, from the user's own files: neither in argv nor in the environment of a process.
+        inputs: Digest of every other file that the document reads, so that an answer may be kept.
+    """
+
+    project: str
+    directory: str
+    text: str
+    profiles: tuple[str, ...] = ()
+    variables: tuple[tuple[str, str], ...] = ()
+    secrets: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    inputs: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ComposeUp:
+    """One service to bring up, and no other.
+
+    Attributes:
+        project: Name of the project.
+        directory: Absolute path that relative ones start from.
+        document: The resolved document as JSON, in which ``$`` is doubled; it may hold secrets.
+        service: Which.
+        recreate: Whether a container that exists is made anew.
+        build: Whether its image is built first.
+    """
+
+    project: str
+    directory: str
+    document: str = field(repr=False)
+    service: str
+    recreate: bool = False
+    build: bool = False
+
+
+def config_argv(command: Sequence[str], source: ComposeSource, env_file: str) -> list[str]:
+    """Return the command line that resolves a document from standard input and reads no ``.env``.
+
+    Args:
+        command: The engine's command.
+        source: The document.
+        env_file: File of its secret variables, ``/dev/null`` for none.
+    """
+    profiles = [part for profile in source.profiles for part in ("--profile", profile)]
+    places = ["--project-name", source.project, "--project-directory", source.directory, "--env-file", env_file]
+    program = shutil.which(command[0]) or command[0]
+    return [program, *command[1:], "compose", *places, *profiles, "--file", "-", "config", "--format", "json"]
+
+
+def config_environment(source: ComposeSource, environ: Mapping[str, str]) -> dict[str, str]:
+    """Return the whole environment of that command: what the document may see, and where plugins are found."""
+    home = environ.get("HOME", "/root")
+    return {**dict(source.variables), "DOCKER_CONFIG": environ.get("DOCKER_CONFIG") or f"{home}/.docker"}
+
+
+def env_file_text(variables: tuple[tuple[str, str], ...]) -> str:
+    """Return variables as the text of an env file, each value quoted so that nothing in it is read as more."""
+    lines = []
+    for name, value in variables:
+        quoted = value.replace("\\", "\\\\").replace('"', '\\"').replace("$", "\\$").replace("\n", "\\n")
+        lines.append(f'{name}="{quoted}"\n')
+    return "".join(lines)
+
+
+def config_fault(said: str, project: str) -> EnvspecError:
+    """Return the error of a document that Compose does not take.
+
+    Args:
+        said: What it printed, masked.
+        project: Name of the project.
+    """
+    lines = [line for line in said.strip().splitlines() if line and not line.startswith("time=")]
+    told = lines[-1] if lines else "no reason given"
+    if "is not a docker command" in said or "unknown flag: --project-name" in said:
+        return EngineNotReady(
+            "the Compose plugin is not installed", code="engine.no_compose", hint="envspec preflight --fix"
+        )
+    return SpecError(
+        f"Compose does not take the document: {told.removeprefix('validating -: ')}",
+        code="compose.invalid",
+        hint="mend what it names; only variables of envspec and of `env_file` have a value",
+        where=Where(address=f"compose.{project}"),
+    )
