@@ -78,13 +78,15 @@ def describe_repo(tree: Tree, question: RepoQuestion, ledger: Mapping[str, Ledge
         return RepoFact("other" if here.type != "dir" or tree.children(path) else "empty")
     entry = ledger.get(question.address)
     commit = entry.facts.get("commit", "") if entry else ""
+    dirty, made = _local_changes(tree, path, repo)
     return RepoFact(
         state="repo",
         origin=repo.origin,
         head=repo.head,
         branch=repo.branch,
         descends=not commit or commit in repo.ancestry(repo.head),
-        dirty=len(changed(tree, path, repo)) + len(untracked(tree, path)),
+        dirty=dirty,
+        made=made,
         unpushed=len(unpushed(repo)),
     )
 
@@ -105,6 +107,16 @@ def untracked(tree: Tree, path: str) -> list[str]:
     """Return what git does not know in a work tree; a directory without tracked files counts once."""
     below = (name[len(path) + 1 :] for name, node in tree.below(path) if node.type != "dir" or node.repo is not None)
     return sorted({name.split("/")[0] for name in below if name not in {".git", "README.md"}})
+
+
+def _local_changes(tree: Tree, path: str, repo: Repo) -> tuple[int, int]:
+    """Return how many local changes somebody made by hand, and how many commands of an apply made."""
+    by_hand = set(_made(tree, path, tree.place(STATE_DIR)[0].layer.state))
+    found = [*changed(tree, path, repo), *(f"{path}/{name}" for name in untracked(tree, path))]
+    mine = [
+        name for name in found if tree.get(name) is None or any(f == name or f.startswith(f"{name}/") for f in by_hand)
+    ]
+    return len(mine), len(found) - len(mine)
 
 
 def unpushed(repo: Repo) -> set[str]:

@@ -37,7 +37,7 @@ def sync(tree: Tree, tick: int, remotes: Mapping[str, FakeRemote], wish: SyncRep
         raise Refusal(f"{wish.path} holds a repository of another origin", 25)
     if _is_checked_out(here, remotes.get(wish.url), wish.ref) and wish.commit in ("", here.head):
         return {"commit": here.head, "branch": here.branch}
-    if not wish.force and (changed(tree, wish.path, here) or untracked(tree, wish.path)):
+    if not (wish.force or wish.overwrite) and (changed(tree, wish.path, here) or untracked(tree, wish.path)):
         raise Refusal(f"{wish.path} has local changes", 26)
     remote = _reach(remotes, wish.url)
     fetched = _fetched(remote, here)

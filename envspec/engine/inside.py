@@ -186,7 +186,7 @@ def _sync_repo(operation: SyncRepo, workspace: str) -> Script:
         operation.ref,
         str(operation.depth),
         operation.commit,
-        "force" if operation.force else "",
+        "all" if operation.force else "made" if operation.overwrite else "",
     )
     return _script("sync_repo", *args, stdin=_lines([record_line(operation.record)]))
 
@@ -311,15 +311,33 @@ def _repo(parts: Mapping[str, bytes], index: int) -> RepoFact:
     status = part("status").splitlines()
     head = _header(status, "# branch.oid ")
     branch = _header(status, "# branch.head ")
+    changes = [line for line in status if line and not line.startswith("#")]
+    by_hand = part("by-hand").splitlines()
+    dirty = sum(_is_by_hand(line, by_hand) for line in changes)
     return RepoFact(
         state="repo",
         origin=part("origin").rstrip("\n"),
         head="" if head == "(initial)" else head,
         branch="" if branch == "(detached)" else branch,
         descends=part("descends").strip() != "no",
-        dirty=sum(1 for line in status if line and not line.startswith("#")),
+        dirty=dirty,
+        made=len(changes) - dirty,
         unpushed=sum(int(line) for line in part("unpushed").split() if line.isdigit()),
     )
+
+
+def _is_by_hand(line: str, by_hand: Sequence[str]) -> bool:
+    """Say whether somebody made a local change by hand: what it names was touched outside any apply, or is gone.
+
+    Args:
+        line: A line of ``git status --porcelain=v2``; a path in it that git had to quote counts as made by hand.
+        by_hand: Paths in the work tree that were touched outside any apply.
+    """
+    kind, _, rest = line.partition(" ")
+    fields = {"1": 7, "2": 8, "u": 9}.get(kind, 0)
+    path = rest.split(" ", fields)[-1].partition("\t")[0]
+    gone = kind != "?" and "D" in rest[:2]
+    return gone or path.startswith('"') or any(f == path or f.startswith(path.rstrip("/") + "/") for f in by_hand)
 
 
 def _header(status: Sequence[str], prefix: str) -> str:

@@ -137,8 +137,19 @@ class Repo(Kind[RepoSpec]):
             context.perform(change.address, RemoveRepo(change.address, path))
         note = record(item.resource, path=spec.path, ref=spec.ref)
         commit = _target(item, spec, context)
-        force = bool(change.data_loss)
-        sync = SyncRepo(spec.url, spec.path, spec.ref, spec.depth, commit, force, spec.uid, spec.gid, note)
+        fact = context.observed.answer.repos.get(spec.path)
+        sync = SyncRepo(
+            url=spec.url,
+            path=spec.path,
+            ref=spec.ref,
+            depth=spec.depth,
+            commit=commit,
+            force=bool(change.data_loss),
+            uid=spec.uid,
+            gid=spec.gid,
+            record=note,
+            overwrite=fact is not None and fact.made > 0,
+        )
         context.perform(change.address, sync, deadline=CLONE_DEADLINE)
         return Done(f"{spec.url} {spec.ref}".strip())
 

@@ -147,11 +147,11 @@ def _repos(given: Inner) -> list[RepoSpec]:
     found = []
     for index, wish in enumerate(given.spec.repos):
         path = posixpath.normpath(posixpath.join(given.spec.workspace, wish.path))
-        if any(mount.target == path for mount in given.mounted):
+        if any(mount.target == path and mount.type == "bind" for mount in given.mounted):
             raise SpecError(
-                f"{path} is a mount: a repository cannot be moved there in one piece",
+                f"{path} is a directory of the host: a repository is not cloned over what lies there",
                 code="spec.repo_on_mount",
-                hint="give it a `path` below, such as `app`",
+                hint="give it a `path` below, such as `app`, or set `mount_cwd: false`",
                 where=given.place.where("repos", index, "path"),
             )
         url = _inner_url(given, index, wish.url)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 
@@ -134,6 +135,21 @@ def test_local_changes_are_counted_and_stop_a_checkout(world: World, box: str, p
         world.hands.write(box, f"{path}/{'README.md' if kind == 'changed' else 'new/file'}", "local work\n")
     assert look(world, box, path) == RepoFact("repo", REMOTE, SECOND, "main", dirty=1)
     refused(world, box, sync(path, "old"))
+
+
+def test_what_a_command_made_in_a_work_tree_is_told_apart(world: World, box: str, path: str) -> None:
+    world.do(box, sync(path))
+    world.shell(box, f"touch {path}/built", uid=USER)
+    assert look(world, box, path) == RepoFact("repo", REMOTE, SECOND, "main", made=1)
+    world.hands.write(box, f"{path}/mine", "by hand\n")
+    assert look(world, box, path) == RepoFact("repo", REMOTE, SECOND, "main", dirty=1, made=1)
+
+
+def test_what_a_command_made_may_be_overwritten(world: World, box: str, path: str) -> None:
+    world.do(box, sync(path))
+    world.shell(box, f"touch {path}/built", uid=USER)
+    world.do(box, replace(sync(path, "old"), overwrite=True))
+    assert look(world, box, path) == RepoFact("repo", REMOTE, FIRST, "old", made=1)
 
 
 def test_local_changes_are_thrown_away_when_that_is_allowed(world: World, box: str, path: str) -> None:

@@ -1,4 +1,5 @@
-# git PHASE URL PATH REF DEPTH COMMIT FORCE: the part of sync_repo that runs as the owner of the work tree.
+# git PHASE URL PATH REF DEPTH COMMIT FORCE: the part of sync_repo that runs as the owner of the work tree. FORCE is
+# '', 'made' (local changes may be overwritten) or 'all' (commits may be lost too).
 # Exit codes: 20 anything else, 21 the host is unknown or unreachable, 22 credentials, 23 no such repository,
 # 24 no such ref or commit, 25 another origin, 26 local changes.
 phase=$1 url=$2 path=$3 ref=$4 depth=$5 commit=$6 force=$7
@@ -144,7 +145,8 @@ sync() {
     stop 26 "$path has local changes: commit and push them, or allow their loss"
   fi
   fetch_ref
-  if [ -n "$force" ]; then overwrite=-f; else guard; fi
+  [ -z "$force" ] || overwrite=-f
+  [ "$force" = all ] || guard
   check_out "$on" "$wanted"
 }
 

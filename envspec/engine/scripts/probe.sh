@@ -76,21 +76,6 @@ state_of() {
   fi
 }
 
-# R is a path, C is "INDEX NAME": the name in the ledger of the repository at that index
-index=0
-for path in $(values R); do
-  if [ -e "$path" ] || [ -L "$path" ]; then
-    state=$(state_of "$path")
-    part "repo $index state"
-    printf '%s\n' "$state"
-    name=$(values "C $index")
-    commit=''
-    [ -z "$name" ] || commit=$(sed -n 's/^commit=//p' "$STATE/ledger/$name" 2> /dev/null)
-    [ "$state" != repo ] || as_owner "$path" "$repo" "$mark" "$index" "$path" "$commit"
-  fi
-  index=$((index + 1))
-done
-
 # ── files made outside any window ──
 
 # windows: "start end" a line, in seconds; a missing start is the beginning, a missing end is not yet
@@ -106,12 +91,14 @@ windows() {
   fi
 }
 
-# made ROOT: "ctime path" of every file below a root that is not passed over
+# made ROOT [PATH...]: "ctime path" of every file below a root that is not passed over, the given paths being so too
 made() {
   root=$1
+  shift
+  passed=$*
   set -- -name '.envspec-*'
   for path in /tmp /var/tmp /run /proc /sys /dev "$STATE" /var/cache /var/log /var/lib/apt /var/lib/dpkg \
-    /etc/hosts /etc/hostname /etc/resolv.conf /.dockerenv $(values D); do
+    /etc/hosts /etc/hostname /etc/resolv.conf /.dockerenv $passed; do
     set -- "$@" -o -path "$path"
   done
   for name in .cache .npm __pycache__ '*.pyc' '.*_history' .lesshst .viminfo .wget-hsts; do
@@ -124,9 +111,11 @@ made() {
   fi
 }
 
-# outside SKIP ROOT: files of a root outside every window but the one named SKIP
+# outside ROOT [PATH...]: files of a root, but for the given paths, outside every window that counts on its filesystem
 outside() {
-  { windows | grep -v "/$1 "; echo .; made "$2"; } | awk -v exact="$gnu" '
+  skip=initial
+  [ "$(stat -c %d -- "$1")" = "$(stat -c %d /)" ] || skip=rootfs
+  { windows | grep -v "/$skip "; echo .; made "$@"; } | awk -v exact="$gnu" '
     state == "" && $0 == "." { merge(); state = "files"; next }
     state == "" {
       key = $2
@@ -158,15 +147,37 @@ outside() {
     }'
 }
 
+# ── repositories ──
+
+# R is a path, C is "INDEX NAME": the name in the ledger of the repository at that index
+index=0
+for path in $(values R); do
+  if [ -e "$path" ] || [ -L "$path" ]; then
+    state=$(state_of "$path")
+    part "repo $index state"
+    printf '%s\n' "$state"
+    name=$(values "C $index")
+    commit=''
+    [ -z "$name" ] || commit=$(sed -n 's/^commit=//p' "$STATE/ledger/$name" 2> /dev/null)
+    if [ "$state" = repo ]; then
+      facts=$(as_owner "$path" "$repo" "$mark" "$index" "$path" "$commit")
+      printf '%s\n' "$facts"
+      # Only a repository with local changes is searched for those that no command of ours made.
+      if printf '%s\n' "$facts" | grep -q '^[12u?] '; then
+        part "repo $index by-hand"
+        outside "$path" "$path/.git" | cut -c "$((${#path} + 2))-"
+      fi
+    fi
+  fi
+  index=$((index + 1))
+done
+
 roots=$(values U)
 if [ -n "$roots" ]; then
   part undeclared
-  device=$(stat -c %d /)
   for root in $roots; do
-    [ -d "$root" ] || continue
-    skip=initial
-    [ "$(stat -c %d -- "$root")" = "$device" ] || skip=rootfs
-    outside "$skip" "$root"
+    # shellcheck disable=SC2046 # one path a line
+    [ ! -d "$root" ] || outside "$root" $(values D)
   done | LC_ALL=C sort -u | head -n 200
 fi
 part end
