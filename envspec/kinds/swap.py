@@ -8,11 +8,12 @@ one is stopped, not removed, while the new one is made ready.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from envspec.engine.base import (
     ContainerConfig,
     ContainerState,
+    Operation,
     PutState,
     ReadEnvironment,
     ReadState,
@@ -61,8 +62,8 @@ class Replacement:
         for leftover in self.context.observed.leftovers:
             if leftover.name == spare:
                 engine.remove_container(leftover.id)
-        carried = engine.perform(old.id, state).stdout if old.running else b""
-        kept = engine.perform(old.id, environment).stdout if old.running else b""
+        carried = self._perform(old.id, state) if old.running else b""
+        kept = self._perform(old.id, environment) if old.running else b""
         box = self.create(spare)
         shared = _clashing(old, self.config)
         try:
@@ -71,13 +72,18 @@ class Replacement:
                 engine.stop(old.id)
             engine.start(box)
             if carried:
-                engine.perform(box, PutState(carried))
+                self._perform(box, PutState(carried))
         except EnvspecError:
             engine.remove_container(box)
             if shared:
                 _revive(self.context, old, RestoreEnvironment(kept))
             raise
         return Done(f"made {spare} beside {old.name}", workspace=box, memo=kept)
+
+    def _perform(self, container_id: str, operation: Operation) -> bytes:
+        """Do an operation in either container, insist that it ends well, and return what it printed."""
+        context = replace(self.context, workspace=container_id)
+        return context.perform(names.WORKSPACE, operation).stdout
 
 
 def settle(context: StepContext, restore: RestoreEnvironment | None, *, ok: bool) -> None:
