@@ -35,11 +35,13 @@ class Wishes:
         replace: Addresses to make anew whether they need it or not.
         target: Addresses to limit the plan to, with what they need; empty for all.
         keep_volumes: Whether volumes that the spec named stay when the environment goes.
+        again: Whether this is a look back at what was done: what the target named may be gone by now.
     """
 
     replace: tuple[str, ...] = ()
     target: tuple[str, ...] = ()
     keep_volumes: bool = False
+    again: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +73,8 @@ def plan(desired: Desired, world: Observed, wishes: Wishes | None = None) -> Pla
     """
     wishes = wishes or Wishes()
     kinds = all_kinds()
-    _check_addresses(desired, world, wishes, kinds)
+    if not wishes.again:
+        _check_addresses(desired, world, wishes, kinds)
     compared = _wanted(desired, world, wishes, kinds)
     removals = _unwanted(desired, compared, wishes, kinds)
     changes = _ordered(desired, compared.verdicts, removals, kinds)

@@ -93,7 +93,7 @@ def _rounds(  # noqa: PLR0913, PLR0917 - the parts of one apply
         outcomes = _merged(outcomes, done)
         if not executor.converged(done):
             return _report(current, outcomes, started)
-        seen = look(engine, target, later)
+        seen = look(engine, target, later, again=True)
         if seen.plan.empty or number + 1 == MAX_ROUNDS or doors.cancel.requested:
             return _report(seen, outcomes, started, image=first)
         _ask(seen.plan, options, doors)

@@ -118,7 +118,14 @@ def is_name(text: str) -> bool:
     return "/" not in text and not text.endswith((".yaml", ".yml")) and text not in ("", ".", "..")
 
 
-def look(reader: Reader, target: Target, options: Options, *, reachable: Callable[[], bool] | None = None) -> Look:
+def look(
+    reader: Reader,
+    target: Target,
+    options: Options,
+    *,
+    reachable: Callable[[], bool] | None = None,
+    again: bool = False,
+) -> Look:
     """Look at the world and plan.
 
     Looks a second time, for files made by hand, when the first plan would lose things.
@@ -128,6 +135,7 @@ def look(reader: Reader, target: Target, options: Options, *, reachable: Callabl
         target: What to work on.
         options: What the user asks beyond the spec.
         reachable: Says whether the registry can be reached; asked only where it matters.
+        again: Whether this looks back at what was done.
 
     Raises:
         SpecError: Something that the spec names cannot be had.
@@ -136,7 +144,7 @@ def look(reader: Reader, target: Target, options: Options, *, reachable: Callabl
     """
     facts = hosts.gather()
     desired, world = _outside(reader, target, facts, reachable or hosts.registry_reachable)
-    wishes = _wishes(options, desired, world)
+    wishes = dataclasses.replace(_wishes(options, desired, world), again=again)
     if not options.take_over:
         _check_origin(world, desired)
     seen = observe.inside(reader, world, desired)
