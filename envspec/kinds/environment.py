@@ -65,6 +65,7 @@ class Environment(Kind[EnvironmentSpec]):
             if known is None and not stopped:
                 return Verdict(Action.CREATE, _count(spec), added, Disruption.WRITE)
             lost = tuple(Diff(d.path, None, d.after, Cause.ENGINE) for d in added)
+            lost = lost or (Diff("present", False, True, Cause.ENGINE),)
             return Verdict(Action.UPDATE, "a stop emptied the tmpfs that holds them", lost, Disruption.WRITE)
         cause = cause_of(resource, world)
         before, after = parse(text), dict(spec.variables)
