@@ -828,7 +828,7 @@ class Engine(Reader, Protocol):
         ...
 
     def unlock(self, env: str) -> None:
-        """Give the mutex back; nothing happens when nobody holds it."""
+        """Give the mutex back, after :meth:`cancel` too; nothing happens when nobody holds it."""
         ...
 
     def cancel(self) -> None:

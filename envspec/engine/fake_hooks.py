@@ -77,10 +77,10 @@ class Hooks:
         """End the client: see :meth:`envspec.engine.base.Engine.cancel`."""
         self._cancelled = True
 
-    def _enter(self) -> None:
+    def _enter(self, *, regardless: bool = False) -> None:
         if self._dead:
             raise Crashed("the client was killed; call revive() for a new one")
-        if self._cancelled:
+        if self._cancelled and not regardless:
             raise Interrupted("the work was stopped")
 
     @contextmanager
@@ -91,10 +91,10 @@ class Hooks:
             yield
 
     @contextmanager
-    def _mutating(self, *call: str) -> Iterator[bool]:
+    def _mutating(self, *call: str, regardless: bool = False) -> Iterator[bool]:
         """Guard one mutating call; yields whether ``fail_on`` wants it to fail."""
         with self.mutex:
-            self._enter()
+            self._enter(regardless=regardless)
             self._counted += 1
             if self._counted == self._crash_before:
                 self._dead = True
@@ -108,9 +108,9 @@ class Hooks:
                     raise Crashed(f"after {' '.join(call)}")
 
     @contextmanager
-    def _changing(self, *call: str) -> Iterator[None]:
-        """Guard one mutating call that fails by raising."""
-        with self._mutating(*call) as fail:
+    def _changing(self, *call: str, regardless: bool = False) -> Iterator[None]:
+        """Guard one mutating call that fails by raising; ``regardless`` lets it work after a cancel."""
+        with self._mutating(*call, regardless=regardless) as fail:
             if fail:
                 raise EngineCallFailed(f"{' '.join(call)} was made to fail")
             yield

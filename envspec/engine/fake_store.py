@@ -310,5 +310,5 @@ class Store(Hooks):
 
     def unlock(self, env: str) -> None:
         """Give an environment's mutex back."""
-        with self._changing("unlock", env):
+        with self._changing("unlock", env, regardless=True):
             self._locks.pop(env, None)

@@ -282,10 +282,23 @@ class WhalesEngine(Client):
         return None
 
     def unlock(self, env: str) -> None:
-        """Give the mutex back; what bears its name and is none is left alone."""
-        for found in self._inspect("container", [_lock_name(env)]):
-            if (found["Config"].get("Labels") or {}).get(LOCK_LABEL) == env:
-                self.remove_container(found["Id"])
+        """Give the mutex back, after :meth:`cancel` too; what bears its name and is none is left alone."""
+        for held in self._held(env):
+            completed = self._regardless("container", "rm", "--force", "--volumes", "--", held)
+            if completed.code and self._held(env):
+                raise self._refused(f"cannot unlock {env}", completed, env)
+
+    def _held(self, env: str) -> list[str]:
+        """Return the ID of an environment's mutex, nothing when nobody holds it."""
+        chosen = ("--filter", f"label={LOCK_LABEL}={env}", "--filter", f"name=^{_lock_name(env)}$")
+        completed = self._regardless("container", "ls", "--all", "--quiet", "--no-trunc", *chosen)
+        if completed.code:
+            raise self._refused(f"cannot look for the lock of {env}", completed, env)
+        return completed.stdout.decode().split()
+
+    def _regardless(self, *args: str) -> Completed:
+        """Run a command that cleans up, and so even after the work was cancelled."""
+        return self._runner.run([*self._command, *args], deadline=DEADLINE, regardless=True)
 
     def cancel(self) -> None:
         """End every call that is under way, from any thread; later calls raise ``Interrupted``."""
