@@ -18,7 +18,7 @@ from envspec.cli import output, plan_text
 from envspec.cli.progress import Progress, progress
 from envspec.engine.base import Engine
 from envspec.errors import Interrupted, StepFailed, Where
-from envspec.model import Plan, Report, Status, to_json, type_json
+from envspec.model import Outcome, Plan, Report, Status, to_json, type_json
 
 FIRST_TIME = "Interrupted: the running steps finish, no new one begins. Press Ctrl-C again to stop them."
 SECOND_TIME = "Stopping the running steps."
@@ -130,11 +130,16 @@ def finish(
             output.print_text("\n".join(plan_text.report_lines(report, paint, destroyed=destroyed)))
     for report in reports:
         if not report.ok:
-            failed = any(item.status is Status.FAILED for item in report.outcomes)
+            failed = any(item.status is Status.FAILED and not _was_stopped(item) for item in report.outcomes)
             raise ApplyInterrupted(report) if cancel.requested and not failed else ApplyFailed(report)
     if as_json:
         result: type_json = [to_json(report) for report in reports] if many else to_json(reports[0])
         output.print_result(result)
+
+
+def _was_stopped(outcome: Outcome) -> bool:
+    """Say whether a step did not fail by itself: the user stopped it."""
+    return outcome.error is not None and outcome.error["category"] == Interrupted.category
 
 
 @contextmanager
