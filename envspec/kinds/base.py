@@ -66,12 +66,16 @@ class Observed:
 
     @property
     def workspace(self) -> ContainerState | None:
-        """Return the workspace: the one of ours that runs, the one that bears the name where that leaves a choice."""
+        """Return the workspace: the one of ours that runs, the one that bears the name where that leaves a choice.
+
+        One that was renamed by hand is the workspace still, with all that was made in it.
+        """
         ours = {box.name: box for box in self.containers if box.labels.get(names.ENV) == self.env}
         own, following = ours.get(names.container(self.env)), ours.get(names.next_container(self.env))
         if own and following:
             return following if following.running and not own.running else own
-        return own or following
+        renamed = sorted((box for box in ours.values() if box.labels.get(names.KIND) == "container"), key=_choice)
+        return own or following or next(iter(renamed), None)
 
     @property
     def leftovers(self) -> tuple[ContainerState, ...]:
@@ -103,6 +107,10 @@ class Observed:
     def restarted(self) -> Observed:
         """Return the world as it will be right after the workspace is started again: its tmpfs is empty."""
         return replace(self, inside=replace(self.answer, environment=None))
+
+
+def _choice(box: ContainerState) -> tuple[bool, str]:
+    return not box.running, box.name
 
 
 @dataclass(frozen=True, slots=True)

@@ -258,7 +258,8 @@ def _live_diff(
     if not box.running:
         diffs.append(Diff("status", box.status, "running", Cause.DRIFT))
     if box.name != names.container(world.env):
-        diffs.append(Diff("name", box.name, names.container(world.env), Cause.ENGINE))
+        cause = Cause.ENGINE if box.name == names.next_container(world.env) else Cause.DRIFT
+        diffs.append(Diff("name", box.name, names.container(world.env), cause))
     wanted = dict.fromkeys(spec.networks, spec.aliases)
     if spec.config.network == "bridge":
         wanted["bridge"] = ()
