@@ -97,7 +97,7 @@ class Repo(Kind[RepoSpec]):
         if entry is None and not spec.ref:
             return Verdict(Action.UPDATE, "cloned already: recorded as ours", (), Disruption.NONE)
         before = str(entry.data.get("ref") or "HEAD") if entry else fact.branch or fact.head[:12]
-        lost = _uncommitted(spec.path, fact)
+        lost = _work(spec.path, fact)
         diff = (Diff("ref", before, spec.ref or "HEAD", cause),)
         return Verdict(Action.UPDATE, f"ref: {before} → {spec.ref or 'HEAD'}", diff, Disruption.UPDATE, lost)
 
@@ -108,11 +108,11 @@ class Repo(Kind[RepoSpec]):
         if away:
             diff = (Diff("head", fact.head[:12], commit[:12], Cause.DRIFT),)
             why = f"HEAD was moved from {commit[:12]} to {fact.head[:12]}"
-            return Verdict(Action.UPDATE, why, diff, Disruption.UPDATE, _uncommitted(spec.path, fact))
+            return Verdict(Action.UPDATE, why, diff, Disruption.UPDATE, _work(spec.path, fact))
         if branch and fact.branch != branch:
             diff = (Diff("branch", fact.branch or None, branch, Cause.DRIFT),)
             why = f"another branch is checked out: {fact.branch or 'none'}"
-            return Verdict(Action.UPDATE, why, diff, Disruption.UPDATE, _uncommitted(spec.path, fact))
+            return Verdict(Action.UPDATE, why, diff, Disruption.UPDATE, _work(spec.path, fact))
         if entry.digest != resource.digest:
             return Verdict(Action.UPDATE, "recorded as applied", (), Disruption.NONE)
         return None
