@@ -47,8 +47,12 @@ class Replacement:
         engine = self.context.engine
         box = engine.create_container(name, self.config, self.labels)
         ids = {network.name: network.id for network in engine.networks()} if self.networks else {}
-        for network in self.networks:
-            engine.connect(ids[network], box, self.aliases)
+        try:
+            for network in self.networks:
+                engine.connect(ids[network], box, self.aliases)
+        except EnvspecError:
+            engine.remove_container(box)
+            raise
         return box
 
     def begin(self, state: ReadState, environment: ReadEnvironment) -> Done:
