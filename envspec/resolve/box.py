@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from envspec.engine.base import ENV_FILE, RUN_DIR, STATE_DIR, ContainerConfig, Mount, Port
+from envspec.engine.inspect import DEFAULT_SHM
 from envspec.errors import SpecError, Where
 from envspec.kinds import names
 from envspec.kinds.container import ContainerSpec
@@ -113,7 +114,7 @@ def container(
         memory=spec.memory,
         cpus=spec.cpus,
         pids=spec.pids,
-        shm_size=spec.shm_size,
+        shm_size=None if spec.shm_size == DEFAULT_SHM else spec.shm_size,
         gpu=spec.gpu,
         cap_drop=() if security.privileged else ("ALL",),
         cap_add=() if security.privileged else tuple(sorted({*base, *security.cap_add})),
