@@ -7,7 +7,7 @@ compared with the world as it will be once the container is as it shall be.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from envspec.errors import UsageError, Where
@@ -52,11 +52,13 @@ class Compared:
         verdicts: What differs, by address.
         world: The world as it was observed.
         inner: The world as what lives inside will find it.
+        waits: Whether everything else waits for what the workspace's own change makes visible.
     """
 
     verdicts: Mapping[str, Verdict]
     world: Observed
     inner: Observed
+    waits: bool = False
 
 
 def plan(desired: Desired, world: Observed, wishes: Wishes | None = None) -> Plan:
@@ -98,10 +100,11 @@ def _wanted(desired: Desired, world: Observed, wishes: Wishes, kinds: Mapping[st
     rebuilt = "image.workspace" in wishes.replace and world.workspace is not None
     forced = {*wishes.replace, *([names.WORKSPACE] if rebuilt else [])}
     visible = world.inside is not None or world.workspace is None
+    waits = False
     for resource in desired.resources:
         kind = kinds[resource.kind]
         seen = inner if kind.inside else world
-        if kind.inside and not visible and not kind.volatile:
+        if kind.inside and (waits or (not visible and not kind.volatile)):
             continue
         verdict = kind.diff(resource, resource.spec, seen)
         if resource.address in forced and (verdict is None or verdict.action is Action.UPDATE):
@@ -112,8 +115,9 @@ def _wanted(desired: Desired, world: Observed, wishes: Wishes, kinds: Mapping[st
             verdicts[resource.address] = verdict
         if resource.address == names.WORKSPACE:
             inner = inner_world(resource, verdict, world)
+            waits = verdict is not None and verdict.first
             visible = visible or (verdict is not None and verdict.action is Action.REPLACE)
-    return Compared(verdicts, world, inner)
+    return Compared(verdicts, world, inner, waits)
 
 
 def _unwanted(
@@ -130,6 +134,8 @@ def _unwanted(
         for address in kind.existing(seen):
             kept = wishes.keep_volumes and kind.name == "volume" and address != WORKSPACE_VOLUME
             if address in wanted or kept or (address == LEFTOVER and _settles(compared.verdicts)):
+                continue
+            if compared.waits and address != LEFTOVER:
                 continue
             verdict = kind.removal(address, seen)
             if verdict:
@@ -159,9 +165,26 @@ def _ordered(
     gone_inside.sort(key=lambda change: (change.kind == "repo", change.address))
     rest = [change for change in made if kinds[change.kind].inside]
     workspace = [names.WORKSPACE] if names.WORKSPACE in verdicts or names.WORKSPACE in removals else []
-    outer = [_removal(a, removals[a], [n for n in workspace if n != a]) for a in removals if a not in set(inside_gone)]
+    outer = [
+        _removal(a, removals[a], [n for n in workspace if n != a])
+        for a in removals
+        if a not in {*inside_gone, LEFTOVER}
+    ]
     outer.sort(key=lambda change: (list(kinds).index("container") != list(kinds).index(change.kind), change.address))
-    return tuple(first + gone_inside + rest + outer)
+    return _without_leftover(tuple(first + gone_inside + rest + outer), removals)
+
+
+def _without_leftover(changes: tuple[Change, ...], removals: Mapping[str, Verdict]) -> tuple[Change, ...]:
+    """Put the removal of leftovers before all that touches the workspace: they may hold its ports and volumes."""
+    if LEFTOVER not in removals:
+        return changes
+    waiting = [
+        replace(change, needs=tuple(sorted({*change.needs, LEFTOVER})))
+        if change.address == names.WORKSPACE or change.action is Action.DELETE
+        else change
+        for change in changes
+    ]
+    return (_removal(LEFTOVER, removals[LEFTOVER], []), *waiting)
 
 
 def _creations(

@@ -66,14 +66,13 @@ class Observed:
 
     @property
     def workspace(self) -> ContainerState | None:
-        """Return the workspace: the one of ours that runs, the one that bears the name where that leaves a choice.
+        """Return the workspace: the one of ours that bears the name, else the one that was to take its place.
 
-        One that was renamed by hand is the workspace still, with all that was made in it.
+        Until the old one is gone it is the truth: the other may not have been told yet what it has to know. One that
+        was renamed by hand is the workspace still, with all that was made in it.
         """
         ours = {box.name: box for box in self.containers if box.labels.get(names.ENV) == self.env}
         own, following = ours.get(names.container(self.env)), ours.get(names.next_container(self.env))
-        if own and following:
-            return following if following.running and not own.running else own
         renamed = sorted((box for box in ours.values() if box.labels.get(names.KIND) == "container"), key=_choice)
         return own or following or next(iter(renamed), None)
 
@@ -117,7 +116,10 @@ def _choice(box: ContainerState) -> tuple[bool, str]:
 class Verdict:
     """What a kind says of one of its resources: how it differs and what that takes.
 
-    The fields are those of :class:`envspec.model.Change`.
+    The fields are those of :class:`envspec.model.Change`, and:
+
+    Attributes:
+        first: Whether this only makes visible what everything else is decided by.
     """
 
     action: Action
@@ -125,6 +127,7 @@ class Verdict:
     diff: tuple[Diff, ...] = ()
     disruption: Disruption = Disruption.NONE
     data_loss: tuple[str, ...] = ()
+    first: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,6 +33,10 @@ NOT_COMPARED = frozenset({"image", "env", "command"})
 """Fields that are compared otherwise (the image by what it is), or that follow from envspec's own version."""
 
 
+ASLEEP = ("exited", "paused")
+"""States of a container that ran: what is inside, its ledger too, can be known once it runs again."""
+
+
 @dataclass(frozen=True, slots=True)
 class ContainerSpec:
     """The workspace container.
@@ -97,6 +101,10 @@ class Container(Kind[ContainerSpec]):
         if not diffs and not live:
             return None
         stubborn = [d for d in diffs if not changes_in_place(world.engine, d.path, d.after)]
+        if stubborn and box.status in ASLEEP:
+            woken = tuple(d for d in live if d.path in ("status", "name"))
+            why = f"it is {box.status}: it has to run first, for what is inside decides what a new one takes over"
+            return Verdict(Action.UPDATE, why, woken, Disruption.RESTART, first=True)
         if stubborn:
             reason = "; ".join(_says(d) for d in stubborn) + " cannot be done in place"
             lost = loss.lost(world, lambda path: not survives(path, box.config.mounts, spec.config.mounts))
