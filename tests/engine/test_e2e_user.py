@@ -1,0 +1,155 @@
+"""Whoever may talk to the engine can do all of it, and what is made in the bound workspace belongs to them."""
+
+from __future__ import annotations
+
+import grp
+import os
+import pwd
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.engine.contract import REMOTE
+from tests.engine.e2e import NOTHING, ROOT, Place, make_place, objects, remove_all
+
+pytestmark = [pytest.mark.engine, pytest.mark.timeout(300)]
+
+UID = 1000
+SOCKET = Path("/var/run/docker.sock")
+UNPRIVILEGED = "evt-user"
+
+
+@dataclass(frozen=True)
+class Person:
+    """Somebody who runs envspec: an account of this host."""
+
+    uid: int
+    gid: int
+    name: str
+
+
+@contextmanager
+def account() -> Iterator[pwd.struct_passwd]:
+    """Give the account of uid 1000; where this host has none, one is made and goes again."""
+    made = not any(entry.pw_uid == UID for entry in pwd.getpwall())
+    if made:
+        subprocess.run(["useradd", "--uid", str(UID), "--no-create-home", UNPRIVILEGED], check=True)
+    try:
+        yield pwd.getpwuid(UID)
+    finally:
+        if made:
+            subprocess.run(["userdel", UNPRIVILEGED], check=True)
+
+
+def readable_for_all(path: Path) -> bool:
+    return all(parent.stat().st_mode & 0o005 == 0o005 for parent in (path, *path.parents) if parent.is_dir())
+
+
+@pytest.fixture(scope="module", params=["root", "uid 1000"])
+def somebody(request: pytest.FixtureRequest, git_image: str) -> Iterator[tuple[Place, Person]]:
+    """A place of one's own, in a directory and with a home of one's own, and who one is.
+
+    The tests run as root, who can become anybody; run as another user they are that user both times.
+    """
+    with account() as entry, tempfile.TemporaryDirectory(prefix="evt-user-") as directory:
+        base = Path(directory)
+        base.chmod(0o755)
+        home = base / "home"
+        environ = {"HOME": str(home), "XDG_STATE_HOME": str(home / "state"), "PYTHONDONTWRITEBYTECODE": "1"}
+        if request.param == "root" or os.geteuid() != 0:
+            entry, prefix = pwd.getpwuid(os.geteuid()), tuple[str, ...]()
+        else:
+            prefix = become(entry)
+        who = Person(entry.pw_uid, entry.pw_gid, entry.pw_name)
+        place = make_place(base, git_image, prefix=prefix, environ=environ)
+        home.mkdir()
+        for path in (home, place.directory):
+            os.chown(path, who.uid, who.gid)
+        try:
+            yield place, who
+        finally:
+            place.stop_all()
+            remove_all(place.name)
+
+
+def become(entry: pwd.struct_passwd) -> tuple[str, ...]:
+    """Return the words that run a command as somebody who is in the group of the engine's socket."""
+    assert readable_for_all(ROOT), f"{ROOT} must be readable for all"
+    assert readable_for_all(Path(sys.prefix)), f"{sys.prefix} must be readable for all"
+    docker_gid = SOCKET.stat().st_gid
+    groups = {docker_gid, *os.getgrouplist(entry.pw_name, entry.pw_gid)}
+    assert grp.getgrgid(docker_gid).gr_gid != 0, "the engine's socket belongs to no group but root's"
+    setpriv = shutil.which("setpriv")
+    assert setpriv is not None
+    ids = ",".join(str(gid) for gid in sorted(groups))
+    return (setpriv, f"--reuid={entry.pw_uid}", f"--regid={entry.pw_gid}", f"--groups={ids}")
+
+
+def test_all_of_it_works_and_files_belong_to_whoever_made_them(somebody: tuple[Place, Person]) -> None:
+    place, who = somebody
+    stat = place.directory.stat()
+    place.write(
+        repos=[{"url": REMOTE, "path": "app", "install": "echo installed > .git/info/installed"}],
+        config_files={"/workspace/conf/app.ini": "a=1\n", "/etc/evt.conf": {"content": "root\n", "owner": "root"}},
+        setup_commands=["mkdir -p made && echo by-setup > made/file", {"run": "touch /opt/by-root", "as_root": True}],
+        env={"GREETING": "hello"},
+        health={"command": "test -w . && test -e made/file"},
+    )
+    assert "container.workspace" in [item["address"] for item in place.plan()["changes"]]
+    place.apply()
+
+    told = place.exec("sh", "-c", 'whoami; echo $HOME; id -u; id -g; echo $GREETING; pwd; test -w "$HOME" && echo mine')
+    name, home, uid, gid, *rest = told.splitlines()
+    assert (int(uid), int(gid)) == (who.uid, who.gid)
+    assert rest == ["hello", "/workspace", "mine"]
+    assert (name, home) == ((who.name, f"/home/{who.name}") if who.uid else ("root", "/root"))
+    place.exec("sh", "-c", "echo by-exec > by-exec")
+    assert place.run("exec", "--root", place.name, "--", "id", "-u").stdout == "0\n"
+
+    for path in ("app", "app/README.md", "app/.git/info/installed", "conf", "conf/app.ini", "made/file", "by-exec"):
+        found = (place.directory / path).stat()
+        assert (path, found.st_uid, found.st_gid) == (path, who.uid, who.gid)
+    assert place.inside("stat -c %u /etc/evt.conf /opt/by-root") == "0\n0"
+    now = place.directory.stat()
+    assert (now.st_uid, now.st_gid, now.st_mode) == (stat.st_uid, stat.st_gid, stat.st_mode)
+
+    assert place.plan()["changes"] == []
+    assert place.told("status", place.name).result["user"] == f"{name} ({who.uid}:{who.gid})"
+    place.told("destroy", place.name, "--yes")
+    assert objects(place.name) == NOTHING
+    assert (place.directory / "by-exec").read_text() == "by-exec\n"
+
+
+def test_a_directory_that_is_somebody_elses_is_not_given_away(somebody: tuple[Place, Person]) -> None:
+    place, who = somebody
+    other = place.directory / "theirs"
+    other.mkdir()
+    (other / "file").write_text("theirs\n")
+    if os.geteuid() == 0:
+        os.chown(other, 4321, 4321)
+    before, theirs = other.stat(), (other / "file").stat().st_uid
+    place.write(mounts=[{"host": "./theirs", "container": "/theirs"}])
+    place.apply()
+    now = other.stat()
+    assert (now.st_uid, now.st_gid) == (before.st_uid, before.st_gid)
+    assert (other / "file").stat().st_uid == theirs
+    assert place.exec("cat", "/theirs/file") == "theirs"
+    assert place.exec("id", "-u") == str(who.uid)
+
+
+def test_the_workspaces_volume_belongs_to_the_user(somebody: tuple[Place, Person]) -> None:
+    place, who = somebody
+    place.write(mount_cwd=False, volumes=["data:/data"])
+    place.apply("--allow-data-loss", "container.workspace")
+    place.exec("sh", "-c", "echo mine > /workspace/file && echo mine > /data/file")
+    assert place.inside("stat -c %u:%g /workspace /workspace/file /data /data/file") == "\n".join(
+        [f"{who.uid}:{who.gid}"] * 4
+    )
+    assert place.plan()["changes"] == []
