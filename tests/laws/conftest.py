@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
-COMMON = {
-    "deadline": None,  # a slow machine is no broken law
-    "database": None,
-    "suppress_health_check": [HealthCheck.too_slow, HealthCheck.data_too_large],
-}
-settings.register_profile("local", max_examples=150, **COMMON)
-settings.register_profile("full", max_examples=300, derandomize=True, **COMMON)
+COMMON = settings(
+    deadline=None,  # a slow machine is no broken law
+    database=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+)
+settings.register_profile("local", COMMON, max_examples=150)
+settings.register_profile("full", COMMON, max_examples=300, derandomize=True)
 settings.load_profile(os.environ.get("ENVSPEC_LAWS", "local"))
 
 

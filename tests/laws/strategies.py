@@ -223,7 +223,10 @@ def pairs(draw: st.DrawFn, *, moving: bool = True) -> History:
     source = draw(st.sampled_from(["auto", "auto", "bootstrap", "local"]))
     first = draw(docs(source))
     second = draw(edited(first) if draw(st.integers(0, 3)) else docs(source))
-    return History((first, second if moving else sane(_staying(first, second))), draw(SEEDS))
+    if any(key in doc for doc in (first, second) for key in ("repos", "setup_commands")):
+        # What one user made in a volume or on the host stays that user's, and another may not write to it.
+        second = {**second, "user": first.get("user", "host")}
+    return History((first, sane(second if moving else _staying(first, second))), draw(SEEDS))
 
 
 def _staying(first: Doc, second: Doc) -> Doc:

@@ -47,7 +47,7 @@ def taking_turns(seed: int) -> Iterator[None]:
     """Let every apply within take its steps in the seed's order."""
     turns = Turns(seed)
     with (
-        mock.patch.object(executor, "ThreadPoolExecutor", lambda max_workers: turns),  # noqa: ARG005 - by keyword
+        mock.patch.object(executor, "ThreadPoolExecutor", return_value=turns),
         mock.patch.object(executor, "wait", turns.wait),
     ):
         yield

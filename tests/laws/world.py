@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+import socket
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,12 +17,11 @@ from envspec import host
 from envspec.api import converge, lock
 from envspec.api.converge import Doors
 from envspec.api.work import Cancel, Look, Options, Target, look
-from envspec.engine.base import Reader
+from envspec.engine.base import ENV_FILE, Reader
 from envspec.engine.fake import FakeEngine
 from envspec.engine.fake_fs import Node
 from envspec.engine.fake_hooks import Crashed
 from envspec.engine.fake_world import DEBIAN, PASSWD, FakeRemote
-from envspec.errors import EnvspecError
 from envspec.host import HostFacts
 from envspec.model import Report, type_json
 from envspec.spec.load import loads
@@ -69,6 +69,9 @@ class OnlyReading:
         for verb in ("name", "containers", "images", "networks", "network_users", "volumes", "probe"):
             setattr(self, verb, getattr(engine, verb))
 
+    def __getattr__(self, verb: str) -> object:
+        raise AssertionError(f"a plan asked for {verb}")
+
 
 @dataclass
 class World:
@@ -78,12 +81,14 @@ class World:
         directory: Directory of the host that specs lie in.
         seed: Decides the order of steps that could run at once.
         reachable: Whether the registry answers.
+        parallel: Whether steps run in threads after all, in no order that could be had again.
         engine: The engine.
     """
 
     directory: Path
     seed: int = 0
     reachable: bool = False
+    parallel: bool = False
     engine: FakeEngine = field(default_factory=lambda: FakeEngine(("debian:13", "ubuntu:24.04", *BASES)))
 
     def __post_init__(self) -> None:
@@ -98,9 +103,9 @@ class World:
         text = yaml.safe_dump({"name": ENV, **doc}, sort_keys=False)
         return Target(ENV, loads(text.encode(), "env.yaml", self.directory), destroy=False)
 
-    def options(self, doc: Doc | None, *, allow: bool = True, **more: Any) -> Options:
-        """Return options that agree to everything, or to no loss."""
-        allowed = Everything() if allow else ()
+    def options(self, doc: Doc | None, *, allow: bool | Sequence[str] = True, **more: Any) -> Options:
+        """Return options that agree to everything, to losses at some addresses, or to none."""
+        allowed = Everything() if allow is True else tuple(allow or ())
         return Options(destroy=doc is None, allow_data_loss=allowed, yes=True, **{"volumes": True, **more})
 
     def look(self, doc: Doc | None, **more: Any) -> Look:
@@ -112,7 +117,7 @@ class World:
     def apply(self, doc: Doc | None, **more: Any) -> Report:
         """Apply a spec, or destroy."""
         doors = Doors(lambda _: None, lambda _: True, Cancel())
-        with self._host(), taking_turns(self.seed):
+        with self._host(), nullcontext() if self.parallel else taking_turns(self.seed):
             return converge.run(self.engine, self.target(doc), self.options(doc, **more), doors)
 
     def applied(self, doc: Doc | None, **more: Any) -> Report:
@@ -140,13 +145,18 @@ class World:
         """Return the environment without what is only history."""
         return self.engine.canonical(ENV)
 
+    def variables(self) -> str | None:
+        """Return the text that holds the variables inside."""
+        node = self.engine.container(BOX).tree.get(ENV_FILE)
+        return node.content.decode() if node else None
+
     @contextmanager
     def _host(self) -> Iterator[None]:
         facts = HostFacts(1000, 1000, "ada", {"http_proxy": "http://proxy:3128"}, b"PEM", hostname="host")
         with (
-            mock.patch.object(host, "gather", lambda: facts),
-            mock.patch.object(host, "registry_reachable", lambda: self.reachable),
-            mock.patch.object(lock, "_owner", lambda: f"{lock.socket.gethostname()}:{DEAD}"),
+            mock.patch.object(host, "gather", return_value=facts),
+            mock.patch.object(host, "registry_reachable", return_value=self.reachable),
+            mock.patch.object(lock, "_owner", return_value=f"{socket.gethostname()}:{DEAD}"),
         ):
             yield
 
@@ -176,8 +186,3 @@ def insist_equal(one: type_json, two: type_json, told: str) -> None:
     """
     found = differences(one, two)
     assert not found, f"{told}:\n" + "\n".join(found)
-
-
-def refusal(error: EnvspecError) -> str:
-    """Return an error in one line."""
-    return f"{error.code}: {error.message}"

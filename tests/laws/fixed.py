@@ -1,0 +1,70 @@
+"""Histories that are lived every time, on which the mutants must fail too."""
+
+from __future__ import annotations
+
+from .strategies import History
+from .world import APP, LIB, Doc
+
+RICH: Doc = {
+    "image": "debian:13",
+    "mount_cwd": False,
+    "env": {"A": "1", "B": "two words"},
+    "config_files": {
+        "/etc/app.conf": {"content": "one\n", "mode": "0600"},
+        "/etc/motd": "ours\n",
+        "/data/seed.txt": "seed\n",
+        "/workspace/app/local.ini": "x=1\n",
+    },
+    "repos": [
+        {"url": APP, "path": "app", "ref": "dev", "install": "touch .installed"},
+        {"url": LIB, "path": "lib", "ref": "v1"},
+    ],
+    "setup_commands": [
+        {"run": "write /opt/cfg one", "as_root": True, "creates": "/opt/cfg"},
+        "touch made",
+        "touch made",
+    ],
+    "health": {"command": "true"},
+    "volumes": ["data:/data"],
+    "networks": ["shared"],
+    "ports": ["8080:80", 8000],
+    "memory": "2g",
+}
+"""A bit of everything."""
+
+OTHER: Doc = {
+    **{key: value for key, value in RICH.items() if key not in ("memory", "networks")},
+    "env": {"A": "2"},
+    "config_files": {"/etc/app.conf": {"content": "two\n", "mode": "0644"}, "/data/seed.txt": "seed\n"},
+    "setup_commands": ["touch made", {"run": "touch /opt/tool", "as_root": True}],
+    "networks": ["backend"],
+    "memory": "none",
+    "add_hosts": {"db": "10.0.0.5"},
+}
+"""What a user makes of it; it takes a new container, which wants the same port."""
+
+BUILT: Doc = {"purpose": "python", "image_source": "bootstrap", "config_files": {"/etc/app.conf": "one\n"}}
+"""An environment whose image is built."""
+
+IN_PLACE: Doc = {
+    **RICH,
+    "memory": "512m",
+    "cpus": "1.5",
+    "networks": ["backend"],
+    "env": {"A": "3"},
+    "setup_commands": ["touch other"],
+}
+"""What can be done to the rich one without a new container."""
+
+REPLACES = (
+    History((RICH, OTHER)),
+    History(({"image": "debian:13"}, {"image": "node:22", "networks": ["shared"], "config_files": {"/etc/a": "a"}})),
+)
+
+HISTORIES = (
+    *REPLACES,
+    History((RICH, {**RICH, "memory": "none"})),
+    History((RICH, IN_PLACE)),
+    History((BUILT, {**BUILT, "config_files": {}, "env": {"A": "1"}})),
+    History((OTHER, RICH), seed=3),
+)

@@ -1,0 +1,129 @@
+"""Changes made by hand to what a spec declares, each with the address that it must show up at."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from envspec.engine.base import ENV_FILE, ContainerState, Limits, Questions, RepoQuestion
+from envspec.engine.fake import FakeEngine
+from envspec.kinds.command import CommandSpec
+from envspec.kinds.container import ContainerSpec
+from envspec.kinds.file import FileSpec
+from envspec.kinds.image import ImageSpec
+from envspec.kinds.repo import RepoSpec
+from envspec.model import Cause, Desired
+
+from .world import BOX, COMMITS, World
+
+
+@dataclass(frozen=True)
+class Tampering:
+    """One change by hand.
+
+    Attributes:
+        address: Where the plan must show it.
+        told: What is done.
+        do: Does it.
+        cause: The cause that the plan must give; ``None`` where nothing is left that could tell.
+    """
+
+    address: str
+    told: str
+    do: Callable[[], object]
+    cause: Cause | None = Cause.DRIFT
+
+
+def possible(world: World, desired: Desired) -> list[Tampering]:
+    """Return everything that can be done by hand to what is declared, in a fixed order."""
+    engine = world.engine
+    (box,) = engine.containers("shop")
+    found: list[Tampering] = []
+    for resource in desired.resources:
+        spec = resource.spec
+        if isinstance(spec, FileSpec):
+            found += _file(engine, resource.address, spec)
+        elif isinstance(spec, RepoSpec):
+            found += _repo(engine, resource.address, spec, box)
+        elif isinstance(spec, CommandSpec) and spec.creates:
+            found.append(
+                Tampering(resource.address, "remove what it creates", lambda p=spec.creates: _drop(engine, p))  # type: ignore[misc]  # a bound default
+            )
+        elif isinstance(spec, ContainerSpec):
+            found += _container(engine, resource.address, spec)
+        elif isinstance(spec, ImageSpec):
+            found += _image(engine, resource.address, spec, box)
+    found.append(
+        Tampering(
+            "environment.workspace",
+            "edit the variables",
+            lambda: engine.tamper.write_file(BOX, ENV_FILE, "export Z=1\n"),
+        )
+    )
+    return found
+
+
+def _drop(engine: FakeEngine, path: str) -> None:
+    engine.tamper.remove_file(BOX, path)
+
+
+def _file(engine: FakeEngine, address: str, spec: FileSpec) -> list[Tampering]:
+    hand, path = engine.tamper, spec.path
+    return [
+        Tampering(address, "edit", lambda: hand.write_file(BOX, path, spec.content + b"by hand")),
+        Tampering(address, "chmod", lambda: hand.chmod(BOX, path, spec.mode ^ 0o111)),
+        Tampering(address, "chown", lambda: hand.chown(BOX, path, spec.uid + 7, spec.gid)),
+        Tampering(address, "chgrp", lambda: hand.chown(BOX, path, spec.uid, spec.gid + 7)),
+        Tampering(address, "remove", lambda: hand.remove_file(BOX, path)),
+    ]
+
+
+def _repo(engine: FakeEngine, address: str, spec: RepoSpec, box: ContainerState) -> list[Tampering]:
+    hand, path = engine.tamper, spec.path
+    fact = engine.probe(box.id, Questions(repos=(RepoQuestion(path, address),))).repos[path]
+    known = COMMITS[:4] if "app" in spec.url else COMMITS[5:7]
+    first = known[0]
+    found = [Tampering(address, "remove", lambda: hand.remove_file(BOX, path))]
+    if fact.head != first:
+        found.append(Tampering(address, "reset", lambda: hand.set_head(BOX, path, first)))
+    return found
+
+
+def _container(engine: FakeEngine, address: str, spec: ContainerSpec) -> list[Tampering]:
+    hand, config = engine.tamper, spec.config
+    found = [
+        Tampering(address, "stop", lambda: hand.stop(BOX)),
+        Tampering(address, "pause", lambda: hand.pause(BOX)),
+        Tampering(address, "remove", lambda: hand.remove(BOX), None),
+        Tampering(address, "docker update --memory", lambda: hand.update(BOX, Limits(memory=999 << 20))),
+        Tampering(address, "docker update --cpus", lambda: hand.update(BOX, Limits(cpus=0.5))),
+        Tampering(address, "docker update --pids-limit", lambda: hand.update(BOX, Limits(pids=77))),
+        Tampering(address, "docker update --restart", lambda: hand.update(BOX, Limits(restart=_other(config.restart)))),
+        Tampering("environment.workspace", "docker restart", lambda: hand.restart(BOX), Cause.ENGINE),
+        Tampering(address, "docker rename", lambda: hand.rename(BOX, "renamed")),
+    ]
+    found += [
+        Tampering(address, f"disconnect {network}", lambda n=network: hand.disconnect(BOX, n))  # type: ignore[misc]  # a bound default
+        for network in (*spec.networks, *(["bridge"] if config.network == "bridge" else []))
+    ]
+    if not spec.content:
+        found.append(Tampering(address, "move the tag", lambda: engine.add_image(config.image, seed="another")))
+    return found
+
+
+def _other(restart: str) -> str:
+    return "no" if restart != "no" else "unless-stopped"
+
+
+def _image(engine: FakeEngine, address: str, spec: ImageSpec, box: ContainerState) -> list[Tampering]:
+    other = engine.images(["debian:13"])["debian:13"].id
+    return [
+        Tampering(address, "move the tag", lambda: engine.tamper.retag(spec.ref, other)),
+        Tampering(address, "untag", lambda: _untag(engine, spec.ref, box.image_id), None),
+        Tampering(address, "another base", lambda: engine.add_image(spec.base, seed="newer")),
+    ]
+
+
+def _untag(engine: FakeEngine, ref: str, image_id: str) -> None:
+    engine.tamper.retag("kept:1", image_id)
+    engine.remove_image(ref)
