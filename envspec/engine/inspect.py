@@ -79,7 +79,7 @@ def _config(data: type_json) -> ContainerConfig:
     return ContainerConfig(
         image=config["Image"],
         command=(*(config.get("Entrypoint") or ()), *(config.get("Cmd") or ())),
-        hostname="" if hostname == data["Id"][:_SHORT_ID] else hostname,
+        hostname="" if hostname == data["Id"][:_SHORT_ID] or host.get("NetworkMode") == "host" else hostname,
         user=_labels(data).get(USER_LABEL) or config.get("User") or "",
         workdir=config.get("WorkingDir") or "",
         mounts=_mounts(host),
