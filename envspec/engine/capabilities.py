@@ -13,10 +13,14 @@ from typing import Any
 IN_PLACE: Mapping[str, frozenset[str]] = MappingProxyType(
     {
         "docker": frozenset({"memory", "cpus", "pids", "restart"}),
-        "podman": frozenset({"cpus", "pids"}),
+        "podman": frozenset(),
     }
 )
-"""Attributes of a container that each engine changes in place, when they are set to a value."""
+"""Attributes of a container that each engine changes in place, when they are set to a value.
+
+Podman 4 takes memory and cpus, tells the old ones in ``inspect``, and goes back to them with the next start; it knows
+no option for the others.
+"""
 
 TAKEN_AWAY: Mapping[str, frozenset[str]] = MappingProxyType({"docker": frozenset({"pids"}), "podman": frozenset()})
 """Limits that each engine takes away in place; of the others it only says so."""

@@ -16,7 +16,6 @@ from typing import Any
 from envspec.engine import inside, inspect
 from envspec.engine.base import (
     ENV_FILE,
-    LABEL,
     LINE,
     Answer,
     Completed,
@@ -29,6 +28,7 @@ from envspec.engine.base import (
     ReadState,
     VolumeState,
 )
+from envspec.engine.dialect import DOCKER, Dialect
 from envspec.engine.inside import Script
 from envspec.engine.runner import KEEP, Runner
 from envspec.engine.stack import ComposeSource, config_argv, config_environment, config_fault, env_file_text
@@ -46,9 +46,6 @@ REAP_DEADLINE = 20.0
 KEPT_OUTPUT = 1024 * 1024
 """Bytes kept of what an operation printed; all of it passes through ``on_line``."""
 
-LABELS = ("env", "kind", "address", "digest", "spec", "session", "persistent", "expires", "purpose", "format", "test")
-"""Our labels of networks and volumes, asked for one by one: the engine's own list cannot tell commas in values."""
-
 _CANNOT_RUN = 126
 _SAYS_NOTHING = ("envspec-ended", "Run '", "See '", "Error: failed to start containers")
 _WITH_ENVIRONMENT = f'if [ -r {ENV_FILE} ]; then . {ENV_FILE}; fi; exec "$@"'
@@ -62,30 +59,37 @@ class Client:
     Args:
         runner: Starts the engine's command; a new one when none is given.
         command: The engine's command, with options that lead to the engine, such as ``--context``.
+        dialect: How that command is spoken to.
     """
 
-    def __init__(self, runner: Runner | None = None, command: Sequence[str] = ("docker",)) -> None:
+    def __init__(
+        self, runner: Runner | None = None, command: Sequence[str] = ("docker",), dialect: Dialect = DOCKER
+    ) -> None:
         self._runner = runner or Runner()
         self._command = tuple(command)
+        self._dialect = dialect
         self._workspaces: dict[str, str] = {}
         self._resolved: dict[ComposeSource, str] = {}
         self._lock = threading.Lock()
 
     @property
     def name(self) -> str:
-        """Return ``docker``."""
-        return "docker"
+        """Return ``docker`` or ``podman``."""
+        return self._dialect.name
+
+    @property
+    def command(self) -> tuple[str, ...]:
+        """Return the engine's command, with the options that lead to the engine."""
+        return self._command
 
     # ── reading ──────────────────────────────────────────────────────────────────────────────────────────────────
 
     def containers(self, env: str = "", names: Sequence[str] = ()) -> tuple[ContainerState, ...]:
         """Return the containers of an environment, or of all, and those that bear the names, sorted by name."""
-        columns = ("{{json .ID}}", "{{json .Names}}", f'{{{{json (.Label "{LABEL}env")}}}}')
-        rows = self._rows("ps", "--all", "--no-trunc", "--format", ",".join(columns))
-        chosen = [
-            row[0] for row in rows if (row[2] == env if env else row[2]) or not {*row[1].split(",")}.isdisjoint(names)
-        ]
-        states = sorted(map(inspect.container, self._inspect("container", chosen)), key=lambda state: state.name)
+        rows = self._dialect.read_containers(self._listed(*self._dialect.containers))
+        chosen = [row.id for row in rows if (row.env == env if env else row.env) or not row.names.isdisjoint(names)]
+        found = map(self._dialect.describe, self._inspect("container", chosen))
+        states = sorted(map(inspect.container, found), key=lambda state: state.name)
         for state in states:
             self._remember(state.id, state.config.workdir)
         return tuple(states)
@@ -99,21 +103,18 @@ class Client:
 
     def networks(self) -> tuple[NetworkState, ...]:
         """Return all networks, sorted by name, then ID."""
-        columns = ("{{json .ID}}", "{{json .Name}}", "{{json .Driver}}", *_label_columns())
-        rows = self._rows("network", "ls", "--no-trunc", "--format", ",".join(columns))
-        networks = (NetworkState(row[0], row[1], row[2], _labels(row[3:])) for row in rows)
+        networks = self._dialect.read_networks(self._listed(*self._dialect.networks))
         return tuple(sorted(networks, key=lambda network: (network.name, network.id)))
 
     def network_users(self, network_id: str) -> tuple[str, ...]:
         """Return the names of the containers, stopped ones too, that are attached to a network, sorted."""
-        rows = self._rows("ps", "--all", "--filter", f"network={network_id}", "--format", "{{json .Names}}")
-        return tuple(sorted(row[0] for row in rows))
+        listed = self._listed("ps", "--all", "--filter", f"network={network_id}", "--format", "{{json .Names}}")
+        return tuple(sorted(map(json.loads, listed.splitlines())))
 
     def volumes(self) -> tuple[VolumeState, ...]:
         """Return all named volumes, sorted by name."""
-        columns = ("{{json .Name}}", "{{json .Driver}}", *_label_columns())
-        rows = self._rows("volume", "ls", "--format", ",".join(columns))
-        return tuple(sorted((VolumeState(row[0], row[1], _labels(row[2:])) for row in rows), key=lambda v: v.name))
+        volumes = self._dialect.read_volumes(self._listed(*self._dialect.volumes))
+        return tuple(sorted(volumes, key=lambda volume: volume.name))
 
     def probe(self, container_id: str, questions: Questions) -> Answer:
         """Answer questions about the inside of a running container, in one exec."""
@@ -300,12 +301,12 @@ class Client:
     def _run(self, *args: str, stdin: bytes = b"", deadline: float = DEADLINE) -> Completed:
         return self._runner.run([*self._command, *args], stdin=stdin, deadline=deadline)
 
-    def _rows(self, *args: str) -> list[list[str]]:
-        """Run a command that lists, and return its rows of JSON strings."""
+    def _listed(self, *args: str) -> str:
+        """Run a command that lists, and return what it printed."""
         completed = self._run(*args)
         if completed.code:
             raise self._refused("the engine cannot list what it has", completed)
-        return [json.loads(f"[{line}]") for line in completed.stdout.decode(errors="replace").splitlines()]
+        return completed.stdout.decode(errors="replace")
 
     def _inspect(self, kind: str, names: Sequence[str]) -> list[Mapping[str, Any]]:
         """Return the ``inspect`` of those of the objects that exist, in one call; none for no names."""
@@ -359,11 +360,3 @@ def _gone(container_id: str) -> EngineCallFailed:
         hint="`envspec apply` makes it again",
         where=Where(address=container_id[:12]),
     )
-
-
-def _label_columns() -> tuple[str, ...]:
-    return tuple(f'{{{{json (.Label "{LABEL}{name}")}}}}' for name in LABELS)
-
-
-def _labels(values: Sequence[str]) -> Mapping[str, str]:
-    return {f"{LABEL}{name}": value for name, value in zip(LABELS, values, strict=True) if value}

@@ -64,8 +64,8 @@ def find_image(images: Sequence[type_json], ref: str) -> type_json | None:
 
 
 def _familiar(ref: str) -> str:
-    """Return a reference without the default registry, and with a tag."""
-    name = ref.removeprefix("docker.io/").removeprefix("library/")
+    """Return a reference without the default registry (on Podman also ``localhost``), and with a tag."""
+    name = ref.removeprefix("localhost/").removeprefix("docker.io/").removeprefix("library/")
     if "@" in name:
         repository, _, digest = name.partition("@")
         return f"{repository.partition(':')[0] if '/' not in repository else repository}@{digest}"

@@ -50,7 +50,7 @@ def create_options(config: ContainerConfig) -> dict[str, Any]:
 
 def _mount(kind: str, source: str, target: str, *, read_only: bool) -> list[str]:
     parts = [f"type={kind}", f"source={plain(source)}", f"target={plain(target)}"]
-    return [*parts, "readonly"] if read_only else parts
+    return [*parts, "ro"] if read_only else parts
 
 
 def _publish(port: Port) -> tuple[str, str]:

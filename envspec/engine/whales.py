@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from envspec.engine import bootstrap
 from envspec.engine.base import LABEL, LINE, LOCK_PREFIX, Build, Completed, ContainerConfig, Limits
 from envspec.engine.client import DEADLINE, Client, private
+from envspec.engine.dialect import DOCKER, Dialect
 from envspec.engine.inspect import USER_LABEL
 from envspec.engine.options import create_options, plain, quoted
 from envspec.engine.runner import Runner
@@ -58,10 +59,13 @@ class WhalesEngine(Client):
     Args:
         runner: Starts the engine's command, and counts what python-on-whales starts; a new one when none is given.
         command: The engine's command, with options that lead to the engine.
+        dialect: How that command is spoken to.
     """
 
-    def __init__(self, runner: Runner | None = None, command: Sequence[str] = ("docker",)) -> None:
-        super().__init__(runner, command)
+    def __init__(
+        self, runner: Runner | None = None, command: Sequence[str] = ("docker",), dialect: Dialect = DOCKER
+    ) -> None:
+        super().__init__(runner, command, dialect)
         self._prefix = ("timeout", f"--kill-after={_KILL_AFTER}")
         self._composing = threading.Lock()
 
@@ -69,7 +73,8 @@ class WhalesEngine(Client):
 
     def create_container(self, name: str, config: ContainerConfig, labels: Mapping[str, str]) -> str:
         """Create a container, not started, and return its ID."""
-        options = create_options(config) | {"labels": {**labels, USER_LABEL: config.user}}
+        given = {**labels, USER_LABEL: config.user, **self._dialect.labels(config)}
+        options = self._dialect.options(create_options(config)) | {"labels": given}
 
         def create(docker: DockerClient) -> str:
             return docker.container.create(config.image, list(config.command), name=name, pull="never", **options).id
@@ -160,7 +165,7 @@ class WhalesEngine(Client):
 
     def pull(self, ref: str, on_line: LINE | None = None) -> None:
         """Pull an image from its registry."""
-        argv = [*self._command, "image", "pull", "--", ref]
+        argv = [*self._command, "image", "pull", "--", self._dialect.full_name(ref)]
         self._stream(f"cannot pull {ref}", argv, PULL_DEADLINE, on_line, code="engine.pull_failed", where=ref)
 
     def bootstrap(self, recipe: str, ref: str, labels: Mapping[str, str], on_line: LINE | None = None) -> None:
@@ -188,7 +193,7 @@ class WhalesEngine(Client):
     def build(self, build: Build, on_line: LINE | None = None) -> None:
         """Build an image; its secrets lie in private files for as long as it takes."""
         with tempfile.TemporaryDirectory(prefix="envspec-") as directory:
-            argv = [*self._command, "buildx", "build", "--load", "--progress=plain", "--tag", build.tag]
+            argv = [*self._command, *self._dialect.build, "--tag", build.tag]
             for key, value in sorted(build.labels.items()):
                 argv += ["--label", f"{key}={value}"]
             for index, (identity, content) in enumerate(sorted(build.secrets.items())):

@@ -6,11 +6,13 @@ import contextlib
 import os
 import uuid
 from collections.abc import Iterator
+from typing import TypeVar
 
 import pytest
 
 from envspec.engine.base import LABEL, Engine
 from envspec.engine.fake import FakeEngine
+from envspec.engine.podman_engine import PodmanEngine
 from envspec.engine.runner import Runner
 from envspec.engine.whales import WhalesEngine
 from envspec.errors import EngineCallFailed, EngineNotReady
@@ -33,44 +35,58 @@ __all__ = [
 
 BASE = "envspec/base:debian-13"
 RECIPE = "debian-13"
+E = TypeVar("E", bound=WhalesEngine)
 
 
 @pytest.fixture(scope="session")
 def docker_engine() -> WhalesEngine:
     """A real Docker; without one the tests fail, for a skipped engine test proves nothing."""
-    engine = WhalesEngine(Runner())
+    return answering(WhalesEngine(Runner()))
+
+
+@pytest.fixture(scope="session")
+def podman_engine() -> PodmanEngine:
+    """A real Podman, no less wanted than Docker."""
+    return answering(PodmanEngine(Runner()))
+
+
+def answering(engine: E) -> E:
+    """Return an engine that answers; without one the tests fail."""
     try:
         engine.networks()
     except EngineNotReady as error:
-        where = "in CI" if os.environ.get("CI") else "here: start one with `envspec preflight --fix`"
-        pytest.fail(f"no engine answers {where}: {error.message}", pytrace=False)
+        fix = f"envspec preflight --fix --engine {engine.name}"
+        where = "in CI" if os.environ.get("CI") else f"here: `{fix}` brings one"
+        pytest.fail(f"no {engine.name} answers {where}: {error.message}", pytrace=False)
     return engine
 
 
 @pytest.fixture(scope="session")
 def docker_base(docker_engine: WhalesEngine) -> str:
     """The base image on the real Docker, bootstrapped from the package mirror when it is missing."""
-    if not docker_engine.images([BASE]):
-        docker_engine.bootstrap(RECIPE, BASE, {f"{LABEL}kind": "base_image"})
+    return with_base(docker_engine)
+
+
+def with_base(engine: WhalesEngine) -> str:
+    """Return the base image's reference, once the engine has it."""
+    if not engine.images([BASE]):
+        engine.bootstrap(RECIPE, BASE, {f"{LABEL}kind": "base_image"})
     return BASE
 
 
-@pytest.fixture(scope="session", params=["fake", "docker"])
+@pytest.fixture(scope="session", params=["fake", "docker", "podman"])
 def engine(request: pytest.FixtureRequest) -> Engine:
     """Each engine in turn: what passes on one has to pass on the other."""
     if request.param == "fake":
         return FakeEngine(images=(BASE,))
-    real: Engine = request.getfixturevalue("docker_engine")
+    real: Engine = request.getfixturevalue(f"{request.param}_engine")
     return real
 
 
 @pytest.fixture(scope="session")
-def base_image(engine: Engine, request: pytest.FixtureRequest) -> str:
+def base_image(engine: Engine) -> str:
     """A base image that the engine under test has."""
-    if isinstance(engine, FakeEngine):
-        return BASE
-    base: str = request.getfixturevalue("docker_base")
-    return base
+    return with_base(engine) if isinstance(engine, WhalesEngine) else BASE
 
 
 @pytest.fixture

@@ -93,14 +93,14 @@ class FakeHands:
         self._tamper.update(box, limits[attribute])
 
 
-class DockerHands:
-    def __init__(self) -> None:
-        docker = shutil.which("docker")
-        assert docker is not None
-        self._docker = docker
+class RealHands:
+    def __init__(self, engine: str) -> None:
+        program = shutil.which(engine)
+        assert program is not None
+        self._program = program
 
     def _run(self, *words: str, stdin: str = "") -> str:
-        argv = [self._docker, *words]
+        argv = [self._program, *words]
         done = subprocess.run(argv, input=stdin, capture_output=True, text=True, timeout=60, check=True)
         return done.stdout.strip()
 
@@ -141,7 +141,7 @@ class World:
     def __init__(self, engine: Engine, base: str) -> None:
         self.engine = engine
         self.base = base
-        self.hands: Hands = FakeHands(engine) if isinstance(engine, FakeEngine) else DockerHands()
+        self.hands: Hands = FakeHands(engine) if isinstance(engine, FakeEngine) else RealHands(engine.name)
         self.env = self.name()
         self.labels = {f"{LABEL}env": self.env, TEST_LABEL: "1"}
         self._clean = {step: ExitStack() for step in ("containers", "networks", "volumes", "images")}

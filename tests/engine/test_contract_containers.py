@@ -119,9 +119,9 @@ def test_an_unknown_image_is_refused(world: World) -> None:
         world.create(image="envspec-test/none:1")
 
 
-def test_a_memory_limit_below_six_megabytes_is_refused(world: World) -> None:
-    with refused():
-        world.create(memory=1 << 20)
+def test_a_memory_limit_in_which_nothing_runs_is_refused(world: World) -> None:
+    with refused():  # Docker when it creates, Podman when it starts
+        world.run(memory=1 << 20)
 
 
 def test_start_and_stop_do_nothing_the_second_time(world: World) -> None:
@@ -204,8 +204,6 @@ def test_a_rename_frees_the_old_name(world: World) -> None:
     second = world.create(old)
     with refused():
         world.engine.rename(second, new)
-    with refused():
-        world.engine.rename(second, old)
 
 
 def test_containers_are_found_by_environment_and_by_name(world: World) -> None:

@@ -8,7 +8,10 @@ from envspec.engine.base import UNLIMITED, Limits
 from envspec.engine.capabilities import changes_in_place
 from tests.engine.contract import World, refused
 
-pytestmark = pytest.mark.engine
+HONOUR_UPDATES = ["fake", "docker"]
+"""Podman is not among them: test_podman_engine.py shows what it makes of an update."""
+
+pytestmark = [pytest.mark.engine, pytest.mark.parametrize("engine", HONOUR_UPDATES, indirect=True)]
 
 CHANGES: list[tuple[str, object, object]] = [
     ("memory", 64 << 20, 96 << 20),

@@ -32,7 +32,7 @@ def test_a_network_is_listed_with_its_name_driver_and_labels(world: World) -> No
 def test_networks_are_sorted_and_the_engines_own_are_among_them(world: World) -> None:
     found = world.engine.networks()
     assert list(found) == sorted(found, key=lambda state: (state.name, state.id))
-    assert {"bridge", "host", "none"} <= {state.name for state in found}
+    assert "bridge" in {state.name for state in found}
 
 
 def test_a_second_network_of_a_name_is_refused(world: World) -> None:
@@ -109,11 +109,15 @@ def test_a_network_in_use_is_not_removed(world: World) -> None:
     assert by_id(world, network) is None
 
 
-def test_a_stopped_container_counts_as_a_user_and_does_not_hold_its_network(world: World) -> None:
+def test_a_stopped_container_counts_as_a_user_and_only_podman_keeps_its_network(world: World) -> None:
     box, network = world.run(), world.network()
     world.engine.connect(network, box, ())
     world.engine.stop(box, grace=0)
     assert world.engine.network_users(network) == (world.state(box).name,)
+    if world.engine.name == "podman":  # it holds its network there, as one that runs does
+        with refused():
+            world.engine.remove_network(network)
+        return
     world.engine.remove_network(network)
     with refused():
         world.engine.start(box)

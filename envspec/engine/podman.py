@@ -1,0 +1,120 @@
+"""Podman's containers in Docker's words, and back; pure. Measured on Podman 4.3."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from envspec.engine.base import LABEL, ContainerConfig
+
+ASKED_LABEL = f"{LABEL}asked"
+"""What a container was asked to be and ``inspect`` does not tell: it shows the port that was chosen instead of "any",
+the capabilities that differ from Podman's own list instead of those dropped and added, and the image's full name."""
+
+DEFAULT_NETWORK = "podman"
+"""Podman's name for what Docker calls ``bridge``."""
+
+DEFAULT_SHM = 65_536_000
+"""Bytes of ``/dev/shm`` where none were asked for: 64000k, against Docker's 64 MiB."""
+
+DOCKER_HUB = "docker.io"
+
+_STATUSES = {"configured": "created", "initialized": "created", "stopped": "exited", "stopping": "running"}
+_LOCAL = "localhost/"
+_NO_LIMIT = -1
+
+type_json = Mapping[str, Any]
+
+
+def labels(config: ContainerConfig) -> Mapping[str, str]:
+    """Return the label that remembers what ``inspect`` does not tell."""
+    asked = {
+        "cap_add": list(config.cap_add),
+        "cap_drop": list(config.cap_drop),
+        "gpu": config.gpu,
+        "image": config.image,
+        "ports": [[port.container, port.host, port.address, port.protocol] for port in config.ports],
+    }
+    return {ASKED_LABEL: json.dumps(asked, sort_keys=True)}
+
+
+def options(given: dict[str, Any]) -> dict[str, Any]:
+    """Return what python-on-whales takes to create a container, in Podman's words."""
+    return given | {
+        # "Any port" is an empty one; 0 is refused.
+        "publish": [
+            (host.removesuffix("0") if host.endswith(":0") else host, inside) for host, inside in given["publish"]
+        ],
+        # Podman sets 2048 where nothing is said.
+        "pids_limit": given["pids_limit"] if given["pids_limit"] is not None else _NO_LIMIT,
+        # Podman before 5 knows no --gpus; the Container Device Interface is how it gives them.
+        "gpus": None,
+        "devices": ["nvidia.com/gpu=all"] if given["gpus"] else [],
+    }
+
+
+def network_name(name: str) -> str:
+    """Return Docker's name of a network."""
+    return "bridge" if name == DEFAULT_NETWORK else name
+
+
+def full_name(ref: str) -> str:
+    """Return a reference with its registry: Podman asks no registry for a short name unless it is configured to."""
+    first, slash, _ = ref.partition("/")
+    if slash and (first == "localhost" or any(character in first for character in ".:")):
+        return ref
+    return f"{DOCKER_HUB}/{ref}" if slash else f"{DOCKER_HUB}/library/{ref}"
+
+
+def describe(data: type_json) -> type_json:
+    """Put a container's ``inspect`` into Docker's shape."""
+    config, host, state = data["Config"], data["HostConfig"], data["State"]
+    asked = _asked(config)
+    entrypoint = config.get("Entrypoint") or []
+    return {
+        **data,
+        "State": {**state, "Status": _STATUSES.get(state["Status"], state["Status"])},
+        "Config": {
+            **config,
+            "Image": asked.get("image") or config["Image"].removeprefix(_LOCAL),
+            "Entrypoint": [entrypoint] if isinstance(entrypoint, str) else entrypoint,
+            "Labels": {key: value for key, value in (config.get("Labels") or {}).items() if key != ASKED_LABEL},
+        },
+        "HostConfig": {
+            **host,
+            "CapAdd": asked.get("cap_add", host.get("CapAdd")),
+            "CapDrop": asked.get("cap_drop", host.get("CapDrop")),
+            "DeviceRequests": asked.get("gpu"),
+            "PortBindings": _bindings(asked["ports"]) if "ports" in asked else host.get("PortBindings"),
+            "ShmSize": None if host.get("ShmSize") == DEFAULT_SHM else host.get("ShmSize"),
+            "Tmpfs": _tmpfs(host),
+        },
+        "NetworkSettings": {**(data.get("NetworkSettings") or {}), "Networks": _networks(data)},
+    }
+
+
+def _asked(config: type_json) -> type_json:
+    try:
+        found = json.loads((config.get("Labels") or {}).get(ASKED_LABEL, "{}"))
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _bindings(ports: Sequence[Sequence[Any]]) -> type_json:
+    found: dict[str, list[dict[str, str]]] = {}
+    for container, host, address, protocol in ports:
+        found.setdefault(f"{container}/{protocol}", []).append({"HostIp": address, "HostPort": str(host)})
+    return found
+
+
+def _tmpfs(host: type_json) -> type_json:
+    """Return the tmpfs mounts without those that Podman adds itself to a root filesystem that can only be read."""
+    mounts: type_json = host.get("Tmpfs") or {}
+    return {path: words for path, words in mounts.items() if not host.get("ReadonlyRootfs") or "mode=" in words}
+
+
+def _networks(data: type_json) -> type_json:
+    networks: type_json = (data.get("NetworkSettings") or {}).get("Networks") or {}
+    return {network_name(name): item for name, item in networks.items()}

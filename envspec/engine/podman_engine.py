@@ -1,0 +1,100 @@
+"""Changing a Podman engine: what it does otherwise than Docker, and nothing else."""
+
+from __future__ import annotations
+
+import io
+import tarfile
+from collections.abc import Mapping, Sequence
+from pathlib import PurePosixPath
+
+from envspec.engine.base import Limits
+from envspec.engine.client import DEADLINE
+from envspec.engine.dialect import PODMAN
+from envspec.engine.runner import Runner
+from envspec.engine.whales import WhalesEngine
+from envspec.errors import EngineCallFailed
+
+COPY_DEADLINE = 20.0
+"""Seconds for asking whether a path exists in a container that does not run."""
+
+
+class PodmanEngine(WhalesEngine):
+    """A Podman engine; keeps the contract of :class:`envspec.engine.base.Engine`.
+
+    Args:
+        runner: As for :class:`envspec.engine.whales.WhalesEngine`.
+        command: The engine's command, with options that lead to the engine.
+    """
+
+    def __init__(self, runner: Runner | None = None, command: Sequence[str] = ("podman",)) -> None:
+        super().__init__(runner, command, PODMAN)
+
+    def start(self, container_id: str) -> None:
+        """Start a container. Docker makes a working directory that is not there; Podman refuses to start."""
+        try:
+            super().start(container_id)
+        except EngineCallFailed:
+            if not self._make_workdir(container_id):
+                raise
+            super().start(container_id)
+
+    def stop(self, container_id: str, grace: int = 5) -> None:
+        """Stop a container; Podman refuses to stop a paused one."""
+        try:
+            super().stop(container_id, grace)
+        except EngineCallFailed:
+            found = self._inspect("container", [container_id])
+            if not found or found[0]["State"]["Status"] != "paused":
+                raise
+            self.unpause(container_id)
+            super().stop(container_id, grace)
+
+    def update(self, container_id: str, limits: Limits) -> None:  # noqa: ARG002 - the contract's
+        """Refuse: Podman 4 changes the cgroup, does not tell it, and forgets it with the next start."""
+        raise EngineCallFailed(
+            f"Podman cannot change the limits of the container {container_id[:12]} for good",
+            hint="`envspec apply` makes a new container",
+        )
+
+    def create_volume(
+        self, name: str, labels: Mapping[str, str], *, driver: str = "local", options: Mapping[str, str] | None = None
+    ) -> None:
+        """Create a volume; an existing one of the name is kept, where Podman would refuse."""
+        try:
+            super().create_volume(name, labels, driver=driver, options=options)
+        except EngineCallFailed:
+            if not self._inspect("volume", [name]):
+                raise
+
+    def _make_workdir(self, container_id: str) -> bool:
+        """Make the working directory of a container that did not start; say whether it was missing."""
+        found = self._inspect("container", [container_id])
+        if not found or found[0]["State"]["Status"] not in ("created", "configured", "exited"):
+            return False
+        workdir = PurePosixPath(found[0]["Config"].get("WorkingDir") or "/")
+        if self._has(container_id, workdir):
+            return False
+        # An entry for what is missing and no other: a directory copied onto one that exists changes its mode.
+        missing = [workdir]
+        while len((parent := missing[-1].parent).parts) > 1 and not self._has(container_id, parent):
+            missing.append(parent)
+        self._run("container", "cp", "-", f"{container_id}:/", stdin=_directories(missing), deadline=COPY_DEADLINE)
+        return True
+
+    def _has(self, container_id: str, path: PurePosixPath) -> bool:
+        """Say whether a path exists in a container that need not run."""
+        completed = self._runner.run(
+            [*self._command, "container", "cp", f"{container_id}:{path}", "-"], deadline=DEADLINE, keep=1
+        )
+        return completed.code == 0
+
+
+def _directories(paths: Sequence[PurePosixPath]) -> bytes:
+    """Return a tar archive of empty directories, parents first."""
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as tar:
+        for path in sorted(paths):
+            info = tarfile.TarInfo(str(path.relative_to("/")))
+            info.type, info.mode = tarfile.DIRTYPE, 0o755
+            tar.addfile(info)
+    return buffer.getvalue()

@@ -1,0 +1,116 @@
+"""Podman's words put into Docker's; what the real engine says is in tests/engine/test_podman_engine.py."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from envspec.engine import inspect
+from envspec.engine.base import Attachment, ContainerConfig, NetworkState, Port
+from envspec.engine.dialect import PODMAN
+from envspec.engine.options import create_options
+from envspec.engine.podman import full_name
+
+IDENTITY = "d9784c4bfce3" + "0" * 52
+
+
+def described(config: ContainerConfig, **host: Any) -> Any:
+    """Return what Podman says of a container that was made of a configuration; recorded of Podman 4.3.1, shortened."""
+    return {
+        "Id": IDENTITY,
+        "Name": "shop-workspace",
+        "Image": "1" * 64,
+        "State": {"Status": "configured", "ExitCode": 0},
+        "Config": {
+            "Image": f"localhost/{config.image}",
+            "Entrypoint": "",
+            "Cmd": ["sleep", "infinity"],
+            "Env": ["container=podman"],
+            "User": "0:0",
+            "WorkingDir": config.workdir,
+            "Hostname": IDENTITY[:12],
+            "Labels": {"dev.envspec.env": "shop", "dev.envspec.user": "0:0", **PODMAN.labels(config)},
+        },
+        "HostConfig": {
+            "Binds": ["data:/data:ro,rprivate,nosuid,nodev,rbind", "/srv:/srv:rw,rprivate,rbind"],
+            "CapAdd": [],
+            "CapDrop": ["CAP_MKNOD", "CAP_NET_RAW"],
+            "PortBindings": {"80/tcp": [{"HostIp": "127.0.0.1", "HostPort": "37555"}]},
+            "ShmSize": 65536000,
+            "PidsLimit": 0,
+            "NetworkMode": "bridge",
+            "RestartPolicy": {"Name": "", "MaximumRetryCount": 0},
+            "Init": True,
+            "Tmpfs": {"/run/envspec": "mode=0755,rw,rprivate,nosuid,nodev,tmpcopyup"},
+            **host,
+        },
+        "NetworkSettings": {"Networks": {"podman": {"NetworkID": "podman", "Aliases": ["web", IDENTITY[:12]]}}},
+    }
+
+
+def test_a_container_is_read_as_it_was_asked_for() -> None:
+    asked = ContainerConfig("envspec/python:1", ports=(Port(80),), cap_drop=("ALL",), cap_add=("CHOWN",), gpu=True)
+    state = inspect.container(PODMAN.describe(described(asked)))
+    config = state.config
+    assert (config.image, config.ports, config.gpu) == (asked.image, asked.ports, True)
+    assert (config.cap_drop, config.cap_add) == (asked.cap_drop, asked.cap_add)
+    assert (config.pids, config.shm_size, config.restart, config.hostname) == (None, None, "no", "")
+    assert [(mount.type, mount.source, mount.read_only) for mount in config.mounts] == [
+        ("volume", "data", True),
+        ("bind", "/srv", False),
+    ]
+    assert (state.status, state.networks) == ("created", (Attachment("bridge", "podman", ("web",)),))
+    assert state.labels == {"dev.envspec.env": "shop"}
+
+
+@pytest.mark.parametrize("spoilt", ["{", "[]", "7"])
+def test_a_spoilt_memory_is_none(spoilt: str) -> None:
+    data = described(ContainerConfig("envspec/python:1", cap_drop=("ALL",)))
+    data["Config"]["Labels"]["dev.envspec.asked"] = spoilt
+    state = inspect.container(PODMAN.describe(data))
+    assert state.config.image == "envspec/python:1"
+    assert state.config.cap_drop == ("MKNOD", "NET_RAW")
+    assert state.config.ports == (Port(80, 37555),)
+
+
+def test_what_podman_adds_to_a_read_only_root_is_not_ours() -> None:
+    mounts = {"/tmp": "rw,rprivate,nosuid,nodev,tmpcopyup", "/run/envspec": "mode=0755,rw,nosuid"}
+    data = described(ContainerConfig("i"), ReadonlyRootfs=True, Tmpfs=mounts)
+    assert inspect.container(PODMAN.describe(data)).config.tmpfs == ("/run/envspec",)
+
+
+def test_lists_are_read() -> None:
+    row = f'"{IDENTITY}","shop-workspace",{json.dumps({"dev.envspec.env": "shop", "other": "a,b"})}\n"1","db",null\n'
+    assert [(found.env, *found.names) for found in PODMAN.read_containers(row)] == [
+        ("shop", "shop-workspace"),
+        ("", "db"),
+    ]
+    networks = [{"name": "podman", "id": "9", "driver": "bridge"}]
+    assert PODMAN.read_networks(json.dumps(networks)) == [NetworkState("podman", "bridge", "bridge", {})]
+    volumes = [{"Name": "v", "Driver": "local", "Labels": {"dev.envspec.env": "shop", "theirs": "x"}}]
+    assert PODMAN.read_volumes(json.dumps(volumes))[0].labels == {"dev.envspec.env": "shop"}
+    assert PODMAN.read_volumes("") == []
+
+
+def test_any_port_and_no_limit_have_words_of_their_own() -> None:
+    ports = (Port(80), Port(81, 8010), Port(82, 0, "::1"))
+    options = PODMAN.options(create_options(ContainerConfig("i", ports=ports, gpu=True)))
+    assert options["publish"] == [("127.0.0.1:", "80/tcp"), ("127.0.0.1:8010", "81/tcp"), ("[::1]:", "82/tcp")]
+    assert (options["pids_limit"], options["gpus"], options["devices"]) == (-1, None, ["nvidia.com/gpu=all"])
+
+
+@pytest.mark.parametrize(
+    ("ref", "full"),
+    [
+        ("debian", "docker.io/library/debian"),
+        ("python:3.12", "docker.io/library/python:3.12"),
+        ("astral/uv@sha256:00", "docker.io/astral/uv@sha256:00"),
+        ("ghcr.io/a/b:1", "ghcr.io/a/b:1"),
+        ("127.0.0.1:5000/a", "127.0.0.1:5000/a"),
+        ("localhost/a:1", "localhost/a:1"),
+    ],
+)
+def test_a_reference_is_pulled_from_the_registry_that_docker_would_ask(ref: str, full: str) -> None:
+    assert full_name(ref) == full
