@@ -141,6 +141,14 @@ def test_the_last_lines_of_what_failed_are_shown_and_its_log_is_kept(limited: Pl
     limited.apply()
 
 
+@pytest.mark.parametrize("network", ["host", "none"])
+def test_a_container_in_another_network_mode_is_converged(place: Place, network: str) -> None:
+    place.write(network=network)
+    place.apply()
+    assert place.inspect("{{.HostConfig.NetworkMode}}") == network
+    assert place.plan()["changes"] == []
+
+
 def free_port() -> int:
     with closing(socket.socket()) as found:
         found.bind(("127.0.0.1", 0))

@@ -64,10 +64,10 @@ def somebody(request: pytest.FixtureRequest, git_image: str) -> Iterator[tuple[P
         home = base / "home"
         environ = {"HOME": str(home), "XDG_STATE_HOME": str(home / "state"), "PYTHONDONTWRITEBYTECODE": "1"}
         if request.param == "root" or os.geteuid() != 0:
-            entry, prefix = pwd.getpwuid(os.geteuid()), tuple[str, ...]()
+            chosen, prefix = pwd.getpwuid(os.geteuid()), tuple[str, ...]()
         else:
-            prefix = become(entry)
-        who = Person(entry.pw_uid, entry.pw_gid, entry.pw_name)
+            chosen, prefix = entry, become(entry)
+        who = Person(chosen.pw_uid, chosen.pw_gid, chosen.pw_name)
         place = make_place(base, git_image, prefix=prefix, environ=environ)
         home.mkdir()
         for path in (home, place.directory):

@@ -1,0 +1,286 @@
+"""The laws of the fake engine's histories, held by a sample of the same histories on a real Docker.
+
+Specs are drawn by the strategies of the laws and put into words that this engine can do: images with the same
+repositories, any free port instead of a fixed one, networks of names of one's own. What came of them is read with the
+bare client.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import HealthCheck, Phase, given, settings
+
+from envspec import host
+from envspec.api import converge
+from envspec.api.converge import Doors
+from envspec.api.work import Cancel, Look, Options, Target, look
+from envspec.engine.whales import WhalesEngine
+from envspec.host import HostFacts
+from envspec.model import Report
+from envspec.spec.load import loads
+from tests.engine.e2e import docker, named, remove_all
+from tests.laws.strategies import PATHS, History, pairs
+from tests.laws.world import APP, COMMITS, LIB, differences, explain
+
+pytestmark = [pytest.mark.engine, pytest.mark.timeout(120)]
+
+SAMPLES = 32
+DRAWN = 320
+UID = os.geteuid() or 1000
+
+ORIGINS = "/var/lib/origins"
+IMAGES = {"debian:13": "envspec-test/laws:1", "ubuntu:24.04": "envspec-test/laws:2", "node:22": "envspec-test/laws:3"}
+FIRST_IMAGE = rf"""FROM {{base}}
+RUN printf '#!/bin/sh\nprintf "%%s\\n" "$2" > "$1"\n' > /usr/local/bin/write && chmod 755 /usr/local/bin/write
+RUN export GIT_AUTHOR_NAME=a GIT_AUTHOR_EMAIL=a@example.org GIT_COMMITTER_NAME=a GIT_COMMITTER_EMAIL=a@example.org \
+    GIT_AUTHOR_DATE=2024-01-01T00:00:00+0000 GIT_COMMITTER_DATE=2024-01-01T00:00:00+0000 \
+    && commit() {{{{ echo "$1" > README.md && git add . && git commit -qm "$1" && git tag "id-$1"; }}}} \
+    && git init -q -b main /tmp/app && cd /tmp/app \
+    && commit 0 && git tag v1 && commit 1 && commit 2 && git tag v2 && git checkout -q -b dev v1 && commit 3 \
+    && git checkout -q main && git clone -q --bare /tmp/app {ORIGINS}/app.git \
+    && git init -q -b trunk /tmp/lib && cd /tmp/lib \
+    && commit 5 && git tag v1 && commit 6 && git clone -q --bare /tmp/lib {ORIGINS}/lib.git \
+    && rm -r /tmp/app /tmp/lib
+"""
+NEXT_IMAGES = {
+    "envspec-test/laws:2": "RUN echo another > /etc/which\n",
+    "envspec-test/laws:3": "RUN useradd --uid 1000 --create-home node\n",
+}
+USED = (0, 2, 5, 6)
+"""Commits that the strategies name, by their place in ``COMMITS``."""
+
+READ = r"""
+for path in "$@"; do
+  [ -e "$path" ] && stat -c '%n %F %a %u:%g' "$path" && sha256sum "$path"
+done
+cat /run/envspec/env
+cat /var/lib/envspec/ledger/*
+awk -F: '$3 >= 1000 && $3 < 60000' /etc/passwd
+"""
+READ_REPO = 'git -c safe.directory=* -C "$1" rev-parse HEAD --symbolic-full-name HEAD'
+
+
+class Everything(tuple[str, ...]):
+    """All addresses that there could be."""
+
+    __slots__ = ()
+
+    def __contains__(self, _: object) -> bool:
+        return True
+
+
+def build(ref: str, text: str) -> None:
+    docker("build", "--quiet", "--label", "dev.envspec.test=1", "--tag", ref, "-", stdin=text)
+
+
+@pytest.fixture(scope="module")
+def commits(git_image: str) -> Mapping[str, str]:
+    """The commits of the images' repositories, by those that the strategies name; the images are made first."""
+    first = IMAGES["debian:13"]
+    build(first, FIRST_IMAGE.format(base=git_image))
+    for ref, step in NEXT_IMAGES.items():
+        build(ref, f"FROM {first}\n{step}")
+    names = [f"{'app' if number < 5 else 'lib'} {number}" for number in USED]
+    script = 'while read -r repo number; do git -C "$0/$repo.git" rev-parse "id-$number"; done'
+    words = ("run", "--rm", "-i", first, "sh", "-c", f"git config --global safe.directory '*'; {script}", ORIGINS)
+    found = docker(*words, stdin="".join(f"{name}\n" for name in names)).split()
+    return {COMMITS[number]: commit for number, commit in zip(USED, found, strict=True)}
+
+
+@pytest.fixture(scope="module")
+def histories() -> list[History]:
+    """Distinct histories, the same in every run, from the simplest that are drawn to the richest."""
+    drawn: dict[str, History] = {}
+
+    @settings(
+        max_examples=DRAWN,
+        derandomize=True,
+        database=None,
+        deadline=None,
+        phases=[Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(history=pairs())
+    def draw(history: History) -> None:
+        if history.docs[0] != history.docs[1]:
+            drawn.setdefault(json.dumps(history.docs, sort_keys=True), history)
+
+    draw()
+    found = list(drawn.values())
+    assert len(found) >= SAMPLES
+    return found[:: len(found) // SAMPLES][:SAMPLES]
+
+
+@dataclass
+class World:
+    """One environment on the real engine, under a name of its own."""
+
+    env: str
+    directory: Path
+    engine: WhalesEngine
+    commits: Mapping[str, str]
+
+    def real(self, doc: Mapping[str, Any]) -> dict[str, Any]:
+        """Put a spec into words that this engine can do."""
+        text = json.dumps(doc).replace(APP, f"file://{ORIGINS}/app.git").replace(LIB, f"file://{ORIGINS}/lib.git")
+        for made_up, commit in self.commits.items():
+            text = text.replace(made_up, commit)
+        found: dict[str, Any] = json.loads(text)
+        purpose, _ = found.pop("purpose", None), found.pop("image_source", None)
+        found["image"] = IMAGES["ubuntu:24.04"] if purpose else IMAGES[found["image"]]
+        found["networks"] = [f"{self.env}-{name}" for name in found.get("networks", ())]
+        targets = {str(port).rpartition(":")[2] for port in found.get("ports", ())}
+        found["ports"] = [f"0:{target}" for target in sorted(targets)]
+        if isinstance(found.get("security"), dict) and found["security"].pop("privileged", False):
+            found["security"]["cap_add"] = ["NET_RAW"]  # not every host may give all capabilities away
+        return {**found, "name": self.env}
+
+    def target(self, doc: Mapping[str, Any]) -> Target:
+        text = yaml.safe_dump(self.real(doc), sort_keys=False)
+        return Target(self.env, loads(text.encode(), "env.yaml", self.directory), destroy=False)
+
+    def look(self, doc: Mapping[str, Any]) -> Look:
+        return look(self.engine, self.target(doc), Options())
+
+    def apply(self, doc: Mapping[str, Any]) -> Report:
+        doors = Doors(lambda _: None, lambda _: True, Cancel())
+        options = Options(allow_data_loss=Everything(), yes=True, volumes=True)
+        report = converge.run(self.engine, self.target(doc), options, doors)
+        assert report.ok, explain(report)
+        return report
+
+    def state(self, doc: Mapping[str, Any]) -> Any:
+        """Return what there is, without IDs, addresses, times and names that are only this world's."""
+        box = f"{self.env}-workspace"
+        (data,) = json.loads(docker("container", "inspect", box))
+        wanted = self.real(doc)
+        inside = docker("exec", "-u", "0", box, "sh", "-c", READ, "sh", *PATHS, code=None).splitlines()
+        work = wanted.get("workspace", "/workspace")
+        repos = {
+            repo["path"]: docker("exec", "-u", "0", box, "sh", "-c", READ_REPO, "sh", f"{work}/{repo['path']}")
+            for repo in wanted.get("repos", ())
+        }
+        found = {
+            "outside": outside(data),
+            "inside": {line: True for line in inside if '"address":"container.' not in line},
+            "repos": repos,
+            "networks": named("network", self.env),
+            "volumes": named("volume", self.env),
+            "containers": named("container", self.env),
+        }
+        text = json.dumps(found, sort_keys=True)
+        return json.loads(text.replace(self.env, "ENV").replace(str(self.directory), "DIRECTORY"))
+
+    def identities(self) -> list[str]:
+        """Return every object of the environment with what would change if anybody touched it."""
+        boxes = docker("container", "ls", "--all", "--quiet", "--filter", f"label=dev.envspec.env={self.env}").split()
+        told = "{{.Id}} {{.Name}} {{.State.StartedAt}} {{.State.Status}} {{json .HostConfig}} {{json .NetworkSettings}}"
+        seen = docker("container", "inspect", "--format", told, *boxes).splitlines() if boxes else []
+        return sorted([*seen, *named("network", self.env), *named("volume", self.env)])
+
+    def tamper(self, doc: Mapping[str, Any], chance: random.Random) -> str:
+        """Change one declared thing by hand, and return the address at which that must show."""
+        box, wanted = f"{self.env}-workspace", self.real(doc)
+        hands: list[tuple[str, tuple[str, ...]]] = [
+            ("container.workspace", ("stop", "--time", "0", box)),
+            ("container.workspace", ("rm", "--force", box)),
+        ]
+        as_root = ("exec", "-u", "0", box, "sh", "-c")
+        for path in sorted(wanted.get("config_files", {})):
+            scripts = ('echo by-hand >> "$0"', 'chmod 777 "$0"', 'chown 4321 "$0"', 'rm "$0"')
+            hands += [(f"file.{path}", (*as_root, script, path)) for script in scripts]
+        if wanted.get("memory") not in (None, "none"):
+            hands.append(("container.workspace", ("update", "--memory", "300m", "--memory-swap", "300m", box)))
+        hands += [("container.workspace", ("network", "disconnect", n, box)) for n in wanted["networks"]]
+        address, words = chance.choice(hands)
+        docker(*words)
+        return address
+
+
+def outside(data: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return what matters of a container's ``inspect``, in one form for what means the same."""
+    config, settings_ = data["Config"], data["HostConfig"]
+    labels = {key: value for key, value in config["Labels"].items() if key != "dev.envspec.settings"}
+    compared = (
+        *("Memory", "MemorySwap", "NanoCpus", "ShmSize", "CapAdd", "CapDrop", "SecurityOpt", "ReadonlyRootfs"),
+        *("Privileged", "RestartPolicy", "Tmpfs", "ExtraHosts", "Init", "NetworkMode", "PortBindings"),
+    )
+    mounts = [[m["Type"], m["Destination"], m["RW"], m.get("Name") or m["Source"]] for m in data["Mounts"]]
+    short = data["Id"][:12]
+    networks = {
+        name: sorted(set(item.get("Aliases") or ()) - {short})
+        for name, item in data["NetworkSettings"]["Networks"].items()
+    }
+    return {
+        "image": [config["Image"], data["Image"]],
+        "status": data["State"]["Status"],
+        "hostname": config["Hostname"] if settings_["NetworkMode"] != "host" else "",
+        "workdir": config["WorkingDir"],
+        "environment": sorted(config["Env"]),
+        "labels": labels,
+        "pids": max(settings_.get("PidsLimit") or 0, 0),
+        "settings": {key: settings_.get(key) for key in compared},
+        "mounts": sorted(mounts),
+        "networks": networks,
+    }
+
+
+@pytest.fixture
+def worlds(
+    docker_engine: WhalesEngine,
+    commits: Mapping[str, str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    request: pytest.FixtureRequest,
+) -> Iterator[tuple[World, World]]:
+    """Two environments, one with a past and one without; the host's user is the one that the histories know."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    monkeypatch.setattr(host, "gather", lambda: HostFacts(UID, UID, "ada", hostname="host"))
+    made = []
+    for which in ("past", "fresh"):
+        directory = tmp_path / which
+        for path in (directory, directory / "aside"):  # the histories mount what lies aside
+            path.mkdir()
+            if os.geteuid() == 0:
+                os.chown(path, UID, UID)
+        made.append(World(f"evt-laws-{os.getpid()}-{which}", directory, docker_engine, commits))
+    try:
+        yield made[0], made[1]
+    finally:
+        for world in made:
+            remove_all(world.env)
+
+
+@pytest.mark.parametrize("number", range(SAMPLES))
+def test_the_laws_hold_on_docker(number: int, histories: list[History], worlds: tuple[World, World]) -> None:
+    past, fresh = worlds
+    first, last = histories[number].docs
+    with ThreadPoolExecutor(max_workers=1) as beside:
+        straight = beside.submit(fresh.apply, last)
+        past.apply(first)
+        assert past.look(first).plan.empty, "law 2: after an apply there is nothing to do"
+        before = past.identities()
+        past.look(last)
+        assert past.identities() == before, "law 5: looking changed the world"
+        past.apply(last)
+        straight.result()
+    assert past.look(last).plan.empty, "law 2: after another apply there is nothing to do"
+    reached = past.state(last)
+    assert differences(fresh.state(last), reached) == [], "law 3: the past shows"
+
+    address = past.tamper(last, random.Random(number))
+    planned = [change.address for change in past.look(last).plan.changes]
+    assert address in planned, f"law 6: what was done by hand to {address} does not show"
+    past.apply(last)
+    assert past.look(last).plan.empty
+    assert differences(reached, past.state(last)) == [], "law 6: what was done by hand is not mended"
