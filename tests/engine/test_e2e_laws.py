@@ -241,7 +241,6 @@ def worlds(
     commits: Mapping[str, str],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
-    request: pytest.FixtureRequest,
 ) -> Iterator[tuple[World, World]]:
     """Two environments, one with a past and one without; the host's user is the one that the histories know."""
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
