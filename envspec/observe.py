@@ -44,6 +44,7 @@ def outside(reader: Reader, env: str, refs: tuple[str, ...]) -> Observed:
         return Observed(
             env=env,
             engine=reader.name,
+            command=reader.command,
             containers=boxes,
             locked=len(boxes) < len(containers.result()),
             images=images,

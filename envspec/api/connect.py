@@ -31,11 +31,11 @@ class ConnectInfo:
     workdir: str
 
 
-def connect_info(engine: str, box: ContainerState, accounts: tuple[Account, ...]) -> ConnectInfo:
+def connect_info(engine: tuple[str, ...], box: ContainerState, accounts: tuple[Account, ...]) -> ConnectInfo:
     """Return how a person gets into a container.
 
     Args:
-        engine: ``docker`` or ``podman``.
+        engine: The engine's command, with the options that lead to it.
         box: The container.
         accounts: Its accounts; the user's shell is taken, bash where the image has it.
     """
@@ -44,7 +44,7 @@ def connect_info(engine: str, box: ContainerState, accounts: tuple[Account, ...]
     root = next((a for a in accounts if a.uid == 0), None)
     shells = [a.shell for a in (account, root) if a and a.shell.rpartition("/")[2] not in NO_SHELLS]
     name = names.container(box.labels.get(names.ENV, ""))
-    argv = (engine, "exec", "-it", "--user", box.config.user, name, shells[0] if shells else "/bin/sh")
+    argv = (*engine, "exec", "-it", "--user", box.config.user, name, shells[0] if shells else "/bin/sh")
     return ConnectInfo(shlex.join(argv), argv, account.name if account else str(uid), box.config.workdir)
 
 
@@ -53,4 +53,4 @@ def command_of(world: Observed, desired: Desired) -> str:
     box = world.workspace
     if box is None or not box.running or not desired.resources:
         return ""
-    return connect_info(world.engine, box, world.answer.accounts).command
+    return connect_info(world.command, box, world.answer.accounts).command

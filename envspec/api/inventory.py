@@ -108,7 +108,7 @@ def status(reader: Reader, env: str) -> EnvironmentStatus:
     box = find(reader, env)
     answer = reader.probe(box.id, Questions()) if box.running else None
     accounts = answer.accounts if answer else ()
-    info = connect_info(reader.name, box, accounts)
+    info = connect_info(reader.command, box, accounts)
     config = box.config
     limits = {"memory": config.memory, "cpus": config.cpus, "pids": config.pids, "shm_size": config.shm_size}
     owned = [v.name for v in reader.volumes() if v.labels.get(names.ENV) == env]
@@ -147,7 +147,7 @@ def connect(reader: Reader, env: str) -> ConnectInfo:
             hint="`envspec apply` its file starts it again",
             where=Where(address=names.WORKSPACE),
         )
-    return connect_info(reader.name, box, reader.probe(box.id, Questions()).accounts)
+    return connect_info(reader.command, box, reader.probe(box.id, Questions()).accounts)
 
 
 def find(reader: Reader, env: str) -> ContainerState:

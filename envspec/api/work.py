@@ -92,11 +92,27 @@ class Look:
     host: HostFacts = field(default_factory=lambda: HostFacts(0, 0, "root"))
 
 
-def open_engine() -> WhalesEngine:
-    """Return the engine of this host. Nothing is asked of it yet."""
-    from envspec.engine.whales import WhalesEngine  # noqa: PLC0415 - reading a spec needs no engine
+def open_engine(asked: str = "", context: str = "") -> WhalesEngine:
+    """Return the engine to work on. Nothing is asked of it yet.
 
-    return WhalesEngine()
+    Args:
+        asked: ``docker``, ``podman`` or ``auto``; "" for what the environment or the user's configuration asks for.
+        context: Name of a Docker context, "" for none.
+
+    Raises:
+        UsageError: There is no such engine.
+        SpecError: The user's configuration is faulty.
+    """
+    from envspec.engine.choice import choose  # noqa: PLC0415 - reading a spec needs no engine
+
+    chosen = choose(asked, context)
+    if chosen.name == "podman":
+        from envspec.engine.podman_engine import PodmanEngine  # noqa: PLC0415 - the same
+
+        return PodmanEngine(command=chosen.command)
+    from envspec.engine.whales import WhalesEngine  # noqa: PLC0415 - the same
+
+    return WhalesEngine(command=chosen.command, remote=chosen.remote)
 
 
 def read_target(target: str | Path, *, destroy: bool) -> Target:

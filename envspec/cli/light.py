@@ -7,10 +7,9 @@ import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from envspec.cli.options import is_file
-from envspec.errors import Conflict, EngineNotReady, UsageError, Where
-
-ENGINE = "docker"
+from envspec.cli.options import asked, is_file
+from envspec.engine.choice import choose
+from envspec.errors import Conflict, EngineNotReady, EnvspecError, UsageError, Where
 
 COMPLETION_DEADLINE = 2.0
 """Seconds; whoever presses Tab waits no longer."""
@@ -43,12 +42,14 @@ class ExecOptions:
         root: Whether as root instead.
         workdir: Directory, "" for the workspace.
         tty: Whether to give it a terminal.
+        engine: The engine's command, with the options that lead to it.
     """
 
     user: str = ""
     root: bool = False
     workdir: str = ""
     tty: bool = False
+    engine: tuple[str, ...] = ("docker",)
 
     @property
     def user_flags(self) -> tuple[str, ...]:
@@ -77,37 +78,44 @@ def container_name(env: str) -> str:
 
 def environment_names() -> tuple[str, ...]:
     """Return the names of the environments on the engine, sorted; none when it does not answer at once."""
-    template = '{{.Label "dev.envspec.env"}}'
-    argv = (ENGINE, "ps", "--all", "--filter", "label=dev.envspec.env", "--format", template)
     try:
-        done = subprocess.run(argv, capture_output=True, timeout=COMPLETION_DEADLINE, check=False)
-    except (OSError, subprocess.TimeoutExpired):
+        engine = choose(*asked())
+        # `.Label` is Docker's own, `index .Labels` Podman's.
+        label = '.Label "dev.envspec.env"' if engine.name == "docker" else 'index .Labels "dev.envspec.env"'
+        words = ("ps", "--all", "--filter", "label=dev.envspec.env", "--format", f"{{{{{label}}}}}")
+        done = subprocess.run((*engine.command, *words), capture_output=True, timeout=COMPLETION_DEADLINE, check=False)
+    except (OSError, subprocess.TimeoutExpired, EnvspecError):
         return ()
     return tuple(sorted({line for line in done.stdout.decode(errors="replace").splitlines() if line}))
 
 
-def require_running(env: str, container: str) -> str:
+def require_running(env: str, container: str, engine: tuple[str, ...]) -> str:
     """Make sure that an environment can be entered, and return the ``uid:gid`` that its commands run as.
 
     The container's own user is root, as :data:`envspec.engine.inspect.USER_LABEL` tells.
 
+    Args:
+        env: Its name.
+        container: Name of its container.
+        engine: The engine's command, with the options that lead to it.
+
     Raises:
-        EngineNotReady: There is no docker command, or the engine does not answer.
+        EngineNotReady: There is no such command, or the engine does not answer.
         UsageError: There is no such environment.
         Conflict: It is stopped.
     """
     template = '{{.State.Running}} {{.State.Paused}} {{index .Config.Labels "dev.envspec.user"}} '
     template += '{{index .Config.Labels "dev.envspec.env"}}'
-    argv = (ENGINE, "container", "inspect", "--format", template, container)
+    argv = (*engine, "container", "inspect", "--format", template, container)
     try:
         done = subprocess.run(argv, capture_output=True, timeout=LOOK_DEADLINE, check=False)
     except FileNotFoundError:
-        raise EngineNotReady("there is no docker command", hint="`envspec preflight --fix`") from None
+        raise _no_command(engine[0]) from None
     except subprocess.TimeoutExpired:
         raise EngineNotReady("the engine does not answer", hint="`envspec preflight` tells why") from None
     if done.returncode:
         said = done.stderr.decode(errors="replace").strip()
-        if "No such container" in said:
+        if "no such container" in said.lower():
             raise _unknown(env)
         raise EngineNotReady(f"the engine does not answer: {said[:200]}", hint="`envspec preflight` tells why")
     running, paused, user, owner = done.stdout.decode(errors="replace").rstrip("\n").split(" ", 3)
@@ -126,7 +134,7 @@ def require_running(env: str, container: str) -> str:
 
 def exec_argv(container: str, words: Sequence[str], options: ExecOptions, marker: str = "") -> tuple[str, ...]:
     """Return the engine's command that runs ``words`` inside with the environment's variables."""
-    argv = [ENGINE, "exec", "--interactive", *options.user_flags]
+    argv = [*options.engine, "exec", "--interactive", *options.user_flags]
     if options.tty:
         argv.append("--tty")
     if options.workdir:
@@ -158,18 +166,23 @@ def replace_process(argv: Sequence[str]) -> None:
     """Become the engine's command, so that streams, signals, terminal and exit code are its own.
 
     Raises:
-        EngineNotReady: There is no docker command.
+        EngineNotReady: There is no such command.
     """
     try:
         os.execvp(argv[0], tuple(argv))
     except FileNotFoundError:
-        raise EngineNotReady(f"there is no {argv[0]} command", hint="`envspec preflight --fix`") from None
+        raise _no_command(argv[0]) from None
 
 
 def _kill_inside(container: str, options: ExecOptions, marker: str) -> None:
     """Kill as the very user who started it: without CAP_SYS_PTRACE root may not read another's environment."""
-    argv = (ENGINE, "exec", *options.user_flags, container, "sh", "-c", KILL_MARKED, "envspec", f"{MARKER}={marker}")
+    kill = ("sh", "-c", KILL_MARKED, "envspec", f"{MARKER}={marker}")
+    argv = (*options.engine, "exec", *options.user_flags, container, *kill)
     subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, timeout=KILL_DEADLINE, check=False)
+
+
+def _no_command(program: str) -> EngineNotReady:
+    return EngineNotReady(f"there is no {program} command", hint=f"`envspec preflight --fix --engine {program}`")
 
 
 def _unknown(env: str) -> UsageError:

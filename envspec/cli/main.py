@@ -14,6 +14,7 @@ import click
 
 from envspec import __version__
 from envspec.cli import failures
+from envspec.cli.options import engine_options
 
 COMMANDS = (
     ("preflight", "Check this host; --fix makes it ready."),
@@ -73,6 +74,7 @@ class LazyGroup(click.Group):
     epilog="Exit codes: 0 done, 1 a step failed, 2 changes pending, 3 the spec or the command line is invalid, "
     "4 refused, 5 engine not ready, 6 conflict, 70 a bug, 130 interrupted.",
 )
+@engine_options
 @click.version_option(__version__, prog_name="envspec", message="%(prog)s %(version)s")
 @click.pass_context
 def cli(context: click.Context) -> None:

@@ -4,11 +4,57 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+if TYPE_CHECKING:
+    from envspec.engine.whales import WhalesEngine
+
 Function = TypeVar("Function", bound=Callable[..., Any])
+
+ASKED = f"{__name__}.asked"
+"""Key of the engine and the context that the command line asks for, in what click's contexts share."""
+
+
+def _ask(context: click.Context, param: click.Parameter, value: str | None) -> None:
+    """Keep an option for :func:`asked`; the command's own stands over the group's."""
+    if value is not None:
+        context.meta[f"{ASKED}.{param.name}"] = value
+
+
+def engine_options(function: Function) -> Function:
+    """Add the options that say which engine to work on; before the command or behind it they mean the same."""
+    engine = click.option(
+        "--engine",
+        metavar="NAME",
+        callback=_ask,
+        expose_value=False,
+        help="docker, podman or auto: the one that answers, Docker first.",
+    )
+    context = click.option(
+        "--context", metavar="NAME", callback=_ask, expose_value=False, help="Name of a Docker context."
+    )
+    return engine(context(function))
+
+
+def asked() -> tuple[str, str]:
+    """Return the engine and the context that the command line asks for, "" for what it leaves open."""
+    context = click.get_current_context(silent=True)
+    meta = context.meta if context else {}
+    return meta.get(f"{ASKED}.engine", ""), meta.get(f"{ASKED}.context", "")
+
+
+def open_engine() -> WhalesEngine:
+    """Return the engine that the command line asks for.
+
+    Raises:
+        EnvspecError: There is no such engine, or the user's configuration is faulty.
+    """
+    from envspec import api  # noqa: PLC0415 - completion and --help do without the core
+
+    return api.open_engine(*asked())
+
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document on standard output.")
 yes_option = click.option("--yes", "-y", is_flag=True, help="Do not ask.")

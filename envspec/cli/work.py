@@ -14,7 +14,7 @@ from types import FrameType
 import click
 
 from envspec import api
-from envspec.cli import output, plan_text
+from envspec.cli import options, output, plan_text
 from envspec.cli.progress import Progress, progress
 from envspec.engine.base import Engine
 from envspec.errors import Interrupted, StepFailed, Where
@@ -98,7 +98,7 @@ def job(*, as_json: bool, verbose: bool) -> Iterator[Job]:
     Raises:
         EngineNotReady: No engine answers.
     """
-    engine = api.open_engine()
+    engine = options.open_engine()
     cancel = api.Cancel()
     shown = progress(as_json=as_json, verbose=verbose)
     with _interrupts(engine, cancel):

@@ -666,6 +666,16 @@ class Reader(Protocol):
         """Return ``docker`` or ``podman``."""
         ...
 
+    @property
+    def command(self) -> tuple[str, ...]:
+        """Return the engine's command, with the options that lead to this engine."""
+        ...
+
+    @property
+    def remote(self) -> str:
+        """Return the address of an engine that does not see this host's files, "" when it does."""
+        ...
+
     def containers(self, env: str = "", names: Sequence[str] = ()) -> tuple[ContainerState, ...]:
         """Return the containers of an environment (of all, when ``env`` is ""), and those that bear the names."""
         ...

@@ -60,14 +60,21 @@ class Client:
         runner: Starts the engine's command; a new one when none is given.
         command: The engine's command, with options that lead to the engine, such as ``--context``.
         dialect: How that command is spoken to.
+        remote: Address of an engine that does not see this host's files, "" when it does.
     """
 
     def __init__(
-        self, runner: Runner | None = None, command: Sequence[str] = ("docker",), dialect: Dialect = DOCKER
+        self,
+        runner: Runner | None = None,
+        command: Sequence[str] = ("docker",),
+        dialect: Dialect = DOCKER,
+        *,
+        remote: str = "",
     ) -> None:
         self._runner = runner or Runner()
         self._command = tuple(command)
         self._dialect = dialect
+        self._remote = remote
         self._workspaces: dict[str, str] = {}
         self._resolved: dict[ComposeSource, str] = {}
         self._lock = threading.Lock()
@@ -81,6 +88,11 @@ class Client:
     def command(self) -> tuple[str, ...]:
         """Return the engine's command, with the options that lead to the engine."""
         return self._command
+
+    @property
+    def remote(self) -> str:
+        """Return the address of an engine that does not see this host's files, "" when it does."""
+        return self._remote
 
     # ── reading ──────────────────────────────────────────────────────────────────────────────────────────────────
 

@@ -75,6 +75,16 @@ class FakeEngine(Store):
     # ── reading ──────────────────────────────────────────────────────────────────────────────────────────────────
 
     @property
+    def command(self) -> tuple[str, ...]:
+        """Return ``docker``."""
+        return ("docker",)
+
+    @property
+    def remote(self) -> str:
+        """Return "": it sees the host's files as well as anything."""
+        return ""
+
+    @property
     def name(self) -> str:
         """Return ``docker``, which this one plays."""
         return "docker"

@@ -60,12 +60,18 @@ class WhalesEngine(Client):
         runner: Starts the engine's command, and counts what python-on-whales starts; a new one when none is given.
         command: The engine's command, with options that lead to the engine.
         dialect: How that command is spoken to.
+        remote: Address of an engine that does not see this host's files, "" when it does.
     """
 
     def __init__(
-        self, runner: Runner | None = None, command: Sequence[str] = ("docker",), dialect: Dialect = DOCKER
+        self,
+        runner: Runner | None = None,
+        command: Sequence[str] = ("docker",),
+        dialect: Dialect = DOCKER,
+        *,
+        remote: str = "",
     ) -> None:
-        super().__init__(runner, command, dialect)
+        super().__init__(runner, command, dialect, remote=remote)
         self._prefix = ("timeout", f"--kill-after={_KILL_AFTER}")
         self._composing = threading.Lock()
 

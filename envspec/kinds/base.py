@@ -41,6 +41,7 @@ class Observed:
     Attributes:
         env: Name of the environment.
         engine: ``docker`` or ``podman``.
+        command: Its command, with the options that lead to it.
         containers: The environment's containers, and foreign ones that bear its names.
         images: Images asked about, by reference and by ID.
         networks: All networks of the engine.
@@ -54,6 +55,7 @@ class Observed:
 
     env: str
     engine: str = "docker"
+    command: tuple[str, ...] = ("docker",)
     containers: tuple[ContainerState, ...] = ()
     images: Mapping[str, ImageState] = field(default_factory=dict)
     networks: tuple[NetworkState, ...] = ()

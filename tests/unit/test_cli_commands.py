@@ -35,7 +35,7 @@ memory: 1g
 @pytest.fixture
 def engine(monkeypatch: pytest.MonkeyPatch) -> FakeEngine:
     made = FakeEngine(images=(BASE,))
-    monkeypatch.setattr(api, "open_engine", lambda: made)
+    monkeypatch.setattr(api, "open_engine", lambda *_: made)
     return made
 
 

@@ -10,6 +10,7 @@ from envspec.cli import options
 
 
 @click.command()
+@options.engine_options
 @click.argument("spec", type=click.Path(path_type=Path), default=Path(), required=False, metavar="[SPEC|PLAN]")
 @options.yes_option
 @options.loss_option

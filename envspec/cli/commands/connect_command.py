@@ -8,13 +8,14 @@ from envspec.cli import options, output
 
 
 @click.command()
+@options.engine_options
 @options.env_argument
 @options.json_option
 def command(env: str, as_json: bool) -> None:
     """Print the exact command that opens the best shell that ENV has; it works without envspec."""
     from envspec import api  # noqa: PLC0415 - completion and --help do without the core
 
-    info = api.connect_command(env)
+    info = api.connect_command(env, engine=options.open_engine())
     if as_json:
         output.print_result(info)
     else:

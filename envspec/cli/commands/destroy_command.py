@@ -12,6 +12,7 @@ from envspec.model import Report
 
 
 @click.command()
+@options.engine_options
 @click.argument("env", required=False, shell_complete=options.complete_environment)
 @click.option("--all", "every", is_flag=True, help="Destroy every environment on the engine.")
 @options.yes_option
@@ -65,7 +66,7 @@ def _all_names(*, yes: bool) -> tuple[str, ...]:
     """Return every environment's name, once the user has agreed to lose them all."""
     from envspec import api  # noqa: PLC0415 - completion and --help do without the core
 
-    names = tuple(row.name for row in api.environments())
+    names = tuple(row.name for row in api.environments(options.open_engine()))
     if not names or yes:
         return names
     if not output.is_interactive(sys.stdin):

@@ -8,13 +8,14 @@ from envspec.cli import options, output
 
 
 @click.command()
+@options.engine_options
 @options.json_option
 def command(as_json: bool) -> None:
     """List the environments on the engine, whatever machine made them."""
     from envspec import api  # noqa: PLC0415 - completion and --help do without the core
     from envspec.cli import status_text  # noqa: PLC0415 - the same
 
-    rows = api.environments()
+    rows = api.environments(engine=options.open_engine())
     if as_json:
         output.print_result(rows)
     else:

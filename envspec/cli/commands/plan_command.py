@@ -13,6 +13,7 @@ CHANGES_PENDING = 2
 
 
 @click.command()
+@options.engine_options
 @click.argument("spec", default=".", required=False, shell_complete=options.complete_environment)
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="Save the plan for `envspec apply FILE`.")
 @click.option("--detailed-exitcode", is_flag=True, help="Exit with 2 when there is something to do.")
@@ -38,7 +39,8 @@ def command(
 
     chosen = api.Options(replace=replace, target=target, destroy=destroy)
     wanted = options.plan_target(spec, destroy=destroy)
-    plan = api.save_plan(wanted, chosen, out) if out else api.plan(wanted, chosen)
+    engine = options.open_engine()
+    plan = api.save_plan(wanted, chosen, out, engine=engine) if out else api.plan(wanted, chosen, engine=engine)
     if as_json:
         output.print_result(plan)
     else:

@@ -8,10 +8,11 @@ from envspec.cli import options
 
 
 @click.command()
+@options.engine_options
 @options.env_argument
 def command(env: str) -> None:
     """Open the best shell that ENV has, as its user, in its workspace."""
     from envspec import api  # noqa: PLC0415 - completion and --help do without the core
     from envspec.cli import light  # noqa: PLC0415 - the same
 
-    light.replace_process(api.connect_command(env).argv)
+    light.replace_process(api.connect_command(env, engine=options.open_engine()).argv)

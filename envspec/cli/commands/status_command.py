@@ -10,6 +10,7 @@ from envspec.cli import options, output
 
 
 @click.command()
+@options.engine_options
 @options.env_argument
 @options.json_option
 def command(env: str, as_json: bool) -> None:
@@ -17,7 +18,7 @@ def command(env: str, as_json: bool) -> None:
     from envspec import api  # noqa: PLC0415 - completion and --help do without the core
     from envspec.cli import status_text  # noqa: PLC0415 - the same
 
-    status = api.status(env)
+    status = api.status(env, engine=options.open_engine())
     if as_json:
         output.print_result(status)
     else:

@@ -1,0 +1,157 @@
+"""Which engine to work on: the one that was asked for, else the one that answers.
+
+Every command pays for this, ``exec`` too, so nothing is started and nothing heavy imported: an engine answers when its
+socket takes a connection, and where a context leads is read from the files that Docker keeps.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from envspec.errors import SpecError, UsageError, Where
+
+ENGINES = ("docker", "podman", "auto")
+"""What may be asked for."""
+
+VARIABLE = "ENVSPEC_ENGINE"
+"""Asks for an engine where the command line does not."""
+
+DOCKER_SOCKET = "unix:///var/run/docker.sock"
+"""Where Docker answers unless it is told otherwise."""
+
+CONNECT_DEADLINE = 1.0
+"""Seconds for a socket of this host to take a connection."""
+
+_UNIX = "unix://"
+_KEY = "engine"
+
+
+@dataclass(frozen=True, slots=True)
+class EngineChoice:
+    """An engine and the way to it.
+
+    Attributes:
+        name: ``docker`` or ``podman``.
+        command: Its command, with the options that lead to it.
+        remote: Address of an engine that does not see this host's files, "" when it does.
+    """
+
+    name: str
+    command: tuple[str, ...]
+    remote: str = ""
+
+
+def choose(asked: str = "", context: str = "", *, environ: Mapping[str, str] = os.environ) -> EngineChoice:
+    """Return the engine to work on.
+
+    Args:
+        asked: What the command line asks for, "" for nothing; then the variable counts, then the user's configuration.
+        context: Name of a Docker context, "" for none.
+        environ: The process's environment.
+
+    Raises:
+        UsageError: There is no such engine, or a context is asked of one that has none.
+        SpecError: The user's configuration is faulty.
+    """
+    name = _checked(asked, "--engine") or _checked(environ.get(VARIABLE, ""), VARIABLE)
+    if context and name == "podman":
+        raise UsageError("Podman has no contexts", hint="--context is Docker's; leave it out, or use --engine docker")
+    name = "docker" if context else name or _configured(config_file(environ)) or "auto"
+    if name == "auto":
+        name = "docker" if _prefers_docker(environ) else "podman"
+    if name == "podman":
+        return EngineChoice("podman", ("podman",))
+    endpoint = _endpoint(context, environ)
+    command = ("docker", "--context", context) if context else ("docker",)
+    return EngineChoice("docker", command, "" if endpoint.startswith(_UNIX) else endpoint)
+
+
+def config_file(environ: Mapping[str, str] = os.environ) -> Path:
+    """Return the path of the user's configuration, as the XDG base directory specification has it."""
+    base = environ.get("XDG_CONFIG_HOME") or "~/.config"
+    return Path(base).expanduser() / "envspec" / "config.yaml"
+
+
+def _checked(name: str, source: str) -> str:
+    if name and name not in ENGINES:
+        raise UsageError(f"{source}: there is no engine {name[:40]!r}", hint=f"use one of {', '.join(ENGINES)}")
+    return name
+
+
+def _configured(file: Path) -> str:
+    """Return the engine that the user's configuration asks for, "" when it asks for none."""
+    if not file.is_file():
+        return ""
+    import yaml  # noqa: PLC0415 -- only who has such a file pays for it
+
+    try:
+        found = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError, yaml.YAMLError, RecursionError) as error:
+        told = str(error).splitlines()[0] if str(error) else "it cannot be read"
+        raise _faulty(file, f"this is no YAML that can be read: {told}") from None
+    if found is None:
+        return ""
+    if not isinstance(found, dict):
+        raise _faulty(file, "the configuration must be a mapping")
+    name = found.get(_KEY, "")
+    if name and name not in ENGINES:
+        raise _faulty(file, f"`{_KEY}` is {str(name)[:40]!r}, which is none of {', '.join(ENGINES)}")
+    return str(name)
+
+
+def _faulty(file: Path, message: str) -> SpecError:
+    return SpecError(message, code="config.invalid", hint=f"for example `{_KEY}: auto`", where=Where(file=str(file)))
+
+
+def _prefers_docker(environ: Mapping[str, str]) -> bool:
+    """Say whether ``auto`` means Docker: it does unless only Podman is there to answer."""
+    path = environ.get("PATH")
+    if shutil.which("podman", path=path) is None or environ.get("DOCKER_HOST") or environ.get("DOCKER_CONTEXT"):
+        return True
+    if shutil.which("docker", path=path) is None:
+        return False
+    endpoint = _endpoint("", environ)
+    return not endpoint.startswith(_UNIX) or _takes_connections(endpoint.removeprefix(_UNIX))
+
+
+def _takes_connections(path: str) -> bool:
+    import socket  # noqa: PLC0415 -- only `auto` with two engines pays for it
+
+    with socket.socket(socket.AF_UNIX) as client:
+        client.settimeout(CONNECT_DEADLINE)
+        try:
+            client.connect(path)
+        except OSError:
+            return False
+    return True
+
+
+def _endpoint(context: str, environ: Mapping[str, str]) -> str:
+    """Return where the docker command goes, in the order in which it decides: its option, the variables, its files."""
+    if not context and environ.get("DOCKER_HOST"):
+        return environ["DOCKER_HOST"]
+    directory = Path(environ.get("DOCKER_CONFIG") or "~/.docker").expanduser()
+    current = _json(directory / "config.json").get("currentContext")
+    name = str(context or environ.get("DOCKER_CONTEXT") or current or "default")
+    if name == "default":
+        return DOCKER_SOCKET
+    meta = _json(directory / "contexts" / "meta" / hashlib.sha256(name.encode()).hexdigest() / "meta.json")
+    try:
+        return str(meta["Endpoints"]["docker"]["Host"])
+    except (KeyError, TypeError):  # there is no such context, which the docker command itself says best
+        return DOCKER_SOCKET
+
+
+def _json(file: Path) -> Mapping[str, Any]:
+    try:
+        found = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}

@@ -1,0 +1,170 @@
+"""Which engine is chosen, and where it is; nothing is started to find that out."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import socket
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from envspec.engine import choice
+from envspec.engine.choice import EngineChoice, choose
+from envspec.errors import SpecError, UsageError
+
+DOCKER = EngineChoice("docker", ("docker",))
+PODMAN = EngineChoice("podman", ("podman",))
+Environ = dict[str, str]
+
+
+@pytest.fixture
+def environ(tmp_path: Path) -> Environ:
+    """A user with no engine and no configuration."""
+    (tmp_path / "bin").mkdir()
+    names = {"PATH": "bin", "XDG_CONFIG_HOME": "config", "DOCKER_CONFIG": "docker"}
+    return {name: str(tmp_path / place) for name, place in names.items()}
+
+
+@pytest.fixture
+def install(environ: Environ) -> Callable[..., None]:
+    def put(*programs: str) -> None:
+        for name in programs:
+            program = Path(environ["PATH"]) / name
+            program.write_text("#!/bin/sh\nexit 1\n")
+            program.chmod(0o755)
+
+    return put
+
+
+@pytest.fixture
+def configure(environ: Environ) -> Callable[[str], None]:
+    def put(text: str) -> None:
+        file = choice.config_file(environ)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text)
+
+    return put
+
+
+@pytest.fixture
+def default_socket(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    path = tmp_path / "docker.sock"
+    monkeypatch.setattr(choice, "DOCKER_SOCKET", f"unix://{path}")
+    return path
+
+
+@pytest.fixture
+def listening(default_socket: Path) -> Iterator[None]:
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(str(default_socket))
+        server.listen()
+        yield
+
+
+def test_the_command_line_comes_before_the_variable_and_that_before_the_file(
+    environ: Environ, configure: Callable[[str], None]
+) -> None:
+    configure("engine: podman\nother: [1]\n")
+    assert choose(environ=environ) == PODMAN
+    environ["ENVSPEC_ENGINE"] = "docker"
+    assert choose(environ=environ) == DOCKER
+    assert choose("podman", environ=environ) == PODMAN
+
+
+@pytest.mark.usefixtures("listening")
+def test_auto_takes_docker_where_both_answer(environ: Environ, install: Callable[..., None]) -> None:
+    install("docker", "podman")
+    assert choose(environ=environ) == choose("auto", environ=environ) == DOCKER
+
+
+@pytest.mark.usefixtures("default_socket")
+def test_auto_takes_podman_where_docker_does_not_answer(environ: Environ, install: Callable[..., None]) -> None:
+    install("docker", "podman")
+    assert choose(environ=environ) == PODMAN
+
+
+@pytest.mark.usefixtures("listening")
+def test_auto_takes_podman_where_there_is_no_docker_command(environ: Environ, install: Callable[..., None]) -> None:
+    install("podman")
+    assert choose(environ=environ) == PODMAN
+
+
+@pytest.mark.usefixtures("default_socket")
+def test_auto_is_docker_where_there_is_nothing(environ: Environ, install: Callable[..., None]) -> None:
+    assert choose(environ=environ) == DOCKER
+    install("docker")
+    assert choose(environ=environ) == DOCKER
+
+
+@pytest.mark.parametrize("variable", ["DOCKER_HOST", "DOCKER_CONTEXT"])
+def test_who_names_a_docker_means_docker(environ: Environ, install: Callable[..., None], variable: str) -> None:
+    install("podman")
+    assert choose(environ={**environ, variable: "unix:///nowhere"}).name == "docker"
+
+
+@pytest.mark.parametrize(
+    ("host", "remote"),
+    [
+        ("unix:///run/user/1000/docker.sock", ""),
+        ("tcp://127.0.0.1:2375", "tcp://127.0.0.1:2375"),
+        ("ssh://me@far", "ssh://me@far"),
+    ],
+)
+def test_an_engine_that_is_not_behind_a_socket_of_this_host_is_remote(environ: Environ, host: str, remote: str) -> None:
+    assert choose("docker", environ={**environ, "DOCKER_HOST": host}).remote == remote
+
+
+def make_context(environ: Environ, name: str, host: str) -> None:
+    place = Path(environ["DOCKER_CONFIG"]) / "contexts" / "meta" / hashlib.sha256(name.encode()).hexdigest()
+    place.mkdir(parents=True)
+    (place / "meta.json").write_text(json.dumps({"Name": name, "Endpoints": {"docker": {"Host": host}}}))
+
+
+def test_a_context_leads_where_its_file_says_whatever_the_variables_say(environ: Environ) -> None:
+    make_context(environ, "far", "tcp://far:2376")
+    make_context(environ, "near", "unix:///near.sock")
+    environ["DOCKER_HOST"] = "tcp://other:1"
+    far = EngineChoice("docker", ("docker", "--context", "far"), "tcp://far:2376")
+    assert choose(context="far", environ=environ) == far
+    assert choose("auto", "near", environ=environ) == EngineChoice("docker", ("docker", "--context", "near"))
+    assert choose(context="missing", environ=environ).remote == ""
+
+
+def test_the_context_in_use_counts_unless_a_host_is_named(environ: Environ) -> None:
+    make_context(environ, "far", "ssh://far")
+    (Path(environ["DOCKER_CONFIG"]) / "config.json").write_text('{"currentContext": "far"}')
+    assert choose("docker", environ=environ) == EngineChoice("docker", ("docker",), "ssh://far")
+    assert choose("docker", environ={**environ, "DOCKER_CONTEXT": "default"}).remote == ""
+    assert choose("docker", environ={**environ, "DOCKER_HOST": "unix:///x"}).remote == ""
+
+
+@pytest.mark.parametrize("asked", [{"asked": "containerd"}, {"environ": {"ENVSPEC_ENGINE": "Docker"}}])
+def test_an_unknown_engine_is_refused_by_name(asked: dict[str, object]) -> None:
+    with pytest.raises(UsageError, match="there is no engine") as error:
+        choose(**asked)  # type: ignore[arg-type]  # arguments by name
+    assert error.value.hint == "use one of docker, podman, auto"
+
+
+def test_podman_has_no_contexts(environ: Environ) -> None:
+    with pytest.raises(UsageError, match="no contexts"):
+        choose("podman", "far", environ=environ)
+
+
+@pytest.mark.parametrize("text", ["engine: dcoker\n", "- engine\n", "engine: [", "engine: on\n", "\x00"])
+def test_a_faulty_configuration_is_told_with_its_file(
+    environ: Environ, configure: Callable[[str], None], text: str
+) -> None:
+    configure(text)
+    with pytest.raises(SpecError) as error:
+        choose(environ=environ)
+    assert error.value.code == "config.invalid"
+    assert str(error.value.where).endswith("envspec/config.yaml")
+    assert choose("docker", environ=environ) == DOCKER
+
+
+@pytest.mark.parametrize("text", ["", "# nothing yet\n", "other: 1\n", "engine: ''\n"])
+def test_a_configuration_may_leave_it_open(environ: Environ, configure: Callable[[str], None], text: str) -> None:
+    configure(text)
+    assert choose(environ=environ).name == "docker"
