@@ -62,11 +62,18 @@ class Everything(tuple[str, ...]):
         return True
 
 
+VERBS = (
+    *("name", "command", "remote", "containers", "images", "networks", "network_users", "volumes", "probe"),
+    *("logs", "compose_config"),
+)
+"""What :class:`envspec.engine.base.Reader` can do."""
+
+
 class OnlyReading:
     """The read verbs of an engine and nothing else."""
 
     def __init__(self, engine: Reader) -> None:
-        for verb in ("name", "containers", "images", "networks", "network_users", "volumes", "probe"):
+        for verb in VERBS:
             setattr(self, verb, getattr(engine, verb))
 
     def __getattr__(self, verb: str) -> object:
@@ -106,7 +113,8 @@ class World:
     def options(self, doc: Doc | None, *, allow: bool | Sequence[str] = True, **more: Any) -> Options:
         """Return options that agree to everything, to losses at some addresses, or to none."""
         allowed = Everything() if allow is True else tuple(allow or ())
-        return Options(destroy=doc is None, allow_data_loss=allowed, yes=True, **{"volumes": True, **more})
+        asked = {"volumes": True, "allow": Everything(), **more}
+        return Options(destroy=doc is None, allow_data_loss=allowed, yes=True, **asked)
 
     def look(self, doc: Doc | None, **more: Any) -> Look:
         """Plan, with an engine that can only be read."""
