@@ -199,6 +199,17 @@ class StepContext:
             )
         return done
 
+    def network_id(self, name: str) -> str:
+        """Return the ID of a network by its name, as the engine has it now.
+
+        Raises:
+            StepFailed: It is gone.
+        """
+        found = next((network.id for network in self.engine.networks() if network.name == name), None)
+        if found is None:
+            raise StepFailed(f"network {name} is gone", hint="apply again", where=Where(address=f"network.{name}"))
+        return found
+
 
 class Kind(ABC, Generic[S]):
     """One kind of resource. Everything but :meth:`apply` is pure.

@@ -10,6 +10,7 @@ from typing import Any, cast
 
 from envspec.engine.base import (
     UNLIMITED,
+    Attachment,
     ContainerConfig,
     ContainerState,
     Limits,
@@ -271,7 +272,7 @@ def _live_diff(
     wanted = dict.fromkeys(spec.networks, spec.aliases)
     if spec.config.network == "bridge":
         wanted["bridge"] = ()
-    joined = {a.network: a.aliases for a in box.networks if a.network not in ("none", "host")}
+    joined = {name: a.aliases for name, a in _joined(box, world).items() if name not in ("none", "host")}
     before_networks = {*applied.get("networks", ()), applied.get("network", "")}
     for network in sorted(wanted.keys() | joined.keys()):
         now, then = joined.get(network), wanted.get(network)
@@ -280,6 +281,12 @@ def _live_diff(
             cause = Cause.SPEC if (network in before_networks) == (then is None) else Cause.DRIFT
             diffs.append(Diff(f"networks.{network}", before, after, cause))
     return tuple(diffs)
+
+
+def _joined(box: ContainerState, world: Observed) -> dict[str, Attachment]:
+    """Return the networks that a container is on, by name; one that was removed under a stopped one is none."""
+    known = {network.id for network in world.networks}
+    return {a.network: a for a in box.networks if not a.network_id or a.network_id in known}
 
 
 def _disruption(live: tuple[Diff, ...], settings: tuple[Diff, ...]) -> Disruption:
@@ -329,16 +336,15 @@ def _update(item: Work, spec: ContainerSpec, context: StepContext) -> Done:
     )
     if limits != Limits():
         context.engine.update(box.id, limits)
-    ids = {network.name: network.id for network in context.engine.networks()}
-    joined = {attachment.network for attachment in box.networks}
+    joined = _joined(box, context.observed)
     for path in sorted(wanted):
         network = path.removeprefix("networks.")
         if network == path:
             continue
         if network in joined:
-            context.engine.disconnect(ids[network], box.id)
+            context.engine.disconnect(joined[network].network_id, box.id)
         if wanted[path] is not None:
-            context.engine.connect(ids[network], box.id, wanted[path])
+            context.engine.connect(context.network_id(network), box.id, wanted[path])
     if box.status == "paused":
         context.engine.unpause(box.id)
     elif not box.running:

@@ -46,10 +46,9 @@ class Replacement:
         """Create the container, joined to its networks and not started, and return its ID."""
         engine = self.context.engine
         box = engine.create_container(name, self.config, self.labels)
-        ids = {network.name: network.id for network in engine.networks()} if self.networks else {}
         try:
             for network in self.networks:
-                engine.connect(ids[network], box, self.aliases)
+                engine.connect(self.context.network_id(network), box, self.aliases)
         except EnvspecError:
             engine.remove_container(box)
             raise

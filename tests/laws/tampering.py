@@ -106,9 +106,20 @@ def _container(engine: FakeEngine, address: str, spec: ContainerSpec) -> list[Ta
         Tampering(address, f"disconnect {network}", lambda n=network: hand.disconnect(BOX, n))  # type: ignore[misc]  # a bound default
         for network in (*spec.networks, *(["bridge"] if config.network == "bridge" else []))
     ]
+    found += [
+        Tampering(f"network.{network}", "stop, network rm", lambda n=network: _remove_network(engine, n), None)  # type: ignore[misc]  # a bound default
+        for network in spec.networks
+    ]
     if not spec.content:
         found.append(Tampering(address, "move the tag", lambda: engine.add_image(config.image, seed="another")))
     return found
+
+
+def _remove_network(engine: FakeEngine, name: str) -> None:
+    engine.tamper.stop(BOX)
+    for network in engine.networks():
+        if network.name == name:
+            engine.remove_network(network.id)
 
 
 def _other(restart: str) -> str:
