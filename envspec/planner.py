@@ -26,6 +26,9 @@ COUNTED = {
 }
 """Where a summary counts an action."""
 
+HOLDERS = frozenset({"container", "service"})
+"""Kinds that hold ports, networks and volumes: what they hold can go when they have let go of it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Wishes:
@@ -90,6 +93,7 @@ def plan(desired: Desired, world: Observed, wishes: Wishes | None = None) -> Pla
         changes=changes,
         notes=desired.notes + _blind(desired, world),
         observed=observed,
+        effects=desired.effects,
     )
 
 
@@ -109,8 +113,7 @@ def _wanted(desired: Desired, world: Observed, wishes: Wishes, kinds: Mapping[st
         verdict = kind.diff(resource, resource.spec, seen)
         if resource.address in forced and (verdict is None or verdict.action is Action.UPDATE):
             verdict = kind.forced(resource, resource.spec, seen)
-        if verdict is None and kind.follows and any(need in verdicts for need in resource.needs):
-            verdict = Verdict(Action.RUN, "what it checks has changed")
+        verdict = verdict or kind.affected(resource, resource.spec, verdicts)
         if verdict:
             verdicts[resource.address] = verdict
         if resource.address == names.WORKSPACE:
@@ -160,18 +163,23 @@ def _ordered(
     """Put the changes into an order in which they could run one by one, each with what it needs."""
     inside_gone = [a for a in removals if kinds[a.split(".", 1)[0]].inside]
     made = _creations(desired, verdicts, inside_gone, kinds)
-    first = [change for change in made if not kinds[change.kind].inside]
+    services = [_removal(a, removals[a], []) for a in sorted(removals) if a.startswith("service.")]
+    first = services + [_after(change, services) for change in made if not kinds[change.kind].inside]
     gone_inside = [_removal(a, removals[a], _before(a, inside_gone, first)) for a in sorted(inside_gone)]
     gone_inside.sort(key=lambda change: (change.kind == "repo", change.address))
     rest = [change for change in made if kinds[change.kind].inside]
-    workspace = [names.WORKSPACE] if names.WORKSPACE in verdicts or names.WORKSPACE in removals else []
-    outer = [
-        _removal(a, removals[a], [n for n in workspace if n != a])
-        for a in removals
-        if a not in {*inside_gone, LEFTOVER}
-    ]
+    holders = {change.address for change in first if change.kind in HOLDERS} | ({names.WORKSPACE} & removals.keys())
+    treated = {*inside_gone, LEFTOVER, *(change.address for change in services)}
+    outer = [_removal(a, removals[a], [] if a in holders else sorted(holders)) for a in removals if a not in treated]
     outer.sort(key=lambda change: (list(kinds).index("container") != list(kinds).index(change.kind), change.address))
     return _without_leftover(tuple(first + gone_inside + rest + outer), removals)
+
+
+def _after(change: Change, services: list[Change]) -> Change:
+    """Let what may want a port of a service that goes wait for that."""
+    if change.kind not in HOLDERS or not services:
+        return change
+    return replace(change, needs=tuple(sorted({*change.needs, *(gone.address for gone in services)})))
 
 
 def _without_leftover(changes: tuple[Change, ...], removals: Mapping[str, Verdict]) -> tuple[Change, ...]:
@@ -300,4 +308,4 @@ def _blind(desired: Desired, world: Observed) -> tuple[str, ...]:
 
 def needs_deep_look(made: Plan) -> bool:
     """Say whether a plan would lose things, so that files made by hand must be looked for first."""
-    return any(change.disruption is Disruption.REPLACE and change.kind != "file" for change in made.changes)
+    return any(c.disruption is Disruption.REPLACE and c.kind not in ("file", "service") for c in made.changes)

@@ -8,10 +8,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+from envspec.compose.read import refused
 from envspec.errors import Conflict, Refused, Where
 from envspec.kinds import names
 from envspec.kinds.base import Observed
-from envspec.model import Action, Change, Disruption, Plan
+from envspec.model import Action, Change, Disruption, Effect, Plan
 
 
 def unallowed_losses(plan: Plan, allowed: tuple[str, ...]) -> tuple[Change, ...]:
@@ -35,6 +36,17 @@ def refuse_losses(plan: Plan, allowed: tuple[str, ...]) -> None:
         code="refused.data_loss",
         hint=f"save what matters (commit, push, copy it out), or allow it by name: {flags}",
     )
+
+
+def refuse_effects(effects: tuple[Effect, ...], allowed: tuple[str, ...]) -> None:
+    """Insist that everything which reaches out of a container was allowed by name.
+
+    Raises:
+        Refused: Something was not.
+    """
+    found = tuple(effect for effect in effects if effect.name not in allowed)
+    if found:
+        raise refused(found)
 
 
 def wants_consent(plan: Plan) -> tuple[Change, ...]:

@@ -58,7 +58,7 @@ def run(engine: Engine, target: Target, options: Options, doors: Doors, *, promi
         Conflict: Somebody else works on the environment, or the world is no longer the one that was planned for.
     """
     started = time.monotonic()
-    first = look(engine, target, options)
+    first = look(engine, target, options, judge=True)
     if promised:
         _check_promise(promised, first.plan)
     if first.plan.empty:

@@ -96,7 +96,7 @@ def read(path: Path) -> Saved | None:
 
 def options_with(plan: Saved, now: Options) -> Options:
     """Return the options that a plan was made with, and the consent that is given now."""
-    return dataclasses.replace(plan.options, yes=now.yes, allow_data_loss=now.allow_data_loss)
+    return dataclasses.replace(plan.options, yes=now.yes, allow_data_loss=now.allow_data_loss, allow=now.allow)
 
 
 def _load(path: Path) -> dict[str, Any] | None:

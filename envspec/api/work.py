@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 
 from envspec import host as hosts
 from envspec import observe, planner, policy
+from envspec.api.stack import stack
+from envspec.compose.read import read as read_document
 from envspec.engine.base import Reader
 from envspec.errors import EnvspecError
 from envspec.host import HostFacts
@@ -55,6 +57,7 @@ class Options:
         no_cache: Whether the image is built afresh.
         take_over: Whether an environment that another spec made may become this one's.
         volumes: Whether the volumes that the spec named go with the environment.
+        allow: Names of effects that may reach out of the containers.
     """
 
     replace: tuple[str, ...] = ()
@@ -65,6 +68,7 @@ class Options:
     no_cache: bool = False
     take_over: bool = False
     volumes: bool = False
+    allow: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,13 +138,14 @@ def is_name(text: str) -> bool:
     return "/" not in text and not text.endswith((".yaml", ".yml")) and text not in ("", ".", "..")
 
 
-def look(
+def look(  # noqa: PLR0913 - what one look is told
     reader: Reader,
     target: Target,
     options: Options,
     *,
     reachable: Callable[[], bool] | None = None,
     again: bool = False,
+    judge: bool = False,
 ) -> Look:
     """Look at the world and plan.
 
@@ -152,14 +157,18 @@ def look(
         options: What the user asks beyond the spec.
         reachable: Says whether the registry can be reached; asked only where it matters.
         again: Whether this looks back at what was done.
+        judge: Whether effects that the user did not allow are refused, before any engine is asked where that can be.
 
     Raises:
         SpecError: Something that the spec names cannot be had.
+        Refused: It has an effect that the user did not allow.
         Conflict: A name belongs to something else.
         EngineNotReady: No engine answers.
     """
     facts = hosts.gather()
-    desired, world = _outside(reader, target, facts, reachable or hosts.registry_reachable)
+    desired, world = _outside(reader, target, facts, reachable or hosts.registry_reachable, (options.allow, judge))
+    if judge:
+        policy.refuse_effects(desired.effects, options.allow)
     wishes = dataclasses.replace(_wishes(options, desired, world), again=again)
     if not options.take_over:
         _check_origin(world, desired)
@@ -172,16 +181,31 @@ def look(
 
 
 def _outside(
-    reader: Reader, target: Target, facts: HostFacts, reachable: Callable[[], bool]
+    reader: Reader,
+    target: Target,
+    facts: HostFacts,
+    reachable: Callable[[], bool],
+    allowed: tuple[tuple[str, ...], bool],
 ) -> tuple[Desired, Observed]:
+    """Resolve the spec and look at what the engine itself can tell; ``allowed`` says which effects, and if to judge."""
     if target.destroy or target.loaded is None:
         return Desired(target.env), observe.outside(reader, target.env, ())
     loaded = target.loaded
     purposes = catalogue(loaded.directory)
     ways = candidates(loaded.spec, purposes)
-    world = observe.outside(reader, target.env, tuple(ref for way in ways for ref in way.refs))
+    refs = tuple(ref for way in ways for ref in way.refs)
+    permitted, judge = allowed
+    document = read_document(loaded, permitted)
+    if document is None:
+        world = observe.outside(reader, target.env, refs)
+        return resolve(loaded, facts, purposes, choose(loaded.spec, ways, world.images, reachable)), world
+    likely = next(way for way in ways if not way.closed)
+    beside = stack(reader, loaded, document, likely, permitted if judge else None)
+    world = observe.outside(reader, target.env, (*refs, *beside.project.images))
     chosen = choose(loaded.spec, ways, world.images, reachable)
-    return resolve(loaded, facts, purposes, chosen), world
+    if chosen.candidate != likely:
+        beside = stack(reader, loaded, document, chosen.candidate, permitted if judge else None)
+    return resolve(loaded, facts, purposes, chosen, beside.project, beside.effects), world
 
 
 def _wishes(options: Options, desired: Desired, world: Observed) -> Wishes:

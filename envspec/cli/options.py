@@ -66,6 +66,12 @@ loss_option = click.option(
     help="Let this resource lose what the plan says it would; repeatable.",
 )
 replace_option = click.option("--replace", metavar="ADDRESS", multiple=True, help="Make this one anew; repeatable.")
+allow_option = click.option(
+    "--allow",
+    metavar="EFFECT",
+    multiple=True,
+    help="Let services, or the workspace, do what the plan says reaches out of them; repeatable.",
+)
 target_option = click.option(
     "--target", metavar="ADDRESS", multiple=True, help="Only this one and what it needs; repeatable."
 )

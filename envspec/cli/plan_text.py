@@ -32,7 +32,9 @@ def plan_lines(plan: Plan, paint: Painter) -> list[str]:
     if plan.changes:
         lines.append("")
     lines += [f"note: {note}" for note in plan.notes]
-    if plan.notes:
+    for effect in plan.effects:
+        lines.append(f"{paint.bad('needs')} --allow {effect.name}: {effect.address}: {effect.detail}")
+    if plan.notes or plan.effects:
         lines.append("")
     if plan.empty:
         return [*lines, f"No changes. {plan.env} is converged."]

@@ -14,6 +14,7 @@ from envspec.kinds.health import Health
 from envspec.kinds.image import Image
 from envspec.kinds.network import Network
 from envspec.kinds.repo import Repo
+from envspec.kinds.service import Service
 from envspec.kinds.user import User
 from envspec.kinds.volume import Volume
 
@@ -26,6 +27,7 @@ def all_kinds() -> dict[str, Kind[Any]]:
         Network(),
         Volume(),
         Container(),
+        Service(),
         User(),
         Environment(),
         File(),

@@ -73,7 +73,7 @@ class Observed:
         Until the old one is gone it is the truth: the other may not have been told yet what it has to know. One that
         was renamed by hand is the workspace still, with all that was made in it.
         """
-        ours = {box.name: box for box in self.containers if box.labels.get(names.ENV) == self.env}
+        ours = {box.name: box for box in self._ours if not _is_service(box)}
         own, following = ours.get(names.container(self.env)), ours.get(names.next_container(self.env))
         renamed = sorted((box for box in ours.values() if box.labels.get(names.KIND) == "container"), key=_choice)
         return own or following or next(iter(renamed), None)
@@ -82,7 +82,16 @@ class Observed:
     def leftovers(self) -> tuple[ContainerState, ...]:
         """Return our containers that are not the workspace: what an interrupted replace left."""
         chosen = self.workspace
-        return tuple(box for box in self.containers if box.labels.get(names.ENV) == self.env and box is not chosen)
+        return tuple(box for box in self._ours if box is not chosen and not _is_service(box))
+
+    @property
+    def services(self) -> tuple[ContainerState, ...]:
+        """Return the containers of our services."""
+        return tuple(box for box in self._ours if _is_service(box))
+
+    @property
+    def _ours(self) -> tuple[ContainerState, ...]:
+        return tuple(box for box in self.containers if box.labels.get(names.ENV) == self.env)
 
     @property
     def answer(self) -> Answer:
@@ -108,6 +117,10 @@ class Observed:
     def restarted(self) -> Observed:
         """Return the world as it will be right after the workspace is started again: its tmpfs is empty."""
         return replace(self, inside=replace(self.answer, environment=None))
+
+
+def _is_service(box: ContainerState) -> bool:
+    return box.labels.get(names.KIND) == "service"
 
 
 def _choice(box: ContainerState) -> tuple[bool, str]:
@@ -219,14 +232,12 @@ class Kind(ABC, Generic[S]):
         inside: Whether its resources live in the container and go with its filesystem.
         batch: Whether changes that need the same things are applied in one call.
         volatile: Whether it is lost when the container stops.
-        follows: Whether it runs again when anything that it needs changes.
     """
 
     name: ClassVar[str]
     inside: ClassVar[bool] = False
     batch: ClassVar[bool] = False
     volatile: ClassVar[bool] = False
-    follows: ClassVar[bool] = False
 
     @abstractmethod
     def existing(self, world: Observed) -> tuple[str, ...]:
@@ -251,6 +262,10 @@ class Kind(ABC, Generic[S]):
     def identity(self, resource: Resource) -> str:
         """MAY: return the address under which :meth:`existing` finds a resource, where that is not its own."""
         return resource.address
+
+    def affected(self, resource: Resource, spec: S, changed: Mapping[str, Verdict]) -> Verdict | None:  # noqa: ARG002 - a hook
+        """MAY: return what the changes of others, by address, do to a resource that needs nothing itself."""
+        return None
 
     def forced(self, resource: Resource, spec: S, world: Observed) -> Verdict:  # noqa: ARG002 - a hook
         """MAY: return what ``--replace`` does to a resource that needs nothing."""

@@ -46,6 +46,7 @@ class ContainerSpec:
         config: What it is created with.
         networks: Names of the networks that it joins beside ``config.network``, sorted.
         aliases: Names under which others reach it there, sorted.
+        own: Those of the networks that are this environment's alone: there it is called ``workspace`` too.
         content: Digest that the image must bear; "" when the reference alone says which image.
         base: Reference of the image that it must be built from, "" likewise.
         purpose: Name of the purpose, "" when the image is the user's own.
@@ -54,9 +55,16 @@ class ContainerSpec:
     config: ContainerConfig
     networks: tuple[str, ...] = ()
     aliases: tuple[str, ...] = ()
+    own: tuple[str, ...] = ()
     content: str = ""
     base: str = ""
     purpose: str = ""
+
+    @property
+    def places(self) -> dict[str, tuple[str, ...]]:
+        """Return its names on each of its networks."""
+        own = tuple(sorted({*self.aliases, "workspace"}))
+        return {network: own if network in self.own else self.aliases for network in self.networks}
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -144,7 +152,7 @@ class Container(Kind[ContainerSpec]):
             names.PURPOSE: spec.purpose,
             names.SETTINGS: json.dumps(_remembered(spec), sort_keys=True),
         }
-        replacement = Replacement(context, spec.config, spec.networks, spec.aliases, labels)
+        replacement = Replacement(context, spec.config, spec.places, labels)
         if item.change.action is Action.CREATE:
             box = replacement.create(names.container(context.env))
             context.engine.start(box)
@@ -221,8 +229,8 @@ def _settings_diff(spec: ContainerSpec, box: ContainerState, applied: Mapping[st
     return tuple(
         Diff(
             name,
-            _told(name, before[name]),
-            _told(name, after[name]),
+            told(name, before[name]),
+            told(name, after[name]),
             Cause.DRIFT if applied.get(name) == after[name] else Cause.SPEC,
         )
         for name in sorted(after)
@@ -230,7 +238,7 @@ def _settings_diff(spec: ContainerSpec, box: ContainerState, applied: Mapping[st
     )
 
 
-def _told(name: str, value: Any) -> Any:
+def told(name: str, value: Any) -> Any:
     """Return a value as people write it: sizes with their unit."""
     if name not in ("memory", "shm_size") or not isinstance(value, int):
         return value
@@ -269,7 +277,7 @@ def _live_diff(
     if box.name != names.container(world.env):
         cause = Cause.ENGINE if box.name == names.next_container(world.env) else Cause.DRIFT
         diffs.append(Diff("name", box.name, names.container(world.env), cause))
-    wanted = dict.fromkeys(spec.networks, spec.aliases)
+    wanted = spec.places
     if spec.config.network == "bridge":
         wanted["bridge"] = ()
     joined = {name: a.aliases for name, a in _joined(box, world).items() if name not in ("none", "host")}

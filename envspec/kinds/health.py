@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -39,7 +40,6 @@ class Health(Kind[HealthSpec]):
     name = "health"
     inside = True
     volatile = True
-    follows = True
 
     def existing(self, world: Observed) -> tuple[str, ...]:
         """Return the check that the ledger knows."""
@@ -56,6 +56,12 @@ class Health(Kind[HealthSpec]):
         if entry and entry.digest == resource.digest:
             return None
         return Verdict(Action.RUN, f"wait until it passes: {spec.command}", (), Disruption.NONE)
+
+    def affected(self, resource: Resource, spec: HealthSpec, changed: Mapping[str, Verdict]) -> Verdict | None:  # noqa: ARG002 - any change counts
+        """Check again when anything that it stands on changes."""
+        if any(need in changed for need in resource.needs):
+            return Verdict(Action.RUN, "what it checks has changed")
+        return None
 
     def forced(self, resource: Resource, spec: HealthSpec, world: Observed) -> Verdict:  # noqa: ARG002 - always
         """Check again."""

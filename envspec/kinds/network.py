@@ -48,7 +48,7 @@ class Network(Kind[NetworkSpec]):
     def removal(self, address: str, world: Observed) -> Verdict | None:
         """Remove it unless others use it."""
         name = address.split(".", 1)[1]
-        own = {names.container(world.env), names.next_container(world.env)}
+        own = {box.name for box in world.containers if box.labels.get(names.ENV) == world.env}
         nets = [net for net in world.networks if net.name == name and net.labels.get(names.ENV) == world.env]
         if any(set(world.network_users.get(net.id, ())) - own for net in nets):
             return None

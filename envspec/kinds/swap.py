@@ -31,15 +31,13 @@ class Replacement:
     Attributes:
         context: What the step was given.
         config: What to create it with.
-        networks: Names of the networks to join.
-        aliases: Names under which it is reached there.
+        networks: Networks to join, each with the names under which it is reached there.
         labels: Labels to give.
     """
 
     context: StepContext
     config: ContainerConfig
-    networks: tuple[str, ...]
-    aliases: tuple[str, ...]
+    networks: Mapping[str, tuple[str, ...]]
     labels: Mapping[str, str]
 
     def create(self, name: str) -> str:
@@ -47,8 +45,8 @@ class Replacement:
         engine = self.context.engine
         box = engine.create_container(name, self.config, self.labels)
         try:
-            for network in self.networks:
-                engine.connect(self.context.network_id(network), box, self.aliases)
+            for network, aliases in self.networks.items():
+                engine.connect(self.context.network_id(network), box, aliases)
         except EnvspecError:
             engine.remove_container(box)
             raise

@@ -20,11 +20,15 @@ class VolumeSpec:
 
     Attributes:
         name: Name on the engine.
-        target: Where it is mounted.
+        target: Where the workspace has it mounted, "" where only services do.
+        driver: Driver that makes it.
+        options: What the driver is told, sorted.
     """
 
     name: str
     target: str
+    driver: str = "local"
+    options: tuple[tuple[str, str], ...] = ()
 
 
 class Volume(Kind[VolumeSpec]):
@@ -39,7 +43,7 @@ class Volume(Kind[VolumeSpec]):
 
     def actual(self, address: str, spec: VolumeSpec | None, world: Observed) -> Any:
         """Return the driver of the volume."""
-        name = spec.name if spec else names.volume(world.env, address.split(".", 1)[1])
+        name = spec.name if spec else _name(address, world)
         found = next((v for v in world.volumes if v.name == name), None)
         return {"driver": found.driver} if found else None
 
@@ -63,7 +67,7 @@ class Volume(Kind[VolumeSpec]):
 
     def removal(self, address: str, world: Observed) -> Verdict | None:
         """Remove it; everything in a volume that the user named is lost, and the work in the workspace's."""
-        name = names.volume(world.env, address.split(".", 1)[1])
+        name = _name(address, world)
         if address == WORKSPACE_VOLUME:
             mounts = world.workspace.config.mounts if world.workspace else ()
             target = next((m.target for m in mounts if m.source == name), "")
@@ -76,8 +80,16 @@ class Volume(Kind[VolumeSpec]):
         """Create or remove the volume."""
         (item,) = work
         if item.change.action is Action.DELETE:
-            context.engine.remove_volume(names.volume(context.env, item.change.address.split(".", 1)[1]))
+            context.engine.remove_volume(_name(item.change.address, context.observed))
             return Done("removed")
         spec = spec_of(item, VolumeSpec)
-        context.engine.create_volume(spec.name, names.labels(context.env, self.name, item.change.address))
+        labels = names.labels(context.env, self.name, item.change.address)
+        context.engine.create_volume(spec.name, labels, driver=spec.driver, options=dict(spec.options))
         return Done("created")
+
+
+def _name(address: str, world: Observed) -> str:
+    """Return the name on the engine of a volume that is ours: a document may have given it any."""
+    ours = (v for v in world.volumes if v.labels.get(names.ENV) == world.env)
+    found = next((v.name for v in ours if v.labels.get(names.ADDRESS) == address), "")
+    return found or names.volume(world.env, address.split(".", 1)[1])

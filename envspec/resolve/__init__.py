@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from envspec.compose import effects
+from envspec.compose.project import Project
 from envspec.host import HostFacts
 from envspec.kinds import names
 from envspec.kinds.network import NetworkSpec
 from envspec.kinds.volume import VolumeSpec
-from envspec.model import Desired, Resource
+from envspec.model import Desired, Effect, Resource
 from envspec.purposes import Catalogue
 from envspec.resolve.box import Place, container, mounts
 from envspec.resolve.inner import Inner, resources
@@ -30,7 +32,14 @@ def place_of(loaded: Loaded, catalogue: Catalogue) -> Place:
     return Place(spec.name, Path(os.path.realpath(loaded.directory)), bound, loaded.where)
 
 
-def resolve(loaded: Loaded, host: HostFacts, catalogue: Catalogue, chosen: Chosen) -> Desired:
+def resolve(  # noqa: PLR0913, PLR0917 - what an environment is made of
+    loaded: Loaded,
+    host: HostFacts,
+    catalogue: Catalogue,
+    chosen: Chosen,
+    beside: Project | None = None,
+    reaching: tuple[Effect, ...] = (),
+) -> Desired:
     """Return everything that the environment must be.
 
     Args:
@@ -38,6 +47,8 @@ def resolve(loaded: Loaded, host: HostFacts, catalogue: Catalogue, chosen: Chose
         host: Facts of the host.
         catalogue: The purposes in reach.
         chosen: Where the image comes from.
+        beside: The services beside the workspace, ``None`` for none.
+        reaching: What of them needs permission.
 
     Raises:
         SpecError: Something that the spec names cannot be had: a mount, a source, a local repository.
@@ -50,15 +61,22 @@ def resolve(loaded: Loaded, host: HostFacts, catalogue: Catalogue, chosen: Chose
     built = chosen.candidate.image
     if built:
         outer.append(Resource("image.workspace", "image", built, ("base_image.workspace",)))
-    outer += [Resource(f"network.{name}", "network", NetworkSpec(name)) for name in sorted(spec.networks)]
+    networks = [Resource(f"network.{name}", "network", NetworkSpec(name)) for name in sorted(spec.networks)]
+    volumes = []
     for mount in sorted(mounted, key=lambda m: m.source):
         if mount.type == "volume":
             address = f"volume.{mount.source.removeprefix(place.env + '-')}"
-            outer.append(Resource(address, "volume", VolumeSpec(mount.source, mount.target)))
+            volumes.append(Resource(address, "volume", VolumeSpec(mount.source, mount.target)))
+    shared = {resource.address: resource for resource in (*(beside.outer if beside else ()), *networks, *volumes)}
+    outer += sorted(shared.values(), key=lambda resource: (resource.kind, resource.address))
     ref = built.ref if built else chosen.candidate.base
-    box = container(spec, place, who, mounted, (ref, built))
+    box = container(spec, place, who, mounted, (ref, built), beside.networks if beside else ())
     outer.append(Resource(names.WORKSPACE, "container", box, tuple(r.address for r in outer)))
-    inner = resources(Inner(spec, place, who, mounted, host))
+    services = beside.services if beside else ()
+    inner = resources(Inner(spec, place, who, mounted, host, tuple(service.address for service in services)))
     origin = f"{host.hostname}:{os.path.realpath(loaded.path)}" if loaded.path else ""
-    notes = tuple(note for note in (chosen.note, who.why) if note)
-    return Desired(place.env, (*outer, *inner), origin, notes)
+    own = effects.of_workspace(box.config)
+    asking = tuple(effect for effect in own if effect.name in effects.WORKSPACE_ASKS)
+    told = (f"{effect.address} has {effect.name}: {effect.detail}" for effect in own if effect not in asking)
+    notes = tuple(note for note in (chosen.note, who.why, *(beside.notes if beside else ()), *told) if note)
+    return Desired(place.env, (*outer, *services, *inner), origin, notes, (*asking, *reaching))

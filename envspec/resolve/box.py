@@ -85,8 +85,13 @@ def mounts(spec: Spec, place: Place) -> tuple[Mount, ...]:
     return tuple(sorted(found))
 
 
-def container(
-    spec: Spec, place: Place, who: Identity, mounted: tuple[Mount, ...], image: tuple[str, ImageSpec | None]
+def container(  # noqa: PLR0913, PLR0917 - what it is made of
+    spec: Spec,
+    place: Place,
+    who: Identity,
+    mounted: tuple[Mount, ...],
+    image: tuple[str, ImageSpec | None],
+    beside: tuple[str, ...] = (),
 ) -> ContainerSpec:
     """Return the workspace container.
 
@@ -96,6 +101,7 @@ def container(
         who: Who works inside.
         mounted: What :func:`mounts` returned.
         image: Reference to run, and the purpose's image when it is one.
+        beside: Networks that its services are on.
     """
     security = spec.security
     read_only = bool(security.read_only)
@@ -126,8 +132,9 @@ def container(
     )
     return ContainerSpec(
         config=config,
-        networks=tuple(sorted(spec.networks)),
-        aliases=(place.env,) if spec.networks else (),
+        networks=tuple(sorted({*spec.networks, *beside})),
+        aliases=(place.env,) if spec.networks or beside else (),
+        own=(place.env,) if beside else (),
         content=built.content if built else "",
         base=built.base if built else "",
         purpose=built.purpose if built else "",

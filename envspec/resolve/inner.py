@@ -40,6 +40,7 @@ class Inner:
     who: Identity
     mounted: tuple[Mount, ...]
     host: HostFacts
+    services: tuple[str, ...] = ()
 
 
 def resources(given: Inner) -> tuple[Resource, ...]:
@@ -63,9 +64,9 @@ def resources(given: Inner) -> tuple[Resource, ...]:
     for late in (spec for spec in files if spec not in early):
         holding = tuple(f"repo.{path}" for path in paths if lies_below(late.path, path))
         found.append(Resource(f"file.{late.path}", "file", late, (*_CONTAINER, *first, *holding)))
-    found += _commands(given, tuple(r.address for r in found))
+    found += _commands(given, (*given.services, *(r.address for r in found)))
     if given.spec.health:
-        everything = (*_CONTAINER, *(r.address for r in found))
+        everything = (*_CONTAINER, *given.services, *(r.address for r in found))
         found.append(Resource("health.workspace", "health", _health(given), everything))
     return tuple(found)
 

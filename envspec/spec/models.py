@@ -16,6 +16,7 @@ from pydantic_core import PydanticCustomError
 
 from envspec.spec import names
 from envspec.spec.forms import ConfigFile, Form, Health, Mount, Port, Purpose, Repo, Security, SetupCommand, Volume
+from envspec.spec.services import Compose
 from envspec.spec.values import (
     ANY_TEXT,
     GIB,
@@ -49,13 +50,14 @@ FORMS: Mapping[str, type[Form]] = {
     "repos": Repo,
     "config_files": ConfigFile,
     "setup_commands": SetupCommand,
+    "compose": Compose,
     "health": Health,
     "security": Security,
 }
 """The keys of a spec whose values have keys of their own."""
 
 LATER = frozenset(
-    ["compose", "dotfiles", "env_passthrough", "forward_gh", "forward_git", "forward_ssh", "repo_url", "trust", "ttl"],
+    ["dotfiles", "env_passthrough", "forward_gh", "forward_git", "forward_ssh", "repo_url", "trust", "ttl"],
 )
 """Keys of the format that this version does not know yet."""
 
@@ -193,6 +195,8 @@ class Spec(Form):
     """Files in the container, by absolute path."""
     setup_commands: Annotated[tuple[SetupCommand, ...], BeforeValidator(listed)] = ()
     """Commands that set the environment up, in this order."""
+    compose: Annotated[Compose | None, BeforeValidator(optional(same))] = None
+    """Services beside the workspace, which reaches them by name: a Compose document, or `file: PATH`."""
     health: Annotated[Health | None, BeforeValidator(optional(same))] = None
     """How to tell that the environment is ready."""
     user: names.User = "host"
@@ -295,6 +299,15 @@ class Spec(Form):
             if path in taken
         )
         return files
+
+    @field_validator("compose")
+    @classmethod
+    def _services_need_bridge(cls, compose: Compose | None, info: ValidationInfo) -> Compose | None:
+        network = info.data.get("network", "bridge")
+        if compose and network != "bridge":
+            message = f"services cannot be reached with the network `{network}`"
+            raise wrong(Fault("spec.collision", message, "take `compose` out, or write `network: bridge`"))
+        return compose
 
     @field_validator("networks")
     @classmethod

@@ -154,7 +154,7 @@ class World:
 
     def apply(self, doc: Mapping[str, Any]) -> Report:
         doors = Doors(lambda _: None, lambda _: True, Cancel())
-        options = Options(allow_data_loss=Everything(), yes=True, volumes=True)
+        options = Options(allow_data_loss=Everything(), yes=True, volumes=True, allow=Everything())
         report = converge.run(self.engine, self.target(doc), options, doors)
         assert report.ok, explain(report)
         return report

@@ -16,6 +16,7 @@ from envspec.cli import options
 @options.loss_option
 @options.replace_option
 @options.target_option
+@options.allow_option
 @click.option("--no-cache", is_flag=True, help="Build the image afresh.")
 @click.option("--take-over", is_flag=True, help="Take an environment of this name that another file made.")
 @click.option("--verbose", "-v", is_flag=True, help="Show what the steps print.")
@@ -26,6 +27,7 @@ def command(
     allow_data_loss: tuple[str, ...],
     replace: tuple[str, ...],
     target: tuple[str, ...],
+    allow: tuple[str, ...],
     no_cache: bool,
     take_over: bool,
     verbose: bool,
@@ -42,6 +44,7 @@ def command(
     chosen = api.Options(
         replace=replace,
         target=target,
+        allow=allow,
         allow_data_loss=allow_data_loss,
         yes=yes,
         no_cache=no_cache,

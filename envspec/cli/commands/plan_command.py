@@ -20,6 +20,7 @@ CHANGES_PENDING = 2
 @click.option("--destroy", is_flag=True, help="Plan the removal of the environment.")
 @options.replace_option
 @options.target_option
+@options.allow_option
 @options.json_option
 def command(
     spec: str,
@@ -28,6 +29,7 @@ def command(
     destroy: bool,
     replace: tuple[str, ...],
     target: tuple[str, ...],
+    allow: tuple[str, ...],
     as_json: bool,
 ) -> int:
     """Hold SPEC against what really is on the engine, and say what apply would do. Changes nothing.
@@ -37,7 +39,7 @@ def command(
     from envspec import api  # noqa: PLC0415 - completion and --help do without the core
     from envspec.cli import plan_text  # noqa: PLC0415 - the same
 
-    chosen = api.Options(replace=replace, target=target, destroy=destroy)
+    chosen = api.Options(replace=replace, target=target, destroy=destroy, allow=allow)
     wanted = options.plan_target(spec, destroy=destroy)
     engine = options.open_engine()
     plan = api.save_plan(wanted, chosen, out, engine=engine) if out else api.plan(wanted, chosen, engine=engine)

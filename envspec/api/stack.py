@@ -1,0 +1,57 @@
+"""The services of a spec: read, resolved, judged and turned into resources, before any engine is asked."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+
+from envspec import policy
+from envspec.compose import effects
+from envspec.compose.project import Project, project
+from envspec.compose.read import Document
+from envspec.engine.base import Reader
+from envspec.model import Effect
+from envspec.resolve import Candidate
+from envspec.spec.load import Loaded
+
+
+@dataclass(frozen=True, slots=True)
+class Stack:
+    """Services beside the workspace.
+
+    Attributes:
+        project: What they are.
+        effects: What of them reaches out and needs permission.
+    """
+
+    project: Project
+    effects: tuple[Effect, ...]
+
+
+def stack(reader: Reader, loaded: Loaded, document: Document, way: Candidate, allowed: tuple[str, ...] | None) -> Stack:
+    """Resolve a document and look at what it asks for.
+
+    Args:
+        reader: Resolves it; no engine is asked.
+        loaded: The spec.
+        document: Its Compose document.
+        way: Where the workspace's image comes from, for the document's variables.
+        allowed: Effects that the user permits; ``None`` to refuse nothing.
+
+    Raises:
+        SpecError: Compose, or envspec, does not take the document.
+        Refused: It has an effect that the user did not allow.
+    """
+    name = loaded.spec.name
+    assert name is not None
+    variables = {
+        "ENVSPEC_NAME": name,
+        "ENVSPEC_IMAGE": way.image.ref if way.image else way.base,
+        "ENVSPEC_BASE_IMAGE": way.base,
+        "ENVSPEC_WORKSPACE": loaded.spec.workspace,
+    }
+    resolved = reader.compose_config(document.source(name, variables))
+    found = tuple(sorted({*document.effects, *effects.of_document(json.loads(resolved), document.root)}))
+    if allowed is not None:
+        policy.refuse_effects(found, allowed)
+    return Stack(project(document, resolved, name), found)

@@ -1,0 +1,5 @@
+"""Compose documents: read with bounds, resolved, searched for what reaches out, and turned into resources.
+
+``read`` takes a document and everything that it names from this host; the engine's Compose resolves it; ``effects``
+finds what needs permission; ``project`` makes services, networks and volumes of it.
+"""

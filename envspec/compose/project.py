@@ -1,0 +1,334 @@
+"""From a resolved document to resources: services, networks and volumes, each with what it needs; pure.
+
+The document that Compose is handed in the end is not the author's: networks and volumes are made by envspec and only
+used by it, binds name real paths, ports without an address are published on 127.0.0.1, and nothing is left in it that
+the host's environment could fill.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from envspec.compose import context, paths
+from envspec.compose.read import Document
+from envspec.errors import SpecError, Where
+from envspec.kinds import names
+from envspec.kinds.network import NetworkSpec
+from envspec.kinds.service_state import ServiceSpec
+from envspec.kinds.volume import VolumeSpec
+from envspec.model import Hidden, Resource
+from envspec.secrets import SHORTEST
+
+SLACK = 30.0
+"""Seconds that a service gets beyond what its health check allows."""
+
+RUN_PATIENCE = 300.0
+"""Seconds within which a service without a health check in the document must run, and one of its image pass."""
+
+END_PATIENCE = 1800.0
+"""Seconds within which a service must end that others wait for the end of; as for a setup command."""
+
+MASK = "(hidden)"
+
+_UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9}
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|us|ns|h|m|s)")
+_DROPPED = ("depends_on", "profiles", "develop", "scale", "pull_policy")
+_NOT_SETTINGS = ("environment", "build", "image", "networks")
+_RESTARTS = {"": "", "none": "no", "any": "always", "on-failure": "on-failure"}
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    """What a document asks for.
+
+    Attributes:
+        networks: Names on the engine of all its networks, external ones too; the workspace joins them.
+        outer: Its networks and volumes as resources; external ones are left out.
+        services: Its services as resources, each after those that it needs.
+        images: References of their images.
+        notes: What the reader of a plan should know.
+    """
+
+    networks: tuple[str, ...]
+    outer: tuple[Resource, ...]
+    services: tuple[Resource, ...]
+    images: tuple[str, ...]
+    notes: tuple[str, ...] = ()
+
+
+def project(document: Document, resolved: str, env: str) -> Project:
+    """Turn a resolved document into resources.
+
+    Args:
+        document: The document as it was read.
+        resolved: What Compose made of it.
+        env: Name of the environment, which is the project's too.
+
+    Raises:
+        SpecError: It asks for something that envspec does not do.
+    """
+    return _Made(document, json.loads(resolved), env).project()
+
+
+class _Made:
+    def __init__(self, document: Document, data: dict[str, Any], env: str) -> None:
+        self.document = document
+        self.env = env
+        self.services: dict[str, dict[str, Any]] = data.get("services") or {}
+        self.networks: dict[str, dict[str, Any]] = data.get("networks") or {}
+        self.volumes: dict[str, dict[str, Any]] = data.get("volumes") or {}
+        self.files = {kind: data.get(kind) or {} for kind in ("secrets", "configs")}
+        self.ties: dict[str, dict[str, Any]] = {name: s.get("depends_on") or {} for name, s in self.services.items()}
+        self.secrets = sorted((value for _, value in document.secrets if is_telling(value)), key=len, reverse=True)
+        self.notes: list[str] = []
+
+    def project(self) -> Project:
+        self._check()
+        names_of = {key: self._network_name(key) for key in sorted({*self.networks, "default"})}
+        own = [key for key in names_of if not self.networks.get(key, {}).get("external")]
+        outer = [Resource(f"network.{names_of[key]}", "network", NetworkSpec(names_of[key])) for key in own]
+        outer += [
+            Resource(f"volume.{key}", "volume", self._volume(key))
+            for key in sorted(self.volumes)
+            if not self.volumes[key].get("external")
+        ]
+        self.services = {name: self._handed(name, service) for name, service in sorted(self.services.items())}
+        text = Hidden(json.dumps(self._document(names_of), sort_keys=True))
+        made = {name: self._spec(name, names_of, text) for name in self.services}
+        known = {resource.address for resource in outer}
+        services = [
+            Resource(spec.address, "service", spec, tuple(sorted(self._needs(name, names_of, known))))
+            for name, spec in made.items()
+        ]
+        return Project(
+            networks=tuple(sorted(names_of.values())),
+            outer=tuple(outer),
+            services=tuple(_sorted(services)),
+            images=tuple(sorted({spec.image for spec in made.values()})),
+            notes=tuple(dict.fromkeys(self.notes)),
+        )
+
+    # ── what is not done ─────────────────────────────────────────────────────────────────────────────────────────
+
+    def _check(self) -> None:
+        """Insist that nothing is asked for that would silently be something else."""
+        for name, service in sorted(self.services.items()):
+            replicas = (service.get("deploy") or {}).get("replicas", service.get("scale", 1))
+            if name == "workspace" or service.get("container_name") == names.container(self.env):
+                raise self._fault(f"service.{name}", "this name is the workspace's", "give the service another name")
+            if {replicas, service.get("scale", 1)} != {1}:
+                raise self._fault(f"service.{name}", "only one container of a service is made", "leave `replicas` out")
+        for key, network in sorted(self.networks.items()):
+            more = {"driver_opts", "internal", "enable_ipv6", "attachable", "ipam"} & {
+                k for k, v in network.items() if v
+            }
+            if not network.get("external") and (more or network.get("driver") not in (None, "bridge")):
+                told = f"only plain bridge networks are made, without {', '.join(sorted(more)) or 'a driver'}"
+                raise self._fault(f"network.{key}", told, "make the network yourself and name it with `external: true`")
+        for kind, items in self.files.items():
+            for key, item in sorted(items.items()):
+                if item.get("environment") or item.get("external"):
+                    told = "its content can come from a file only" if kind == "secrets" else "give `content` or `file`"
+                    raise self._fault(f"{kind}.{key}", told, "put it into a file of the project")
+
+    def _fault(self, address: str, message: str, hint: str) -> SpecError:
+        return SpecError(
+            f"{address}: {message}", code="compose.unsupported", hint=hint, where=Where(self.document.file)
+        )
+
+    # ── the document that Compose is handed ──────────────────────────────────────────────────────────────────────
+
+    def _document(self, names_of: Mapping[str, str]) -> dict[str, Any]:
+        volumes = {key: {"name": self._volume_name(key), "external": True} for key in self.volumes}
+        networks = {key: {"name": name, "external": True} for key, name in names_of.items()}
+        return {"name": self.env, "services": self.services, "networks": networks, "volumes": volumes, **self.files}
+
+    def _handed(self, name: str, service: Mapping[str, Any]) -> dict[str, Any]:
+        made = {key: value for key, value in service.items() if value is not None and key not in _DROPPED}
+        if "environment" in made:
+            made["environment"] = {key: value for key, value in made["environment"].items() if value is not None}
+        if "deploy" in made:
+            kept = {key: made["deploy"][key] for key in ("resources", "restart_policy") if made["deploy"].get(key)}
+            made["deploy"] = kept
+        if made.get("ports"):
+            made["ports"] = [{"host_ip": "127.0.0.1", **port} for port in made["ports"]]
+            if any("host_ip" not in port for port in service["ports"]):
+                self.notes.append("ports of services that name no address are published on 127.0.0.1 only")
+        if made.get("volumes"):
+            made["volumes"] = [self._bind(volume) for volume in made["volumes"]]
+        if "build" in made:
+            made["image"] = made.get("image") or f"{self.env}-{name}"
+            build = dict(made["build"])
+            build["args"] = {key: value for key, value in (build.get("args") or {}).items() if value is not None}
+            content = context.digest(build, f"service.{name}")
+            made["build"] = {**build, "labels": {**(build.get("labels") or {}), names.DIGEST: content}}
+        return made
+
+    def _bind(self, volume: Mapping[str, Any]) -> dict[str, Any]:
+        """Return a mount that names the real path which was judged, not a link that may change."""
+        if volume.get("type") != "bind":
+            return dict(volume)
+        path = str(paths.real(plain(str(volume["source"])), self.document.directory))
+        return {**volume, "source": path.replace("$", "$$")}
+
+    def _network_name(self, key: str) -> str:
+        network = self.networks.get(key) or {}
+        name = str(network.get("name") or "")
+        if network.get("external"):
+            return name
+        return self.env if key == "default" else name or f"{self.env}_{key}"
+
+    def _volume_name(self, key: str) -> str:
+        name = str(self.volumes[key].get("name") or "")
+        return names.volume(self.env, key) if name == f"{self.env}_{key}" else name
+
+    def _volume(self, key: str) -> VolumeSpec:
+        volume = self.volumes[key]
+        options = tuple(sorted((str(k), str(v)) for k, v in (volume.get("driver_opts") or {}).items()))
+        return VolumeSpec(self._volume_name(key), "", str(volume.get("driver") or "local"), options)
+
+    # ── services as resources ────────────────────────────────────────────────────────────────────────────────────
+
+    def _spec(self, name: str, names_of: Mapping[str, str], text: Hidden) -> ServiceSpec:
+        service = self.services[name]
+        mode = str(service.get("network_mode") or "")
+        ends = any(t.get(name, {}).get("condition") == "service_completed_successfully" for t in self.ties.values())
+        return ServiceSpec(
+            name=name,
+            container=plain(str(service.get("container_name") or f"{self.env}-{name}-1")),
+            image=plain(str(service["image"])),
+            settings=self._settings(service),
+            environment=self._environment(name),
+            networks=tuple(
+                sorted(
+                    (names_of[key], (name, *sorted((wish or {}).get("aliases") or ()))) for key, wish in _nets(service)
+                )
+            ),
+            limits=_limits(service),
+            patience=END_PATIENCE if ends else _patience(service.get("healthcheck") or {}),
+            ends=ends,
+            content=str(((service.get("build") or {}).get("labels") or {}).get(names.DIGEST, "")),
+            shares=f"service.{mode.removeprefix('service:')}" if mode.startswith("service:") else "",
+            restarts_with=tuple(sorted(f"service.{n}" for n, tie in self.ties[name].items() if tie.get("restart"))),
+            directory=str(self.document.directory),
+            document=text,
+        )
+
+    def _settings(self, service: Mapping[str, Any]) -> dict[str, Any]:
+        """Return what is compared by what was written down, with the files it uses and every secret masked."""
+        kept = {key: value for key, value in service.items() if key not in _NOT_SETTINGS}
+        for kind in ("secrets", "configs"):
+            for item in service.get(kind) or ():
+                kept[f"{kind}.{item['source']}"] = self.files[kind].get(item["source"])
+        for key, wish in _nets(service):
+            more = {k: v for k, v in (wish or {}).items() if k != "aliases" and v}
+            if more:
+                kept[f"networks.{key}"] = more
+        cleaned: dict[str, Any] = self._masked(plain(kept))
+        return cleaned
+
+    def _masked(self, value: Any) -> Any:
+        if isinstance(value, str):
+            for secret in self.secrets:
+                value = value.replace(secret, MASK)
+            return value
+        if isinstance(value, dict):
+            return {key: self._masked(item) for key, item in value.items()}
+        return [self._masked(item) for item in value] if isinstance(value, list) else value
+
+    def _environment(self, name: str) -> tuple[tuple[str, str | Hidden], ...]:
+        """Return the variables of a service; only values that stand in the document itself may be shown."""
+        written = _written(self.document.data, name)
+        found: list[tuple[str, str | Hidden]] = []
+        for key, value in sorted((self.services[name].get("environment") or {}).items()):
+            text = plain(str(value))
+            shown = key in written and "$" not in written[key].replace("$$", "") and plain(written[key]) == text
+            found.append((key, text if shown else Hidden(text)))
+        return tuple(found)
+
+    def _needs(self, name: str, names_of: Mapping[str, str], known: set[str]) -> Iterator[str]:
+        service = self.services[name]
+        yield from (f"service.{other}" for other in self.ties[name] if other in self.services)
+        for key in ("network_mode", "ipc", "pid"):
+            mode = str(service.get(key) or "")
+            if mode.startswith("service:"):
+                yield f"service.{mode.removeprefix('service:')}"
+        yield from (f"service.{str(link).partition(':')[0]}" for link in service.get("links") or ())
+        others = (str(source) for source in service.get("volumes_from") or ())
+        yield from (f"service.{source.partition(':')[0]}" for source in others if not source.startswith("container:"))
+        yield from ({f"network.{names_of[key]}" for key, _ in _nets(service)} & known)
+        mounts = (str(mount.get("source")) for mount in service.get("volumes") or () if mount.get("type") == "volume")
+        yield from ({f"volume.{source}" for source in mounts} & known)
+        if "build" in service:
+            yield from ("base_image.workspace", "image.workspace")
+
+
+def plain(value: Any) -> Any:
+    """Return a value of a resolved document with the doubled ``$`` of Compose made single."""
+    if isinstance(value, str):
+        return value.replace("$$", "$")
+    if isinstance(value, dict):
+        return {key: plain(item) for key, item in value.items()}
+    return [plain(item) for item in value] if isinstance(value, list) else value
+
+
+def is_telling(value: str) -> bool:
+    """Say whether a variable's value is one to mask: a port or a yes would turn every text that holds it to noise."""
+    return len(value) >= SHORTEST and not (value.isdigit() and len(value) <= len("65535"))
+
+
+def _nets(service: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any] | None]]:
+    return sorted((service.get("networks") or {}).items(), key=lambda pair: pair[0])
+
+
+def _written(data: Mapping[str, Any], name: str) -> dict[str, str]:
+    """Return the variables that the document itself writes out for a service."""
+    service = (data.get("services") or {}).get(name) or {}
+    given = service.get("environment") or {} if isinstance(service, dict) else {}
+    if isinstance(given, list):
+        given = dict(str(line).split("=", 1) for line in given if "=" in str(line))
+    return {str(key): str(value) for key, value in given.items() if value is not None}
+
+
+def _limits(service: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the limits that the engine shows again; those that several keys of Compose set at once are left out."""
+    deploy = service.get("deploy") or {}
+    given = (deploy.get("resources") or {}).get("limits") or {}
+    memory, cpus = service.get("mem_limit") or given.get("memory"), service.get("cpus") or given.get("cpus")
+    pids = int(service.get("pids_limit") or given.get("pids") or 0)
+    found: dict[str, Any] = {"memory": int(memory) if memory else None, "pids": pids if pids > 0 else None}
+    if not service.get("cpu_quota") and not service.get("cpu_period"):
+        found["cpus"] = float(cpus) if cpus else None
+    policy = str(service.get("restart") or "").partition(":")[0]
+    policy = policy or _RESTARTS.get(str((deploy.get("restart_policy") or {}).get("condition") or ""), "")
+    if policy or not deploy.get("restart_policy"):
+        found["restart"] = policy or "no"
+    return found
+
+
+def _patience(check: Mapping[str, Any]) -> float:
+    """Return the seconds within which a service must be healthy, by its own health check; Docker's defaults apply."""
+    if not check.get("test") or check.get("disable"):
+        return RUN_PATIENCE
+    interval, timeout = _seconds(check.get("interval"), 30.0), _seconds(check.get("timeout"), 30.0)
+    start = _seconds(check.get("start_period"), 0.0)
+    return start + (interval + timeout) * (int(check.get("retries") or 3) + 1) + SLACK
+
+
+def _seconds(text: Any, default: float) -> float:
+    parts = _DURATION.findall(str(text or ""))
+    return sum(float(number) * _UNITS[unit] for number, unit in parts) if parts else default
+
+
+def _sorted(services: list[Resource]) -> Iterator[Resource]:
+    """Yield services after those that they need; Compose has refused circles already."""
+    waiting = {service.address: service for service in services}
+    while waiting:
+        ready = [s for s in waiting.values() if not any(need in waiting for need in s.needs)]
+        for service in ready or list(waiting.values()):
+            del waiting[service.address]
+            yield service

@@ -1,0 +1,212 @@
+"""Services beside the workspace: Compose makes them one by one, and each is compared attribute by attribute."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from envspec.engine.base import UNLIMITED, ContainerState, Limits
+from envspec.engine.stack import ComposeUp
+from envspec.errors import EngineCallFailed, Interrupted, StepFailed, Where
+from envspec.kinds import names
+from envspec.kinds.base import Done, Kind, Observed, StepContext, Verdict, Work, spec_of
+from envspec.kinds.service_state import ServiceSpec, boxes_of, compare, says
+from envspec.model import Action, Cause, Diff, Disruption, Resource
+
+POLL = 0.25
+"""Seconds between two looks at a service that is not ready yet."""
+
+LOG_LINES = 20
+"""Lines of a failed service that its error shows."""
+
+LIMITS = ("memory", "cpus", "pids", "restart")
+"""Attributes that :class:`envspec.engine.base.Limits` can set."""
+
+
+class Service(Kind[ServiceSpec]):
+    """A service is made, mended in place where the engine honours that, made anew where not, and waited for."""
+
+    name = "service"
+
+    def existing(self, world: Observed) -> tuple[str, ...]:
+        """Return the services that have a container."""
+        return tuple(sorted({box.labels.get(names.ADDRESS, "") for box in world.services} - {""}))
+
+    def actual(self, address: str, spec: ServiceSpec | None, world: Observed) -> Any:  # noqa: ARG002 - by address
+        """Return containers, status, image, networks and limits; never the variables, which may be secret."""
+        return [
+            {
+                "id": box.id,
+                "name": box.name,
+                "status": "unhealthy" if box.health == "unhealthy" else box.status,
+                "image": box.image_id,
+                "networks": [[a.network, list(a.aliases)] for a in box.networks],
+                "limits": {name: getattr(box.config, name) for name in LIMITS},
+            }
+            for box in boxes_of(address, world)
+        ] or None
+
+    def diff(self, resource: Resource, spec: ServiceSpec, world: Observed) -> Verdict | None:
+        """Compare the service with its container; the harshest difference decides."""
+        boxes = boxes_of(resource.address, world)
+        if not boxes:
+            return Verdict(Action.CREATE, "there is no container of this service")
+        found = compare(spec, world)
+        diffs = found.stubborn + found.live
+        reason = "; ".join(says(diff) for diff in diffs)
+        if found.stubborn:
+            return Verdict(Action.REPLACE, reason, diffs, Disruption.REPLACE)
+        if found.live:
+            starts = any(diff.path == "status" for diff in found.live)
+            return Verdict(Action.UPDATE, reason, diffs, Disruption.RESTART if starts else Disruption.UPDATE)
+        if boxes[0].health == "starting" or (spec.ends and boxes[0].running):
+            return Verdict(Action.RUN, "wait until it has ended" if spec.ends else "wait until it is healthy")
+        return None
+
+    def affected(self, resource: Resource, spec: ServiceSpec, changed: Mapping[str, Verdict]) -> Verdict | None:  # noqa: ARG002 - the spec says all
+        """Follow services that this one lives in, or that its document ties it to."""
+        anew = (Action.CREATE, Action.REPLACE)
+        if spec.shares in changed and changed[spec.shares].action in anew:
+            return Verdict(Action.REPLACE, f"it lives in the network of {spec.shares}", (), Disruption.REPLACE)
+        ties = [need for need in spec.restarts_with if need in changed and changed[need].action is not Action.RUN]
+        if not ties:
+            return None
+        diff = Diff("status", "running", f"restarted with {ties[0]}", Cause.ENGINE)
+        return Verdict(Action.UPDATE, f"restart with {ties[0]}, as it asks", (diff,), Disruption.RESTART)
+
+    def forced(self, resource: Resource, spec: ServiceSpec, world: Observed) -> Verdict:  # noqa: ARG002 - always
+        """Make it anew."""
+        return Verdict(Action.REPLACE, "asked for with --replace", (), Disruption.REPLACE)
+
+    def removal(self, address: str, world: Observed) -> Verdict | None:
+        """Remove it with the volumes that nobody named; what is in those is lost."""
+        places = sorted({path for box in boxes_of(address, world) for path in box.anonymous})
+        lost = tuple(f"what is in {path} (a volume without a name)" for path in places)
+        return Verdict(Action.DELETE, "no longer wanted", disruption=Disruption.REPLACE, data_loss=lost)
+
+    def apply(self, work: tuple[Work, ...], context: StepContext) -> Done:
+        """Make, mend, wait for, or remove the service."""
+        (item,) = work
+        address, action = item.change.address, item.change.action
+        boxes = boxes_of(address, context.observed)
+        if action is Action.DELETE:
+            for box in boxes:
+                context.engine.remove_container(box.id)
+            return Done("removed")
+        spec = spec_of(item, ServiceSpec)
+        if action in (Action.CREATE, Action.REPLACE):
+            _tidy(spec, boxes, context)
+            _bring_up(item, spec, context)
+        elif action is Action.UPDATE:
+            _mend(item, spec, boxes, context)
+        # What was paused could not answer its health check, and is unhealthy until it is asked again.
+        woken = action is Action.UPDATE and boxes[0].status == "paused"
+        return Done(_await(spec, context, patient=woken))
+
+
+def _tidy(spec: ServiceSpec, boxes: tuple[ContainerState, ...], context: StepContext) -> None:
+    """Leave one container under the proper name, whatever a killed Compose left."""
+    for box in boxes[1:]:
+        context.engine.remove_container(box.id)
+    if boxes and boxes[0].name != spec.container:
+        context.engine.rename(boxes[0].id, spec.container)
+
+
+def _bring_up(item: Work, spec: ServiceSpec, context: StepContext) -> None:
+    document = json.loads(spec.document.text)
+    labels = {
+        **names.labels(context.env, Service.name, spec.address),
+        names.ORIGIN: context.origin,
+        names.SETTINGS: spec.remembered,
+    }
+    service = document["services"][spec.name]
+    own = {key: value.replace("$", "$$") for key, value in labels.items()}
+    service["labels"] = {**(service.get("labels") or {}), **own}
+    image = context.engine.images((spec.image,)).get(spec.image) if spec.content else None
+    up = ComposeUp(
+        project=context.env,
+        directory=spec.directory,
+        document=json.dumps(document),
+        service=spec.name,
+        recreate=item.change.action is Action.REPLACE,
+        build=bool(spec.content) and (image is None or image.labels.get(names.DIGEST) != spec.content),
+    )
+    try:
+        context.engine.compose_up(up, context.on_line)
+    except EngineCallFailed as error:
+        told = _last_words(spec, context)
+        raise StepFailed(
+            f"{error.message}{told}",
+            code="service.failed",
+            hint="mend what the last lines say, then apply again",
+            where=Where(address=spec.address),
+        ) from None
+
+
+def _mend(item: Work, spec: ServiceSpec, boxes: tuple[ContainerState, ...], context: StepContext) -> None:
+    """Do what needs no new container, in an order in which each can work."""
+    engine, box = context.engine, boxes[0]
+    wanted = {diff.path: diff.after for diff in item.change.diff}
+    _tidy(spec, boxes, context)
+    changed = {name: spec.limits[name] for name in LIMITS if name in wanted}
+    if changed.get("pids", 0) is None:
+        changed["pids"] = UNLIMITED
+    limits = Limits(**changed)
+    if limits != Limits():
+        engine.update(box.id, limits)
+    joined = {attachment.network: attachment.network_id for attachment in box.networks}
+    for path in sorted(path for path in wanted if path.startswith("networks.")):
+        network = path.removeprefix("networks.")
+        if network in joined:
+            engine.disconnect(joined[network], box.id)
+        if wanted[path] is not None:
+            engine.connect(context.network_id(network), box.id, wanted[path])
+    if "status" not in wanted:
+        return
+    if box.status == "paused":
+        engine.unpause(box.id)
+        return
+    engine.stop(box.id)
+    engine.start(box.id)
+
+
+def _await(spec: ServiceSpec, context: StepContext, *, patient: bool) -> str:
+    """Wait until the service is as it shall be, and return how it is; ``patient`` where it may be unhealthy at first.
+
+    Raises:
+        StepFailed: It became unhealthy, ended, or took too long; with its last lines.
+        Interrupted: The user asked to stop.
+    """
+    until = time.monotonic() + spec.patience
+    while True:
+        box = _now(spec, context)
+        state = (box.health or box.status) if box and box.running else box.status if box else "gone"
+        if box and spec.ends and state == "exited" and box.exit_code == 0:
+            return "ended well"
+        if box and not spec.ends and (state == "healthy" or (box.running and not box.health)):
+            return state
+        pending = ("starting", "running", "restarting", *(["unhealthy"] if patient else []))
+        if state not in pending or time.monotonic() > until:
+            late = f" after {spec.patience:g} s" if time.monotonic() > until else ""
+            code = f" with code {box.exit_code}" if box and state == "exited" else ""
+            raise StepFailed(
+                f"{spec.name} is {state}{code}{late}{_last_words(spec, context)}",
+                code="service.unhealthy",
+                hint=f"`envspec logs {context.env} {spec.name}` shows more; mend the cause, then apply again",
+                where=Where(address=spec.address),
+            )
+        if context.stopping.wait(POLL):
+            raise Interrupted("interrupted while waiting for a service", where=Where(address=spec.address))
+
+
+def _now(spec: ServiceSpec, context: StepContext) -> ContainerState | None:
+    found = context.engine.containers(context.env)
+    return next((box for box in found if box.labels.get(names.ADDRESS) == spec.address), None)
+
+
+def _last_words(spec: ServiceSpec, context: StepContext) -> str:
+    box = _now(spec, context)
+    said = context.engine.logs(box.id, LOG_LINES) if box else ""
+    return f"\n{said}" if said else ""

@@ -1,0 +1,227 @@
+"""What a service shall be, and how the container that is there differs from it; pure."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from envspec.engine.base import ContainerState
+from envspec.engine.capabilities import changes_in_place
+from envspec.kinds import names
+from envspec.kinds.base import Observed
+from envspec.kinds.container import told
+from envspec.model import Cause, Diff, Hidden
+
+SECRET = "(hidden)"
+"""Stands in a diff for a value that nobody may see."""
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceSpec:
+    """A service.
+
+    Attributes:
+        name: Name in the document.
+        container: Name of its container.
+        image: Reference of its image.
+        settings: Everything that is compared by what was written at creation, by attribute; secrets masked.
+        environment: Its variables, sorted; values that came from the user's files are hidden.
+        networks: Names of its networks on the engine, each with the aliases asked for, sorted.
+        limits: Limits and restart policy that are compared with the container as it is, by attribute.
+        patience: Seconds within which it must run and be healthy, or end.
+        ends: Whether others wait for its end: it is as it shall be when it exited with 0.
+        content: Digest of what its image is built from, "" when it is not built.
+        shares: Address of the service whose network it lives in, "" for none.
+        restarts_with: Addresses of services after whose change it is started again.
+        directory: Project directory.
+        document: The whole resolved document as JSON, ``$`` doubled.
+    """
+
+    name: str
+    container: str
+    image: str
+    settings: Mapping[str, Any]
+    environment: tuple[tuple[str, str | Hidden], ...] = ()
+    networks: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    limits: Mapping[str, Any] = field(default_factory=dict)
+    patience: float = 0.0
+    ends: bool = False
+    content: str = ""
+    shares: str = ""
+    restarts_with: tuple[str, ...] = ()
+    directory: str = ""
+    document: Hidden = field(default_factory=lambda: Hidden("{}"))
+
+    @property
+    def address(self) -> str:
+        """Return its address."""
+        return f"service.{self.name}"
+
+    @property
+    def remembered(self) -> str:
+        """Return what its container's label keeps: settings, and the names alone of variables and networks."""
+        kept = {
+            "settings": dict(self.settings),
+            "environment": [name for name, _ in self.environment],
+            "networks": [name for name, _ in self.networks],
+        }
+        return json.dumps(kept, sort_keys=True, ensure_ascii=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Differences:
+    """How a container differs.
+
+    Attributes:
+        stubborn: What takes a new container.
+        live: What can be mended on the one that is there.
+    """
+
+    stubborn: tuple[Diff, ...] = ()
+    live: tuple[Diff, ...] = ()
+
+
+def boxes_of(address: str, world: Observed) -> tuple[ContainerState, ...]:
+    """Return the containers of a service, the one that counts first: the one under its proper name.
+
+    A killed Compose leaves a second one, under a temporary name that ends in the proper one.
+    """
+    found = [box for box in world.services if box.labels.get(names.ADDRESS) == address]
+    return tuple(sorted(found, key=lambda box: (len(box.name), box.name)))
+
+
+def compare(spec: ServiceSpec, world: Observed) -> Differences:
+    """Compare a service with its container, which must exist."""
+    boxes = boxes_of(spec.address, world)
+    box = boxes[0]
+    kept = remembered(box)
+    settings = _settings(spec, kept)
+    limits = [] if settings else _limits(spec, box)
+    stubborn = [
+        *_image(spec, box, world),
+        *settings,
+        *_environment(spec, box, kept),
+        *_shared(spec, box, world),
+        *(diff for diff in limits if not changes_in_place(world.engine, diff.path, diff.after)),
+    ]
+    known = {network.id for network in world.networks}
+    networks = _networks(spec, box, kept, known)
+    stubborn += [diff for diff in networks if _is_stale(box, diff.path.removeprefix("networks."), known)]
+    live = [
+        *_status(spec, box),
+        *([Diff("name", [b.name for b in boxes], spec.container, Cause.ENGINE)] if _is_misnamed(spec, boxes) else []),
+        *(diff for diff in (*networks, *limits) if diff not in stubborn),
+    ]
+    return Differences(tuple(stubborn), tuple(live))
+
+
+def remembered(box: ContainerState) -> Mapping[str, Any]:
+    """Return what was written down when a container was made."""
+    try:
+        kept = json.loads(box.labels.get(names.SETTINGS, "{}"))
+    except ValueError:
+        kept = {}
+    return kept if isinstance(kept, dict) else {}
+
+
+def says(diff: Diff) -> str:
+    """Return a difference in words."""
+    if diff.path == "status":
+        return f"it is {diff.before}"
+    if diff.path == "name":
+        return "an interrupted apply left a second container" if len(diff.before) > 1 else "it bears another name"
+    if diff.path.startswith("networks."):
+        network = diff.path.removeprefix("networks.")
+        return f"leave network {network}" if diff.after is None else f"join network {network}"
+    if diff.before is None or diff.after is None:
+        return f"{diff.path} {'added' if diff.before is None else 'removed'}"
+    return f"{diff.path} changed" if diff.cause is Cause.SPEC else f"{diff.path} changed by hand"
+
+
+def _is_misnamed(spec: ServiceSpec, boxes: tuple[ContainerState, ...]) -> bool:
+    return len(boxes) > 1 or boxes[0].name != spec.container
+
+
+def _status(spec: ServiceSpec, box: ContainerState) -> list[Diff]:
+    if box.running:
+        return [Diff("status", "unhealthy", "healthy", Cause.DRIFT)] if box.health == "unhealthy" else []
+    if spec.ends and box.status == "exited" and box.exit_code == 0:
+        return []
+    return [Diff("status", box.status, "exited with 0" if spec.ends else "running", Cause.DRIFT)]
+
+
+def _image(spec: ServiceSpec, box: ContainerState, world: Observed) -> list[Diff]:
+    """Compare the image that runs with the one that the reference means now, and that with what it is built from."""
+    wanted, running = world.images.get(spec.image), world.images.get(box.image_id)
+    if spec.content and (wanted is None or wanted.labels.get(names.DIGEST) != spec.content):
+        before = running.labels.get(names.DIGEST) if running else None
+        return [] if wanted is None and before == spec.content else [Diff("build", before, spec.content, Cause.SPEC)]
+    if box.config.image != spec.image:
+        return [Diff("image", box.config.image, spec.image, Cause.SPEC)]
+    if wanted is not None and wanted.id != box.image_id:
+        return [Diff("image", box.image_id, wanted.id, Cause.DRIFT)]
+    return []
+
+
+def _settings(spec: ServiceSpec, kept: Mapping[str, Any]) -> list[Diff]:
+    before = kept.get("settings") or {}
+    keys = sorted({*before, *spec.settings})
+    return [
+        Diff(key, before.get(key), spec.settings.get(key), Cause.SPEC)
+        for key in keys
+        if before.get(key) != spec.settings.get(key)
+    ]
+
+
+def _environment(spec: ServiceSpec, box: ContainerState, kept: Mapping[str, Any]) -> list[Diff]:
+    """Compare variables with those of the container itself: no label holds their values."""
+    diffs = []
+    was = {*(kept.get("environment") or ())}
+    for name, wish in spec.environment:
+        value = wish.text if isinstance(wish, Hidden) else wish
+        now = box.config.env.get(name) if name in was else None
+        if now != value:
+            shown = (now and SECRET, SECRET) if isinstance(wish, Hidden) else (now, value)
+            diffs.append(Diff(f"environment.{name}", *shown, Cause.SPEC))
+    gone = was - {name for name, _ in spec.environment}
+    return diffs + [Diff(f"environment.{name}", SECRET, None, Cause.SPEC) for name in sorted(gone)]
+
+
+def _shared(spec: ServiceSpec, box: ContainerState, world: Observed) -> list[Diff]:
+    """Compare the container whose network it lives in: a new one of it has another ID."""
+    if not spec.shares:
+        return []
+    other = next((b.id for b in boxes_of(spec.shares, world)), "")
+    if box.config.network == f"container:{other}":
+        return []
+    return [Diff("network_mode", box.config.network, spec.shares, Cause.DRIFT)]
+
+
+def _limits(spec: ServiceSpec, box: ContainerState) -> list[Diff]:
+    found = ((name, getattr(box.config, name), spec.limits[name]) for name in sorted(spec.limits))
+    return [Diff(n, told(n, before), told(n, after), Cause.DRIFT) for n, before, after in found if before != after]
+
+
+def _networks(spec: ServiceSpec, box: ContainerState, kept: Mapping[str, Any], known: set[str]) -> list[Diff]:
+    if spec.shares:
+        return []
+    joined = {a.network: a for a in box.networks if a.network not in ("none", "host", "bridge")}
+    wanted = dict(spec.networks)
+    was = {*(kept.get("networks") or ())}
+    diffs = []
+    for name in sorted(joined.keys() | wanted.keys()):
+        now, then = joined.get(name), wanted.get(name)
+        stale = now is not None and bool(now.network_id) and now.network_id not in known
+        if now and then is not None and not stale and {*then} <= {*now.aliases}:
+            continue
+        cause = Cause.SPEC if (name in was) == (then is None) else Cause.DRIFT
+        before = list(now.aliases) if now else None
+        diffs.append(Diff(f"networks.{name}", before, None if then is None else list(then), cause))
+    return diffs
+
+
+def _is_stale(box: ContainerState, network: str, known: set[str]) -> bool:
+    """Say whether a container hangs on a network that is gone; another of the name may be there by now."""
+    return any(a.network == network and a.network_id and a.network_id not in known for a in box.networks)
