@@ -234,7 +234,7 @@ def test_a_commit_on_top_is_work_and_no_drift(settled: Place) -> None:
 def test_a_change_of_the_file_is_told_from_a_change_by_hand(settled: Place) -> None:
     text = settled.file.read_text()
     try:
-        settled.file.write_text(text.replace("two", "due").replace("256m", "300m"))
+        settled.file.write_text(text.replace("two.conf", "due.conf").replace("256m", "300m"))
         plan = settled.plan()
         assert causes(plan, "file./etc/evt/due.conf") == {"sha256": "spec"}
         assert causes(plan, BOX) == {"memory": "spec"}
