@@ -140,7 +140,8 @@ PODMAN = Dialect(
     read_networks=_podman_networks,
     read_volumes=_podman_volumes,
     describe=podman.describe,
-    build=("build",),
+    # Podman's own image format knows no SHELL and no HEALTHCHECK, and leaves them out with a warning.
+    build=("build", "--format=docker"),
     options=podman.options,
     labels=podman.labels,
     full_name=podman.full_name,
