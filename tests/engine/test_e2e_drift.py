@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.engine.contract import REMOTE, SECOND
-from tests.engine.e2e import Place, Places, causes, change, docker, objects
+from tests.engine.e2e import Place, Places, causes, change, docker, objects, remove_all
 
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(300)]
 
@@ -170,12 +170,13 @@ def test_a_removed_container_is_made_again_with_all_that_was_in_it(settled: Plac
 
 
 @pytest.fixture
-def moving_tag(git_image: str, settled: Place) -> Iterator[str]:
+def moving_tag(git_image: str, place: Place) -> Iterator[str]:
     """A tag of one's own that can be moved."""
-    ref = f"envspec-test/{settled.name}:1"
+    ref = f"envspec-test/{place.name}:1"
     docker("tag", git_image, ref)
     yield ref
-    docker("rmi", "--force", ref, f"{ref}-other", code=None)
+    remove_all(place.name)  # while a container runs it, an image loses its name but stays
+    docker("rmi", ref)
 
 
 def derive(base: str, ref: str) -> None:
