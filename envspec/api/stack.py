@@ -28,7 +28,29 @@ class Stack:
     effects: tuple[Effect, ...]
 
 
-def stack(reader: Reader, loaded: Loaded, document: Document, way: Candidate, allowed: tuple[str, ...] | None) -> Stack:
+@dataclass(frozen=True, slots=True)
+class Permission:
+    """What the user permits.
+
+    Attributes:
+        allowed: Effects by name.
+        insists: Whether what is not among them is refused; a plan only shows it.
+    """
+
+    allowed: tuple[str, ...] = ()
+    insists: bool = False
+
+    def check(self, found: tuple[Effect, ...]) -> None:
+        """Refuse effects that are not permitted, where this insists.
+
+        Raises:
+            Refused: There is one.
+        """
+        if self.insists:
+            policy.refuse_effects(found, self.allowed)
+
+
+def stack(reader: Reader, loaded: Loaded, document: Document, way: Candidate, permission: Permission) -> Stack:
     """Resolve a document and look at what it asks for.
 
     Args:
@@ -36,12 +58,13 @@ def stack(reader: Reader, loaded: Loaded, document: Document, way: Candidate, al
         loaded: The spec.
         document: Its Compose document.
         way: Where the workspace's image comes from, for the document's variables.
-        allowed: Effects that the user permits; ``None`` to refuse nothing.
+        permission: What the user permits.
 
     Raises:
         SpecError: Compose, or envspec, does not take the document.
         Refused: It has an effect that the user did not allow.
     """
+    permission.check(document.effects)
     name = loaded.spec.name
     assert name is not None
     variables = {
@@ -52,6 +75,5 @@ def stack(reader: Reader, loaded: Loaded, document: Document, way: Candidate, al
     }
     resolved = reader.compose_config(document.source(name, variables))
     found = tuple(sorted({*document.effects, *effects.of_document(json.loads(resolved), document.root)}))
-    if allowed is not None:
-        policy.refuse_effects(found, allowed)
+    permission.check(found)
     return Stack(project(document, resolved, name), found)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from envspec import host as hosts
 from envspec import observe, planner, policy
-from envspec.api.stack import stack
+from envspec.api.stack import Permission, stack
 from envspec.compose.read import read as read_document
 from envspec.engine.base import Reader
 from envspec.errors import EnvspecError
@@ -21,7 +21,7 @@ from envspec.kinds.base import Observed
 from envspec.model import Desired, Plan
 from envspec.planner import Wishes
 from envspec.purposes import catalogue
-from envspec.resolve import candidates, choose, resolve
+from envspec.resolve import asked, candidates, choose, resolve
 from envspec.spec.load import Loaded, load
 
 if TYPE_CHECKING:
@@ -157,7 +157,7 @@ def look(  # noqa: PLR0913 - what one look is told
         options: What the user asks beyond the spec.
         reachable: Says whether the registry can be reached; asked only where it matters.
         again: Whether this looks back at what was done.
-        judge: Whether effects that the user did not allow are refused, before any engine is asked where that can be.
+        judge: Whether effects that the user did not allow are refused, before any engine is asked.
 
     Raises:
         SpecError: Something that the spec names cannot be had.
@@ -166,9 +166,8 @@ def look(  # noqa: PLR0913 - what one look is told
         EngineNotReady: No engine answers.
     """
     facts = hosts.gather()
-    desired, world = _outside(reader, target, facts, reachable or hosts.registry_reachable, (options.allow, judge))
-    if judge:
-        policy.refuse_effects(desired.effects, options.allow)
+    permission = Permission(options.allow, judge)
+    desired, world = _outside(reader, target, facts, reachable or hosts.registry_reachable, permission)
     wishes = dataclasses.replace(_wishes(options, desired, world), again=again)
     if not options.take_over:
         _check_origin(world, desired)
@@ -185,26 +184,25 @@ def _outside(
     target: Target,
     facts: HostFacts,
     reachable: Callable[[], bool],
-    allowed: tuple[tuple[str, ...], bool],
+    permission: Permission,
 ) -> tuple[Desired, Observed]:
-    """Resolve the spec and look at what the engine itself can tell; ``allowed`` says which effects, and if to judge."""
     if target.destroy or target.loaded is None:
         return Desired(target.env), observe.outside(reader, target.env, ())
     loaded = target.loaded
     purposes = catalogue(loaded.directory)
     ways = candidates(loaded.spec, purposes)
     refs = tuple(ref for way in ways for ref in way.refs)
-    permitted, judge = allowed
-    document = read_document(loaded, permitted)
+    permission.check(asked(loaded, facts, purposes))
+    document = read_document(loaded, permission.allowed)
     if document is None:
         world = observe.outside(reader, target.env, refs)
         return resolve(loaded, facts, purposes, choose(loaded.spec, ways, world.images, reachable)), world
     likely = next(way for way in ways if not way.closed)
-    beside = stack(reader, loaded, document, likely, permitted if judge else None)
+    beside = stack(reader, loaded, document, likely, permission)
     world = observe.outside(reader, target.env, (*refs, *beside.project.images))
     chosen = choose(loaded.spec, ways, world.images, reachable)
     if chosen.candidate != likely:
-        beside = stack(reader, loaded, document, chosen.candidate, permitted if judge else None)
+        beside = stack(reader, loaded, document, chosen.candidate, permission)
     return resolve(loaded, facts, purposes, chosen, beside.project, beside.effects), world
 
 

@@ -179,6 +179,10 @@ class _Taken:
                 path = self._file(str(name), directory, f"{address}.{key}")
                 if path.exists():
                     self.digest.update(_bytes(path, Where(str(path)), MAX_ENV_BYTES))
+        for mount in _listed(service.get("volumes")):
+            source = str(mount.get("source") or "" if isinstance(mount, dict) else mount)
+            if source.startswith("~"):
+                raise self._unsupported(f"{address} mounts {source}", "write the path out: a document has no home")
         extended = service.get("extends")
         if isinstance(extended, dict) and extended.get("file"):
             path = self._file(str(extended["file"]), directory, f"{address}.extends")

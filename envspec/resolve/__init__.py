@@ -19,7 +19,7 @@ from envspec.resolve.source import Candidate, Chosen, base_image, candidates, ch
 from envspec.resolve.user import identify
 from envspec.spec.load import Loaded
 
-__all__ = ["Candidate", "Chosen", "candidates", "choose", "place_of", "resolve"]
+__all__ = ["Candidate", "Chosen", "asked", "candidates", "choose", "place_of", "resolve"]
 
 
 def place_of(loaded: Loaded, catalogue: Catalogue) -> Place:
@@ -30,6 +30,23 @@ def place_of(loaded: Loaded, catalogue: Catalogue) -> Place:
         bound = catalogue.get(spec.purpose.use).matter.mount_cwd if spec.purpose else True
     assert spec.name is not None
     return Place(spec.name, Path(os.path.realpath(loaded.directory)), bound, loaded.where)
+
+
+def asked(loaded: Loaded, host: HostFacts, catalogue: Catalogue) -> tuple[Effect, ...]:
+    """Return what the workspace itself needs permission for, whatever image it will run.
+
+    Args:
+        loaded: The spec and where it lies.
+        host: Facts of the host.
+        catalogue: The purposes in reach.
+
+    Raises:
+        SpecError: A mount cannot be had.
+    """
+    place = place_of(loaded, catalogue)
+    who = identify(loaded.spec.user, host)
+    box = container(loaded.spec, place, who, mounts(loaded.spec, place), ("", None))
+    return tuple(effect for effect in effects.of_workspace(box.config) if effect.name in effects.WORKSPACE_ASKS)
 
 
 def resolve(  # noqa: PLR0913, PLR0917 - what an environment is made of
@@ -75,8 +92,8 @@ def resolve(  # noqa: PLR0913, PLR0917 - what an environment is made of
     services = beside.services if beside else ()
     inner = resources(Inner(spec, place, who, mounted, host, tuple(service.address for service in services)))
     origin = f"{host.hostname}:{os.path.realpath(loaded.path)}" if loaded.path else ""
-    own = effects.of_workspace(box.config)
-    asking = tuple(effect for effect in own if effect.name in effects.WORKSPACE_ASKS)
-    told = (f"{effect.address} has {effect.name}: {effect.detail}" for effect in own if effect not in asking)
+    asking = asked(loaded, host, catalogue)
+    own = (effect for effect in effects.of_workspace(box.config) if effect not in asking)
+    told = (f"{effect.address} has {effect.name}: {effect.detail}" for effect in own)
     notes = tuple(note for note in (chosen.note, who.why, *(beside.notes if beside else ()), *told) if note)
     return Desired(place.env, (*outer, *services, *inner), origin, notes, (*asking, *reaching))
