@@ -9,7 +9,7 @@ from typing import Literal
 from envspec.api import inventory, saved
 from envspec.api.connect import ConnectInfo
 from envspec.api.converge import Confirm, Doors, apply, run
-from envspec.api.inventory import EnvironmentRow, EnvironmentStatus
+from envspec.api.inventory import EnvironmentRow, EnvironmentStatus, ServiceRow
 from envspec.api.work import Cancel, Options, is_name, look, open_engine, read_target
 from envspec.engine.base import Engine, Reader
 from envspec.errors import UsageError
@@ -25,6 +25,7 @@ __all__ = [
     "EnvironmentRow",
     "EnvironmentStatus",
     "Options",
+    "ServiceRow",
     "apply",
     "connect_command",
     "destroy",
@@ -36,6 +37,7 @@ __all__ = [
     "render",
     "render_purpose",
     "save_plan",
+    "service_containers",
     "status",
     "validate",
 ]
@@ -161,6 +163,30 @@ def connect_command(target: str, engine: Reader | None = None) -> ConnectInfo:
         Conflict: It does not run.
     """
     return inventory.connect(engine or open_engine(), locate(target))
+
+
+def service_containers(target: str, service: str, engine: Reader | None = None) -> dict[str, str]:
+    """Return the names of the containers of an environment's services, by service.
+
+    Args:
+        target: Name of the environment, or its spec.
+        service: The one service that matters, "" for all.
+        engine: The engine, by default this host's.
+
+    Raises:
+        UsageError: There is no such environment or service, or it has none.
+    """
+    env = locate(target)
+    rows = inventory.services(engine or open_engine(), env)
+    found = {row.name: row.container for row in rows if service in ("", row.name)}
+    if not found:
+        known = ", ".join(row.name for row in rows)
+        raise UsageError(
+            f"{env} has no service {service}" if service else f"{env} has no services",
+            code="env.no_service",
+            hint=f"its services are {known}" if known else "`envspec status` shows what there is",
+        )
+    return found
 
 
 def locate(target: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from envspec.api.connect import ConnectInfo, connect_info
 from envspec.engine.base import ContainerState, Questions, Reader
@@ -25,6 +25,8 @@ class EnvironmentRow:
         ports: Published ports, ``127.0.0.1:8080->80/tcp``.
         spec: ``host:path`` of the spec that made it.
         persistent: Whether it survives the end of its session.
+        services: Names of its services.
+        services_up: How many of them run, and are not unhealthy.
     """
 
     name: str
@@ -34,6 +36,27 @@ class EnvironmentRow:
     ports: tuple[str, ...] = ()
     spec: str = ""
     persistent: bool = False
+    services: tuple[str, ...] = ()
+    services_up: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceRow:
+    """One service of an environment.
+
+    Attributes:
+        name: Its name.
+        status: Status of its container, with what its health check says: ``running (healthy)``.
+        image: Reference of its image.
+        container: Name of its container.
+        ports: Published ports.
+    """
+
+    name: str
+    status: str
+    image: str
+    container: str
+    ports: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +80,7 @@ class EnvironmentStatus:
         variables: Names of the variables that are present inside.
         applied: Addresses that the ledger holds, sorted.
         connect: The command that takes a person inside, "" while it does not run.
+        services: Its services.
     """
 
     name: str
@@ -75,14 +99,18 @@ class EnvironmentStatus:
     variables: tuple[str, ...]
     applied: tuple[str, ...]
     connect: str
+    services: tuple[ServiceRow, ...] = ()
 
 
 def environments(reader: Reader) -> tuple[EnvironmentRow, ...]:
     """Return all environments of an engine, sorted by name, those that left only volumes included."""
     rows: dict[str, EnvironmentRow] = {}
-    for box in reader.containers():
+    boxes = reader.containers()
+    for box in boxes:
         env = box.labels.get(names.ENV, "")
-        if env and (env not in rows or box.name == names.container(env)):
+        if _is_service(box):
+            rows.setdefault(env, EnvironmentRow(env, "no container", spec=box.labels.get(names.ORIGIN, "")))
+        elif env and (env not in rows or not rows[env].image or box.name == names.container(env)):
             rows[env] = EnvironmentRow(
                 name=env,
                 status=box.status,
@@ -96,7 +124,7 @@ def environments(reader: Reader) -> tuple[EnvironmentRow, ...]:
         env = volume.labels.get(names.ENV, "")
         if env:
             rows.setdefault(env, EnvironmentRow(env, "no container"))
-    return tuple(rows[name] for name in sorted(rows))
+    return tuple(_with_services(rows[name], boxes) for name in sorted(rows))
 
 
 def status(reader: Reader, env: str) -> EnvironmentStatus:
@@ -129,7 +157,15 @@ def status(reader: Reader, env: str) -> EnvironmentStatus:
         variables=tuple(sorted(parse(answer.environment or ""))) if answer else (),
         applied=tuple(sorted(_applied(e.address, e.data) for e in answer.ledger)) if answer else (),
         connect=info.command if box.running else "",
+        services=services(reader, env),
     )
+
+
+def services(reader: Reader, env: str) -> tuple[ServiceRow, ...]:
+    """Return the services of an environment that have a container, sorted by name."""
+    found = [box for box in reader.containers(env) if _is_service(box) and box.labels.get(names.ENV) == env]
+    rows = (ServiceRow(_service(box), _state(box), box.config.image, box.name, _ports(box)) for box in found)
+    return tuple(sorted(rows, key=lambda row: (row.name, row.container)))
 
 
 def connect(reader: Reader, env: str) -> ConnectInfo:
@@ -156,10 +192,28 @@ def find(reader: Reader, env: str) -> ContainerState:
     Raises:
         UsageError: There is no such environment.
     """
-    ours = [box for box in reader.containers(env) if box.labels.get(names.ENV) == env]
+    ours = [box for box in reader.containers(env) if box.labels.get(names.ENV) == env and not _is_service(box)]
     if not ours:
         raise UsageError(f"there is no environment {env}", code="env.unknown", hint="`envspec list` names them")
     return min(ours, key=lambda box: (box.name != names.container(env), box.name))
+
+
+def _is_service(box: ContainerState) -> bool:
+    return box.labels.get(names.KIND) == "service"
+
+
+def _service(box: ContainerState) -> str:
+    return box.labels.get(names.ADDRESS, "").removeprefix("service.")
+
+
+def _state(box: ContainerState) -> str:
+    return f"{box.status} ({box.health})" if box.running and box.health else box.status
+
+
+def _with_services(row: EnvironmentRow, boxes: tuple[ContainerState, ...]) -> EnvironmentRow:
+    ours = [box for box in boxes if _is_service(box) and box.labels.get(names.ENV) == row.name]
+    up = sum(box.running and box.health != "unhealthy" for box in ours)
+    return replace(row, services=tuple(sorted(_service(box) for box in ours)), services_up=up)
 
 
 def _ports(box: ContainerState) -> tuple[str, ...]:

@@ -28,6 +28,7 @@ COMMANDS = (
     ("destroy", "Remove an environment and what belongs to it."),
     ("list", "List the environments on the engine."),
     ("status", "Show one environment as it really is."),
+    ("logs", "Print what its services print."),
     ("exec", "Run a command in an environment."),
     ("shell", "Open a shell in an environment."),
     ("connect", "Print the command that takes a person inside."),

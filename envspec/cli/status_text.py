@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from envspec.api import EnvironmentRow, EnvironmentStatus
+from envspec.api import EnvironmentRow, EnvironmentStatus, ServiceRow
 from envspec.cli.output import Painter, table
 
 
@@ -10,8 +10,13 @@ def list_lines(rows: tuple[EnvironmentRow, ...]) -> list[str]:
     """Return a table of environments."""
     if not rows:
         return ["There is no environment on this engine."]
-    head = ("NAME", "STATUS", "PURPOSE", "IMAGE", "PORTS", "SPEC")
-    return table([head, *((r.name, r.status, r.purpose, r.image, ", ".join(r.ports), r.spec) for r in rows)])
+    head = ("NAME", "STATUS", "SERVICES", "PURPOSE", "IMAGE", "PORTS", "SPEC")
+    return table([head, *(_row(row) for row in rows)])
+
+
+def _row(row: EnvironmentRow) -> tuple[str, ...]:
+    up = f"{row.services_up}/{len(row.services)} up" if row.services else ""
+    return (row.name, row.status, up, row.purpose, row.image, ", ".join(row.ports), row.spec)
 
 
 def status_lines(status: EnvironmentStatus, paint: Painter) -> list[str]:
@@ -25,6 +30,7 @@ def status_lines(status: EnvironmentStatus, paint: Painter) -> list[str]:
         ("spec", status.spec),
         ("user", status.user),
         ("workspace", status.workdir),
+        ("services", "\n".join(_service(service) for service in status.services)),
         ("limits", ", ".join(limits)),
         ("ports", ", ".join(status.ports)),
         ("networks", ", ".join(status.networks)),
@@ -38,6 +44,11 @@ def status_lines(status: EnvironmentStatus, paint: Painter) -> list[str]:
         (name if index == 0 else "", line) for name, value in facts for index, line in enumerate(value.splitlines())
     ]
     return [paint.bold(status.name), *table(rows)]
+
+
+def _service(row: ServiceRow) -> str:
+    ports = f", {', '.join(row.ports)}" if row.ports else ""
+    return f"{row.name}: {row.status}, {row.image}{ports}"
 
 
 def _limit(name: str, value: object) -> str:
