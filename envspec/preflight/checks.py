@@ -8,24 +8,25 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from envspec import host
 from envspec.engine.base import Completed
 from envspec.errors import UsageError
+from envspec.preflight import podman_checks
+from envspec.preflight.host_checks import common, disk
 from envspec.preflight.run import NOT_FOUND, TIMED_OUT, run_command
-from envspec.preflight.steps import has_subids, steps
+from envspec.preflight.steps import steps
 from envspec.preflight.system import System, read_system
 from envspec.preflight.values import Check, Need, Run, State
 
 MINIMUM_VERSION = (20, 10)
 """The oldest server that envspec is tested with."""
 
-LOW_DISK_BYTES = 5 * 1000**3
-"""Below this a build of a purpose may not fit."""
+ENGINES = ("docker", "podman")
 
 INFO_DEADLINE = 10.0
 REGISTRY_DEADLINE = 0.7
@@ -40,42 +41,46 @@ def check(engine_name: str = "docker") -> tuple[Check, ...]:
     """Look at this host.
 
     Args:
-        engine_name: The engine to look for: ``docker``.
+        engine_name: The engine to look for: ``docker`` or ``podman``.
 
     Returns:
         All checks, always the same ones in the same order.
 
     Raises:
-        UsageError: Another engine was asked for.
+        UsageError: There is no such engine.
     """
-    if engine_name != "docker":
-        raise UsageError(f"preflight does not know the engine {engine_name!r}", hint="use docker")
-    return check_system(read_system(), run_command, registry=lambda: host.registry_reachable(timeout=REGISTRY_DEADLINE))
+    if engine_name not in ENGINES:
+        raise UsageError(f"preflight does not know the engine {engine_name!r}", hint=f"use {' or '.join(ENGINES)}")
+    look = partial(host.registry_reachable, timeout=REGISTRY_DEADLINE)
+    return check_system(read_system(), run_command, registry=look, engine_name=engine_name)
 
 
-def check_system(system: System, run: Run, *, registry: Callable[[], bool]) -> tuple[Check, ...]:
+def check_system(
+    system: System, run: Run, *, registry: Callable[[], bool], engine_name: str = "docker"
+) -> tuple[Check, ...]:
     """Check a host that has been read already.
 
     Args:
         system: Its facts.
-        run: Runs ``docker info``.
+        run: Runs the engine's ``info``.
         registry: Says whether a registry can be reached.
+        engine_name: ``docker`` or ``podman``.
     """
+    own = podman_checks.checks(system, run) if engine_name == "podman" else _docker(system, run)
+    return tuple(replace(item, fix=steps(system, item.needs)) for item in (*own, *common(system, registry)))
+
+
+def _docker(system: System, run: Run) -> tuple[Check, ...]:
     answer, info = _ask(system, run)
-    found = (
+    return (
         _cli(system, info),
         _daemon(system, answer, info),
         _version(info),
         _plugin(info, "buildx", Need.BUILDX, "images are built"),
         _plugin(info, "compose", Need.COMPOSE, "services are run"),
         _limits(info),
-        _disk(info),
-        _registry(registry),
-        _bootstrap(system),
-        _trust(system),
-        _git(system),
+        disk(str(info.get("DockerRootDir") or "")),
     )
-    return tuple(replace(item, fix=steps(system, item.needs)) for item in found)
 
 
 def _ask(system: System, run: Run) -> tuple[Completed, Info]:
@@ -160,56 +165,3 @@ def _limits(info: Info) -> Check:
     if lacking:
         return Check("cgroups", State.WARN, f"{kind}; the kernel does not limit {', '.join(lacking)}")
     return Check("cgroups", State.OK, kind)
-
-
-def _disk(info: Info) -> Check:
-    root = str(info.get("DockerRootDir") or "")
-    try:
-        free = shutil.disk_usage(root or "/").free
-    except OSError:
-        return Check("disk", State.WARN, f"{root} is not on this host, so its space is unknown")
-    detail = f"{free / 1000**3:.1f} GB free at {root or '/'}"
-    if free < LOW_DISK_BYTES:
-        return Check("disk", State.WARN, f"{detail}; a build may need {LOW_DISK_BYTES / 1000**3:.0f} GB")
-    return Check("disk", State.OK, detail)
-
-
-def _registry(registry: Callable[[], bool]) -> Check:
-    if registry():
-        return Check("registry", State.OK, "Docker Hub can be reached")
-    detail = "Docker Hub cannot be reached: base images that are not here are made from the Debian mirror"
-    return Check("registry", State.WARN, detail)
-
-
-def _bootstrap(system: System) -> Check:
-    lacking = {Need.BOOTSTRAP: [name for name in system.bootstrap_lacks if name != "uidmap"]}
-    lacking[Need.UIDMAP] = [name for name in system.bootstrap_lacks if name == "uidmap"]
-    has_ids = system.root or (has_subids(system, system.subuid) and has_subids(system, system.subgid))
-    lacking[Need.SUBID] = [] if has_ids else [f"a range of subordinate ids for {system.user}"]
-    needs = tuple(need for need, names in lacking.items() if names)
-    if not needs:
-        return Check("bootstrap", State.OK, "base images can be made without a registry")
-    told = ", ".join(name for names in lacking.values() for name in names)
-    return Check("bootstrap", State.WARN, f"no base image can be made without a registry; missing: {told}", needs)
-
-
-def _trust(system: System) -> Check:
-    facts = host.gather()
-    told = []
-    if facts.proxies:
-        told.append(f"proxy from {', '.join(sorted(facts.proxies))}")
-    if facts.ca_bundle:
-        told.append(f"extra CA certificates from {', '.join(facts.ca_sources)}")
-    if not system.certificates and not facts.ca_bundle and system.distribution[0] in ("debian", "ubuntu"):
-        return Check("way out", State.WARN, "the host has no CA certificates", (Need.CERTIFICATES,))
-    if told:
-        return Check(
-            "way out", State.OK, f"{' and '.join(told)}: brought into builds and containers, never into a layer"
-        )
-    return Check("way out", State.OK, "direct; no proxy and no extra CA certificates to bring inside")
-
-
-def _git(system: System) -> Check:
-    if "git" not in system.tools:
-        return Check("git", State.WARN, "not found", (Need.GIT,))
-    return Check("git", State.OK, system.tools["git"])

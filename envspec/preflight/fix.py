@@ -51,7 +51,7 @@ def fix(engine_name: str = "docker", *, say: Say, host: Host | None = None) -> t
     Nothing is run on a host that lacks nothing, so it may be called before every use.
 
     Args:
-        engine_name: The engine to make ready: ``docker``.
+        engine_name: The engine to make ready: ``docker`` or ``podman``.
         say: Takes what a person should read, every command before it is run among it.
         host: The host; this one when ``None``.
 

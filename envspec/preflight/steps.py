@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection
 
+from envspec.preflight.podman import DROP_IN, drop_in, lacking
 from envspec.preflight.system import AptSource, System
 from envspec.preflight.values import Command, Need
 
@@ -28,6 +29,11 @@ _COMMON = {
     Need.UIDMAP: ("uidmap",),
     Need.GIT: ("git",),
     Need.CERTIFICATES: ("ca-certificates",),
+    Need.PODMAN: ("podman",),
+    Need.INIT: ("catatonit",),
+    Need.NETWORKS: ("aardvark-dns", "iptables", "netavark"),
+    Need.RUNC: ("runc",),
+    Need.USERNET: ("slirp4netns",),
 }
 
 _BOOKWORM = {
@@ -43,6 +49,8 @@ _TRIXIE = {
     Need.CLI: ("docker-cli",),
     Need.COMPOSE: ("docker-compose",),
     Need.BUILDX: ("docker-buildx",),
+    Need.NETWORKS: ("aardvark-dns", "netavark", "nftables"),
+    Need.USERNET: ("passt",),
 }
 
 _UBUNTU = {
@@ -137,6 +145,8 @@ def steps(system: System, needs: Collection[Need]) -> tuple[Command, ...]:
         commands += _apt(system, wanted) if supported(system) else _elsewhere(system, wanted)
     if Need.SUBID in wanted:
         commands.append(_subids(system))
+    if Need.SETTINGS in wanted:
+        commands += _settings(system)
     if Need.GROUP in wanted:
         commands.append(Command("let you reach the engine", ("usermod", "-aG", "docker", system.user)))
     if Need.START in wanted:
@@ -209,6 +219,15 @@ def _subids(system: System) -> Command:
     return Command("let you make a base image without root", ("usermod", *options, system.user))
 
 
+def _settings(system: System) -> list[Command]:
+    """Write the settings that Podman needs here into a file of our own."""
+    text = drop_in(lacking(system.podman, root=system.root))
+    return [
+        Command("make room for Podman's settings", ("mkdir", "-p", DROP_IN.rpartition("/")[0])),
+        Command("set what no container would start without", ("tee", DROP_IN), stdin=text),
+    ]
+
+
 def has_subids(system: System, text: str) -> bool:
     """Say whether a text like ``/etc/subuid`` has a range for the user, by name or number (subuid(5))."""
     return any(line.split(":")[0] in (system.user, str(system.uid)) for line in text.splitlines())
@@ -232,6 +251,11 @@ def _elsewhere(system: System, wanted: set[Need]) -> list[Command]:
         Need.UIDMAP: "install newuidmap and newgidmap (uidmap, shadow)",
         Need.GIT: "install git",
         Need.CERTIFICATES: "install your distribution's ca-certificates",
+        Need.PODMAN: "install Podman 4.3 or newer: https://podman.io/docs/installation",
+        Need.INIT: "install catatonit",
+        Need.NETWORKS: "install netavark, aardvark-dns, and iptables or nftables",
+        Need.RUNC: "install runc",
+        Need.USERNET: "install passt or slirp4netns",
     }
     left = sorted(need for need in wanted if need in advice and need not in names)
     return [*commands, *(Command(advice[need], root=False) for need in left)]

@@ -13,11 +13,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from envspec.engine import bootstrap
+from envspec.preflight.podman import PodmanFacts, read_facts
 
 SBIN = ("/usr/local/sbin", "/usr/sbin", "/sbin")
 """Where daemons lie; not on the PATH of a Debian user."""
 
-TOOLS = ("docker", "dockerd", "git", "service", "sudo")
+TOOLS = (
+    *("docker", "dockerd", "git", "service", "sudo"),
+    *("iptables", "newuidmap", "nft", "pasta", "podman", "runc", "slirp4netns"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +60,7 @@ class System:
         docker_host: The variable ``DOCKER_HOST``, or "".
         certificates: Whether the host has a bundle of CA certificates.
         bootstrap_lacks: Packages that are missing to make a base image.
+        podman: What decides how Podman has to be set up.
     """
 
     os_release: Mapping[str, str] = field(default_factory=dict)
@@ -72,6 +77,7 @@ class System:
     docker_host: str = ""
     certificates: bool = True
     bootstrap_lacks: tuple[str, ...] = ()
+    podman: PodmanFacts = field(default_factory=PodmanFacts)
 
     @property
     def root(self) -> bool:
@@ -116,6 +122,7 @@ def read_system() -> System:
         docker_host=os.environ.get("DOCKER_HOST", ""),
         certificates=Path("/etc/ssl/certs/ca-certificates.crt").exists(),
         bootstrap_lacks=bootstrap.missing(),
+        podman=read_facts(),
     )
 
 

@@ -40,6 +40,12 @@ class Need(StrEnum):
     SUBID = "subid"
     GROUP = "group"
     START = "start"
+    PODMAN = "podman"
+    INIT = "init"
+    NETWORKS = "networks"
+    RUNC = "runc"
+    USERNET = "usernet"
+    SETTINGS = "settings"
 
 
 @dataclass(frozen=True, slots=True)

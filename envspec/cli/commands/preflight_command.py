@@ -8,23 +8,26 @@ import sys
 import click
 
 from envspec.cli import options, output
+from envspec.engine.choice import choose
 from envspec.preflight import Check, NotReady, State, check, fix, remedy
 
 
 @click.command()
+@options.engine_options
 @click.option("--fix", "wants_fix", is_flag=True, help="Install and start what is missing; says what it runs.")
 @options.json_option
 def command(wants_fix: bool, as_json: bool) -> None:
     """Check engine, plugins, disk and ways out of this host, each with what to do about it.
 
     With --fix on Debian 12 and 13 and on Ubuntu it installs what is missing and starts the engine, with sudo where
-    that is needed; elsewhere it prints the steps.
+    that is needed; elsewhere it prints the steps. Where no engine is, auto means Docker.
     """
-    checks = fix(say=_say) if wants_fix else check()
+    engine = choose(*options.asked()).name
+    checks = fix(engine, say=_say) if wants_fix else check(engine)
     if any(item.status is State.FAIL for item in checks):
         if not as_json:
             _print(checks)
-        raise NotReady(checks, _hint(checks, wants_fix=wants_fix))
+        raise NotReady(checks, _hint(checks, engine, wants_fix=wants_fix))
     if as_json:
         output.print_result({"ready": True, "checks": checks})
     else:
@@ -35,10 +38,10 @@ def _say(line: str) -> None:
     click.echo(line, err=True)
 
 
-def _hint(checks: tuple[Check, ...], *, wants_fix: bool) -> str:
+def _hint(checks: tuple[Check, ...], engine: str, *, wants_fix: bool) -> str:
     if any(item.fix for item in checks if item.status is State.FAIL) and not wants_fix:
-        return "`envspec preflight --fix` brings what is missing, and says what it runs"
-    return "do what is said above, then `envspec preflight` again"
+        return f"`envspec preflight --fix --engine {engine}` brings what is missing, and says what it runs"
+    return f"do what is said above, then `envspec preflight --engine {engine}` again"
 
 
 def _print(checks: tuple[Check, ...]) -> None:

@@ -1,0 +1,126 @@
+"""What decides whether Podman works on a host, and the settings that make it. Measured on Podman 4.3."""
+
+from __future__ import annotations
+
+import os
+import re
+import resource
+import shutil
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+DROP_IN = "/etc/containers/containers.conf.d/50-envspec.conf"
+"""Where our settings go: beside the user's own files, which stay as they are. Podman reads the directory since 4.0."""
+
+HELPERS = ("aardvark-dns", "catatonit", "netavark")
+"""Programs that Podman calls: name resolution on networks, the init, networks themselves."""
+
+HELPER_DIRS = ("/usr/libexec/podman", "/usr/lib/podman", "/usr/local/libexec/podman", "/usr/local/lib/podman")
+"""Where it looks for them before PATH; containers.conf(5), ``helper_binaries_dir``."""
+
+FILES_LIMIT = 1_048_576
+PROCESSES_LIMIT = 4_194_304
+"""Hard limits that Podman gives a container of root's where nothing is set."""
+
+_SYS_RESOURCE = 24
+"""Number of CAP_SYS_RESOURCE; capabilities(7), linux/capability.h."""
+
+_CONFIGS = (Path("/usr/share/containers/containers.conf"), Path("/etc/containers/containers.conf"))
+_CONFIG_DIRS = (Path("/usr/share/containers/containers.conf.d"), Path("/etc/containers/containers.conf.d"))
+
+
+@dataclass(frozen=True, slots=True)
+class PodmanFacts:
+    """What decides how Podman has to be set up.
+
+    Attributes:
+        helpers: Those of :data:`HELPERS` that exist.
+        settings: Text of all configuration files of the system, in the order in which Podman reads them.
+        may_raise: Whether this process may raise a hard limit.
+        files: Hard limit on open files, ``None`` for none.
+        processes: Hard limit on processes, ``None`` for none.
+        hybrid: Whether cgroups of both versions are mounted, which crun refuses.
+    """
+
+    helpers: frozenset[str] = field(default_factory=lambda: frozenset(HELPERS))
+    settings: str = ""
+    may_raise: bool = True
+    files: int | None = None
+    processes: int | None = None
+    hybrid: bool = False
+
+
+def read_facts() -> PodmanFacts:
+    """Read the facts of this host. Missing files count as empty; nothing is run."""
+    files = [*_CONFIGS, *(file for place in _CONFIG_DIRS for file in sorted(place.glob("*.conf")))]
+    return PodmanFacts(
+        helpers=frozenset(name for name in HELPERS if _find(name)),
+        settings="\n".join(_text(file) for file in files),
+        may_raise=may_raise(_text(Path("/proc/self/status"))),
+        files=_hard(resource.RLIMIT_NOFILE),
+        processes=_hard(resource.RLIMIT_NPROC),
+        hybrid=Path("/sys/fs/cgroup/unified/cgroup.procs").exists(),
+    )
+
+
+def may_raise(status: str) -> bool:
+    """Say whether a text like ``/proc/self/status`` has CAP_SYS_RESOURCE among what may ever be had."""
+    found = re.search(r"^CapBnd:\s*([0-9a-f]+)$", status, re.MULTILINE)
+    return found is None or bool(int(found[1], 16) >> _SYS_RESOURCE & 1)
+
+
+def lacking(facts: PodmanFacts, *, root: bool) -> tuple[tuple[str, str, str], ...]:
+    """Return the settings without which no container would start: table, key and value, sorted.
+
+    Nothing is returned for a key that a file of the user's sets already. Without systemd Podman takes the cgroup
+    manager and the log that need none by itself.
+
+    Args:
+        facts: What the host is like.
+        root: Whether Podman runs as root; otherwise it keeps to the user's own limits.
+    """
+    found: list[tuple[str, str, str]] = []
+    limits = [
+        f'"{name}={hard}:{hard}"'
+        for name, hard, wanted in (("nofile", facts.files, FILES_LIMIT), ("nproc", facts.processes, PROCESSES_LIMIT))
+        if hard is not None and hard < wanted
+    ]
+    if root and limits and not facts.may_raise:
+        found.append(("containers", "default_ulimits", f"[{', '.join(limits)}]"))
+    if facts.hybrid:
+        found.append(("engine", "runtime", '"runc"'))
+    return tuple(item for item in sorted(found) if not _is_set(facts.settings, item[1]))
+
+
+def drop_in(settings: Iterable[tuple[str, str, str]]) -> str:
+    """Return settings as a file of ``containers.conf.d``."""
+    lines = ["# Made by `envspec preflight --fix`: without these no container starts on this host."]
+    table = ""
+    for name, key, value in settings:
+        if name != table:
+            lines.append(f"[{name}]")
+            table = name
+        lines.append(f"{key} = {value}")
+    return "\n".join(lines) + "\n"
+
+
+def _is_set(text: str, key: str) -> bool:
+    return re.search(rf"^\s*{key}\s*=", text, re.MULTILINE) is not None
+
+
+def _find(name: str) -> bool:
+    path = os.pathsep.join((*HELPER_DIRS, os.environ.get("PATH", ""), "/usr/sbin"))
+    return shutil.which(name, path=path) is not None
+
+
+def _hard(limit: int) -> int | None:
+    hard = resource.getrlimit(limit)[1]
+    return None if hard == resource.RLIM_INFINITY else hard
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""

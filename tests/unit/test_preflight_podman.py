@@ -1,0 +1,176 @@
+"""What Podman needs of hosts that exist only here."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from envspec.engine.base import Completed
+from envspec.preflight import Check, State
+from envspec.preflight.checks import check_system
+from envspec.preflight.fix import Host, fix
+from envspec.preflight.podman import DROP_IN, PodmanFacts, drop_in, lacking, may_raise
+from envspec.preflight.run import TIMED_OUT
+from envspec.preflight.steps import steps
+from envspec.preflight.system import System
+from envspec.preflight.values import Need
+from tests.unit.test_preflight import FEDORA, TRIXIE, FakeRun, a_user, debian
+
+TOOLS = {name: f"/usr/bin/{name}" for name in ("git", "iptables", "newuidmap", "podman", "runc", "slirp4netns", "sudo")}
+INFO: dict[str, Any] = {
+    "version": {"Version": "4.3.1"},
+    "host": {
+        "cgroupManager": "systemd",
+        "cgroupVersion": "v2",
+        "cgroupControllers": ["cpu", "memory", "pids"],
+        "networkBackend": "netavark",
+    },
+    "store": {"graphRoot": "/"},
+}
+CONFINED = PodmanFacts(may_raise=False, files=20000, processes=96364, hybrid=True)
+"""A virtual machine whose root may not raise limits, with cgroups of both versions."""
+
+
+def a_host(**changes: Any) -> System:
+    return debian(**({"tools": TOOLS} | changes))
+
+
+def look(system: System, info: dict[str, Any] | None = None, answer: Completed | None = None) -> dict[str, Check]:
+    told = answer or Completed(0, json.dumps(INFO if info is None else info).encode())
+    run = FakeRun({"podman info": told})
+    return {item.name: item for item in check_system(system, run, registry=lambda: True, engine_name="podman")}
+
+
+def with_host(**changes: Any) -> dict[str, Any]:
+    return INFO | {"host": INFO["host"] | changes}
+
+
+@pytest.mark.parametrize("system", [a_host(), a_user(tools=TOOLS)])
+def test_a_ready_host_lacks_nothing(system: System) -> None:
+    checks = look(system)
+    assert {item.status for item in checks.values()} == {State.OK}
+    assert not any(item.needs or item.fix for item in checks.values())
+
+
+def test_a_bare_host_is_brought_everything_at_once() -> None:
+    system = a_host(tools={"git": "/usr/bin/git"}, podman=replace(CONFINED, helpers=frozenset()))
+    needs = {need for item in look(system).values() for need in item.needs}
+    assert needs == {Need.PODMAN, Need.INIT, Need.NETWORKS, Need.RUNC, Need.SETTINGS}
+    lines = [command.text(sudo=False) for command in steps(system, needs)]
+    assert lines[1].endswith("aardvark-dns catatonit iptables netavark podman runc")
+    assert lines[-2:] == [
+        "mkdir -p /etc/containers/containers.conf.d",
+        f"printf '%s\\n' {_quoted(drop_in(lacking(CONFINED, root=True)))} | tee {DROP_IN}",
+    ]
+
+
+def _quoted(text: str) -> str:
+    return " ".join(f"'{line}'" for line in text.splitlines())
+
+
+def test_trixie_has_other_names_for_the_same() -> None:
+    (_, install) = steps(a_host(os_release=TRIXIE), {Need.NETWORKS, Need.USERNET})
+    assert install.argv[-4:] == ("aardvark-dns", "netavark", "nftables", "passt")
+
+
+def test_elsewhere_the_steps_are_told() -> None:
+    told = " ".join(command.why for command in steps(a_host(os_release=FEDORA), {Need.PODMAN, Need.INIT}))
+    assert "install Podman 4.3 or newer" in told
+    assert "catatonit" in told
+
+
+@pytest.mark.parametrize(
+    ("facts", "root", "expected"),
+    [
+        (PodmanFacts(), True, {}),
+        (CONFINED, True, {"default_ulimits": '["nofile=20000:20000", "nproc=96364:96364"]', "runtime": '"runc"'}),
+        (CONFINED, False, {"runtime": '"runc"'}),
+        (replace(CONFINED, may_raise=True, hybrid=False), True, {}),
+        (replace(CONFINED, files=None, hybrid=False), True, {"default_ulimits": '["nproc=96364:96364"]'}),
+        (replace(CONFINED, files=1 << 20, processes=1 << 22, hybrid=False), True, {}),
+        (replace(CONFINED, settings="[engine]\nruntime = 'crun'\n"), False, {}),
+        (replace(CONFINED, settings="# runtime = 'crun'\n"), False, {"runtime": '"runc"'}),
+        (replace(CONFINED, settings="[containers]\n  default_ulimits=[]\n", hybrid=False), True, {}),
+    ],
+)
+def test_only_what_is_needed_and_not_set_is_set(facts: PodmanFacts, root: bool, expected: dict[str, str]) -> None:
+    assert {key: value for _, key, value in lacking(facts, root=root)} == expected
+
+
+def test_the_settings_are_a_file_of_tables() -> None:
+    assert drop_in(lacking(CONFINED, root=True)).splitlines()[1:] == [
+        "[containers]",
+        'default_ulimits = ["nofile=20000:20000", "nproc=96364:96364"]',
+        "[engine]",
+        'runtime = "runc"',
+    ]
+
+
+@pytest.mark.parametrize(
+    ("status", "expected"),
+    [
+        ("CapBnd:\t000001fffeffffff\n", False),
+        ("Name:\tx\nCapBnd:\t000001ffffffffff\n", True),
+        ("", True),
+    ],
+)
+def test_whether_limits_may_be_raised_is_read_of_the_bounding_set(status: str, expected: bool) -> None:
+    assert may_raise(status) is expected
+
+
+def test_a_user_needs_ids_and_a_network_of_their_own() -> None:
+    system = a_user(tools={"podman": "/usr/bin/podman", "iptables": "/usr/sbin/iptables"}, subuid="")
+    found = look(system)["rootless"]
+    assert found.status is State.FAIL
+    assert found.needs == (Need.UIDMAP, Need.SUBID, Need.USERNET)
+
+
+@pytest.mark.parametrize(
+    ("system", "info", "name", "status", "told"),
+    [
+        (a_host(), INFO | {"version": {"Version": "3.4.4"}}, "engine version", State.FAIL, "4.3 or newer"),
+        (a_host(), {}, "engine version", State.WARN, "unknown"),
+        (a_user(tools=TOOLS), with_host(cgroupVersion="v1"), "cgroups", State.FAIL, "version 2 is needed"),
+        (a_host(), with_host(cgroupVersion="v1"), "cgroups", State.OK, "version 1"),
+        (a_host(), with_host(cgroupControllers=["cpu"]), "cgroups", State.WARN, "memory, pids cannot"),
+        (a_host(), {}, "cgroups", State.WARN, "unknown"),
+        (a_host(), with_host(networkBackend="cni"), "networks", State.WARN, "do not find each other"),
+        (a_host(podman=PodmanFacts(hybrid=True), tools=TOOLS | {}), INFO, "settings", State.FAIL, 'runtime = "runc"'),
+    ],
+)
+def test_what_podman_tells_is_judged(system: System, info: dict[str, Any], name: str, status: State, told: str) -> None:
+    found = look(system, info)[name]
+    assert (found.status, told in found.detail) == (status, True), found
+
+
+@pytest.mark.parametrize(
+    ("answer", "told"),
+    [
+        (Completed(TIMED_OUT), "no answer within"),
+        (Completed(125, b"", b"warning: x\nError: the storage is broken\n"), "Error: the storage is broken"),
+        (Completed(125), "no answer"),
+    ],
+)
+def test_a_podman_that_does_not_answer_says_why(answer: Completed, told: str) -> None:
+    found = look(a_host(), answer=answer)["engine"]
+    assert (found.status, found.needs) == (State.FAIL, ())
+    assert told in found.detail
+
+
+def test_the_fix_installs_sets_and_looks_again_and_starts_nothing() -> None:
+    before = (
+        Check("engine", State.FAIL, "absent", (Need.PODMAN,)),
+        Check("settings", State.FAIL, "", (Need.SETTINGS,)),
+    )
+    after = (Check("engine", State.OK, "answers"),)
+    looks = iter((before, after))
+    run = FakeRun()
+    said: list[str] = []
+    host = Host(run=run, read=lambda: a_host(podman=CONFINED), look=lambda name: next(looks) if name else ())
+    assert fix("podman", say=said.append, host=host) == after
+    assert [line.split()[0] for line in run.seen] == ["apt-get", "env", "mkdir", "tee"]
+    assert run.stdin[f"tee {DROP_IN}"].decode() == drop_in(lacking(CONFINED, root=True))
+    assert said[0] == "envspec will run:"
