@@ -28,7 +28,7 @@ def resolved(source: ComposeSource) -> str:
     Raises:
         SpecError: A service has neither image nor build.
     """
-    known = dict((*source.variables, *source.secrets))
+    known = {name: json.dumps(value)[1:-1] for name, value in (*source.variables, *source.secrets)}
     text = _VARIABLE.sub(lambda match: known.get(match[1], "") if match[1] else "$$", source.text)
     document = json.loads(text)
     services = {}

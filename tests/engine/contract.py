@@ -163,6 +163,10 @@ class World:
         self.engine.start(box)
         return box
 
+    def remember(self, box: str) -> None:
+        """Clean up a container that was made otherwise, too."""
+        self._clean["containers"].callback(self.engine.remove_container, box)
+
     def network(self, name: str = "") -> str:
         made = self.engine.create_network(name or self.name(), self.labels)
         self._clean["networks"].callback(self.engine.remove_network, made)
