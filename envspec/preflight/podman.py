@@ -26,6 +26,7 @@ PROCESSES_LIMIT = 4_194_304
 _SYS_RESOURCE = 24
 """Number of CAP_SYS_RESOURCE; capabilities(7), linux/capability.h."""
 
+_PID_MAX = Path("/proc/sys/kernel/pid_max")
 _CONFIGS = (Path("/usr/share/containers/containers.conf"), Path("/etc/containers/containers.conf"))
 _CONFIG_DIRS = (Path("/usr/share/containers/containers.conf.d"), Path("/etc/containers/containers.conf.d"))
 
@@ -39,7 +40,7 @@ class PodmanFacts:
         settings: Text of all configuration files of the system, in the order in which Podman reads them.
         may_raise: Whether this process may raise a hard limit.
         files: Hard limit on open files, ``None`` for none.
-        processes: Hard limit on processes, ``None`` for none.
+        processes: Hard limit on processes that Podman leaves to what it starts, ``None`` for none.
         hybrid: Whether cgroups of both versions are mounted, which crun refuses.
     """
 
@@ -59,7 +60,7 @@ def read_facts() -> PodmanFacts:
         settings="\n".join(_text(file) for file in files),
         may_raise=may_raise(_text(Path("/proc/self/status"))),
         files=_hard(resource.RLIMIT_NOFILE),
-        processes=_hard(resource.RLIMIT_NPROC),
+        processes=fewest(_hard(resource.RLIMIT_NPROC), _text(_PID_MAX)),
         hybrid=Path("/sys/fs/cgroup/unified/cgroup.procs").exists(),
     )
 
@@ -68,6 +69,17 @@ def may_raise(status: str) -> bool:
     """Say whether a text like ``/proc/self/status`` has CAP_SYS_RESOURCE among what may ever be had."""
     found = re.search(r"^CapBnd:\s*([0-9a-f]+)$", status, re.MULTILINE)
     return found is None or bool(int(found[1], 16) >> _SYS_RESOURCE & 1)
+
+
+def fewest(hard: int | None, pid_max: str) -> int | None:
+    """Return the limit on processes that Podman leaves: the host's own, or the highest process number if less.
+
+    Args:
+        hard: The hard limit of this process, ``None`` for none.
+        pid_max: Text of ``/proc/sys/kernel/pid_max``.
+    """
+    most = int(pid_max) if pid_max.strip().isdigit() else None
+    return min((limit for limit in (hard, most) if limit is not None), default=None) if hard is not None else None
 
 
 def lacking(facts: PodmanFacts, *, root: bool) -> tuple[tuple[str, str, str], ...]:

@@ -12,7 +12,7 @@ from envspec.engine.base import Completed
 from envspec.preflight import Check, State
 from envspec.preflight.checks import check_system
 from envspec.preflight.fix import Host, fix
-from envspec.preflight.podman import DROP_IN, PodmanFacts, drop_in, lacking, may_raise
+from envspec.preflight.podman import DROP_IN, PodmanFacts, drop_in, fewest, lacking, may_raise
 from envspec.preflight.run import TIMED_OUT
 from envspec.preflight.steps import steps
 from envspec.preflight.system import System
@@ -119,6 +119,14 @@ def test_the_settings_are_a_file_of_tables() -> None:
 )
 def test_whether_limits_may_be_raised_is_read_of_the_bounding_set(status: str, expected: bool) -> None:
     assert may_raise(status) is expected
+
+
+@pytest.mark.parametrize(
+    ("hard", "pid_max", "expected"),
+    [(96364, "32768\n", 32768), (1000, "32768\n", 1000), (None, "32768\n", None), (96364, "", 96364)],
+)
+def test_no_more_processes_than_numbers_for_them(hard: int | None, pid_max: str, expected: int | None) -> None:
+    assert fewest(hard, pid_max) == expected
 
 
 def test_a_user_needs_ids_and_a_network_of_their_own() -> None:
