@@ -6,7 +6,7 @@ WITH_ENGINE := .ci/with-engine
 EXAMPLE := examples/quickstart/env.yaml
 
 .DEFAULT_GOAL := help
-.PHONY: help venv engine quickstart check format test test-unit test-laws test-engine bench clean
+.PHONY: help venv engine engines quickstart check format test test-unit test-laws test-engine bench clean
 
 help: ## Say what each target does
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -18,6 +18,10 @@ venv: .venv/stamp ## Make .venv with envspec and its tools
 
 engine: venv ## Install and start a container engine where none answers
 	@$(BIN)/envspec preflight --fix || $(WITH_ENGINE) $(BIN)/envspec preflight
+
+engines: venv ## Install and start both, Docker and Podman: the tests run on each
+	@$(BIN)/envspec preflight --fix --engine docker || $(WITH_ENGINE) $(BIN)/envspec preflight --engine docker
+	@$(BIN)/envspec preflight --fix --engine podman
 
 quickstart: engine ## Stand in a converged environment made from examples/quickstart
 	@$(WITH_ENGINE) $(BIN)/envspec apply --yes $(EXAMPLE)
@@ -41,18 +45,21 @@ test-unit: venv ## Test the pure parts
 test-laws: venv ## Hold the laws on the fake engine
 	$(BIN)/python -m pytest -n auto tests/laws
 
-test-engine: engine ## Test on a real engine
+test-engine: engines ## Test on real engines
 	$(WITH_ENGINE) $(BIN)/python -m pytest tests/engine
 
 bench: engine ## Measure against the bare engine commands
 	$(WITH_ENGINE) $(BIN)/python -m tests.benchmarks
 
-clean: ## Remove what tests and benchmarks left on the engine, and all caches
-	@for kind in container network volume; do \
-	  all=$$([ $$kind = container ] && echo --all); \
-	  for name in '^/?evt-' '^/?envspec-bench'; do \
-	    left=$$(docker $$kind ls $$all --quiet --filter label=dev.envspec.env --filter "name=$$name"); \
-	    if [ -n "$$left" ]; then docker $$kind rm --force $$left; fi; \
+clean: ## Remove what tests and benchmarks left on the engines, and all caches
+	@for engine in docker podman; do \
+	  command -v $$engine >/dev/null || continue; \
+	  for kind in container network volume; do \
+	    all=$$([ $$kind = container ] && echo --all); \
+	    for name in '^/?evt-' '^/?envspec-bench'; do \
+	      left=$$($$engine $$kind ls $$all --quiet --filter label=dev.envspec.env --filter "name=$$name"); \
+	      if [ -n "$$left" ]; then $$engine $$kind rm --force $$left; fi; \
+	    done; \
 	  done; \
 	done
 	rm -rf .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .benchmarks build dist
