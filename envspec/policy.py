@@ -9,10 +9,13 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from envspec.compose.read import refused
+from envspec.engine.base import Mount
 from envspec.errors import Conflict, Refused, Where
 from envspec.kinds import names
 from envspec.kinds.base import Observed
-from envspec.model import Action, Change, Disruption, Effect, Plan
+from envspec.kinds.container import ContainerSpec
+from envspec.kinds.service_state import ServiceSpec
+from envspec.model import Action, Change, Desired, Disruption, Effect, Plan, Resource
 
 
 def unallowed_losses(plan: Plan, allowed: tuple[str, ...]) -> tuple[Change, ...]:
@@ -47,6 +50,40 @@ def refuse_effects(effects: tuple[Effect, ...], allowed: tuple[str, ...]) -> Non
     found = tuple(effect for effect in effects if effect.name not in allowed)
     if found:
         raise refused(found)
+
+
+def refuse_remote_binds(desired: Desired, remote: str) -> None:
+    """Insist that an engine which does not see this host's files is asked to bind none of them.
+
+    Args:
+        desired: What shall be.
+        remote: Address of such an engine, "" for one that does see them.
+
+    Raises:
+        Refused: Something would be bound.
+    """
+    if not remote:
+        return
+    for resource in desired.resources:
+        bound = [mount.source for mount in _mounts(resource) if mount.type == "bind"]
+        if bound:
+            raise Refused(
+                f"the engine at {remote} is another host's and would bind its own {_listed(tuple(bound))}",
+                code="refused.remote_bind",
+                hint="set `mount_cwd: false`, and use `volumes`, `repos` and `config_files` instead of `mounts`",
+                where=Where(address=resource.address),
+            )
+
+
+def _mounts(resource: Resource) -> tuple[Mount, ...]:
+    """Return the mounts of a workspace or a service."""
+    spec = resource.spec
+    if isinstance(spec, ContainerSpec):
+        return spec.config.mounts
+    if isinstance(spec, ServiceSpec):
+        found = spec.settings.get("volumes") or ()
+        return tuple(Mount(str(m.get("target")), str(m.get("type")), str(m.get("source"))) for m in found)
+    return ()
 
 
 def wants_consent(plan: Plan) -> tuple[Change, ...]:

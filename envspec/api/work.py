@@ -161,13 +161,14 @@ def look(  # noqa: PLR0913 - what one look is told
 
     Raises:
         SpecError: Something that the spec names cannot be had.
-        Refused: It has an effect that the user did not allow.
+        Refused: It has an effect that the user did not allow, or binds files of this host on another.
         Conflict: A name belongs to something else.
         EngineNotReady: No engine answers.
     """
     facts = hosts.gather()
     permission = Permission(options.allow, judge)
     desired, world = _outside(reader, target, facts, reachable or hosts.registry_reachable, permission)
+    policy.refuse_remote_binds(desired, reader.remote)
     wishes = dataclasses.replace(_wishes(options, desired, world), again=again)
     if not options.take_over:
         _check_origin(world, desired)
