@@ -467,7 +467,8 @@ class SyncRepo:
     Attributes:
         url: Where from.
         path: Absolute path of the work tree.
-        ref: Branch, tag or commit; "" for the remote's default branch.
+        ref: Branch, tag or commit; "" for the remote's default branch in a clone and for whatever is checked out in
+            a repository that is there; ``HEAD`` for the remote's default branch in both.
         depth: Commits to fetch, 0 for all.
         commit: Commit to put HEAD at, "" for the tip of the ref.
         force: Whether local changes and commits may be thrown away.

@@ -176,6 +176,14 @@ class Tamper:
         self._put(container, f"{path}/.git", replace(node, repo=moved))
         self._put(container, f"{path}/README.md", replace(self._node(container, f"{path}/README.md"), content=readme))
 
+    def switch(self, container: str, path: str, branch: str) -> None:
+        """Make a branch where HEAD is and be on it: ``git switch -c``."""
+        node = self._node(container, f"{path}/.git")
+        if node.repo is None:
+            raise KeyError(path)
+        branches = {**node.repo.branches, branch: node.repo.head}
+        self._put(container, f"{path}/.git", replace(node, repo=replace(node.repo, branch=branch, branches=branches)))
+
     def dirty(self, container: str, path: str) -> None:
         """Change the tracked file of a repository and do not commit it."""
         readme = f"{path}/README.md"

@@ -26,6 +26,8 @@ def sync(tree: Tree, tick: int, remotes: Mapping[str, FakeRemote], wish: SyncRep
         Refusal: The place holds something else, the remote or ref does not exist, or local work is in the way.
     """
     here = repo_at(tree, wish.path)
+    if wish.ref == "HEAD":
+        wish = replace(wish, ref=_reach(remotes, wish.url).default)
     if here is None:
         place = tree.get(wish.path)
         if place is not None and (place.type != "dir" or tree.children(wish.path)):

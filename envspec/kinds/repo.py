@@ -141,7 +141,7 @@ class Repo(Kind[RepoSpec]):
         sync = SyncRepo(
             url=spec.url,
             path=spec.path,
-            ref=spec.ref,
+            ref=_ref(item, spec, context),
             depth=spec.depth,
             commit=commit,
             force=bool(change.data_loss),
@@ -152,6 +152,16 @@ class Repo(Kind[RepoSpec]):
         )
         context.perform(change.address, sync, deadline=CLONE_DEADLINE)
         return Done(f"{spec.url} {spec.ref}".strip())
+
+
+def _ref(item: Work, spec: RepoSpec, context: StepContext) -> str:
+    """Return the ref to bring a repository to; where the author names none, the branch that it was cloned on."""
+    if spec.ref or item.change.action is not Action.UPDATE:
+        return spec.ref
+    if any(diff.path == "ref" for diff in item.change.diff):
+        return "HEAD"
+    entry = context.observed.answer.entry(item.change.address)
+    return entry.facts.get("branch", "") if entry else ""
 
 
 def _target(item: Work, spec: RepoSpec, context: StepContext) -> str:

@@ -67,7 +67,14 @@ def refused(world: World, box: str, operation: SyncRepo) -> Completed:
 
 @pytest.mark.parametrize(
     ("ref", "head", "branch"),
-    [("", SECOND, "main"), ("main", SECOND, "main"), ("old", FIRST, "old"), ("v1", FIRST, ""), (FIRST, FIRST, "")],
+    [
+        ("", SECOND, "main"),
+        ("HEAD", SECOND, "main"),
+        ("main", SECOND, "main"),
+        ("old", FIRST, "old"),
+        ("v1", FIRST, ""),
+        (FIRST, FIRST, ""),
+    ],
 )
 def test_a_clone_is_at_its_ref(world: World, box: str, path: str, *, ref: str, head: str, branch: str) -> None:
     world.do(box, sync(path, ref))
@@ -105,6 +112,9 @@ def test_nothing_is_done_when_the_ref_is_checked_out(world: World, box: str, pat
         ("v1", "main", SECOND, "main"),
         ("main", FIRST, FIRST, ""),
         (FIRST, SECOND, SECOND, ""),
+        ("old", "HEAD", SECOND, "main"),
+        ("v1", "HEAD", SECOND, "main"),
+        ("old", "", FIRST, "old"),
     ],
 )
 def test_another_ref_is_checked_out(

@@ -74,6 +74,7 @@ check_out() {
 }
 
 clone() {
+  [ "$ref" != HEAD ] || ref=''
   if [ -z "$ref" ]; then
     remote clone ${shallow:+"$shallow"} -- "$url" "$path" || explain
   elif ! remote clone ${shallow:+"$shallow"} --branch "$ref" -- "$url" "$path"; then
@@ -134,10 +135,18 @@ guard() {
   [ "$count" = 0 ] || stop 26 "$path has $count commits that no remote has: push them, or allow their loss"
 }
 
+# name_default: let the ref be the remote's default branch, by its name
+name_default() {
+  remote ls-remote --symref origin HEAD || explain
+  ref=$(printf '%s\n' "$said" | sed -n 's|^ref: refs/heads/\([^[:space:]]*\)[[:space:]]*HEAD$|\1|p')
+  [ -n "$ref" ] || stop 24 "$url has no default branch"
+}
+
 sync() {
   cd -- "$path" || exit 20
   origin=$(safe_git config --get remote.origin.url)
   [ "$origin" = "$url" ] || stop 25 "$path holds a repository of another origin"
+  [ "$ref" != HEAD ] || name_default
   branch=$(safe_git symbolic-ref -q --short HEAD)
   head=$(commit_of HEAD)
   if ref_is_out && { [ -z "$commit" ] || [ "$commit" = "$head" ]; }; then return; fi
