@@ -218,7 +218,7 @@ def pairs(draw: st.DrawFn, *, moving: bool = True) -> History:
     Args:
         draw: Hypothesis's.
         moving: Whether what outlives the container may be mounted elsewhere by the second. What the first wrote there
-            stays in it then, out of reach of what the second knows: history that shows, and may.
+            stays in it then, out of reach of what the second knows: history that shows, and may stand in its way.
     """
     source = draw(st.sampled_from(["auto", "auto", "bootstrap", "local"]))
     first = draw(docs(source))

@@ -84,6 +84,8 @@ def _repo(engine: FakeEngine, address: str, spec: RepoSpec, box: ContainerState)
     known = COMMITS[:4] if "app" in spec.url else COMMITS[5:7]
     first = known[0]
     found = [Tampering(address, "remove", lambda: hand.remove_file(BOX, path))]
+    if fact.branch:
+        found.append(Tampering(address, "git switch -c mine", lambda: hand.switch(BOX, path, "mine")))
     if fact.head != first:
         found.append(Tampering(address, "reset", lambda: hand.set_head(BOX, path, first)))
     return found
@@ -111,8 +113,14 @@ def _container(engine: FakeEngine, address: str, spec: ContainerSpec) -> list[Ta
         for network in spec.networks
     ]
     if not spec.content:
-        found.append(Tampering(address, "move the tag", lambda: engine.add_image(config.image, seed="another")))
+        found.append(Tampering(address, "move the tag", lambda: _move_tag(engine, config.image)))
     return found
+
+
+def _move_tag(engine: FakeEngine, ref: str) -> None:
+    image = engine.image_of(ref)
+    assert image
+    engine.add_image(ref, files=image.files, seed="another")
 
 
 def _remove_network(engine: FakeEngine, name: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import socket
 from collections.abc import Iterator, Mapping, Sequence
@@ -24,7 +25,7 @@ from envspec.engine.fake_hooks import Crashed
 from envspec.engine.fake_world import DEBIAN, PASSWD, FakeRemote
 from envspec.host import HostFacts
 from envspec.model import Report, type_json
-from envspec.spec.load import loads
+from envspec.spec.load import Loaded, loads
 
 from .turns import taking_turns
 
@@ -107,8 +108,7 @@ class World:
         """Return what a spec, or its absence, stands for."""
         if doc is None:
             return Target(ENV, None, destroy=True)
-        text = yaml.safe_dump({"name": ENV, **doc}, sort_keys=False)
-        return Target(ENV, loads(text.encode(), "env.yaml", self.directory), destroy=False)
+        return Target(ENV, _loaded(json.dumps({"name": ENV, **doc}), self.directory), destroy=False)
 
     def options(self, doc: Doc | None, *, allow: bool | Sequence[str] = True, **more: Any) -> Options:
         """Return options that agree to everything, to losses at some addresses, or to none."""
@@ -167,6 +167,12 @@ class World:
             mock.patch.object(lock, "_owner", return_value=f"{socket.gethostname()}:{DEAD}"),
         ):
             yield
+
+
+@functools.lru_cache(maxsize=64)
+def _loaded(text: str, directory: Path) -> Loaded:
+    """Load a spec from its JSON, written as the YAML that users write; a history reads each of its specs often."""
+    return loads(yaml.safe_dump(json.loads(text), sort_keys=False).encode(), "env.yaml", directory)
 
 
 def explain(report: Report) -> str:
