@@ -220,4 +220,3 @@ def main() -> None:
     for row in rows:
         print(f"{row.name:24}{row.ours * 1000:8.0f}ms{row.bare * 1000:8.0f}ms{row.ours / row.bare:8.2f}  {row.budget}")
     print(f"{'planning 1,000 resources':24}{planning(1000) * 1000:8.0f}ms{'':18}  1,000 ms")
-
