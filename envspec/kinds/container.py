@@ -103,7 +103,7 @@ class Container(Kind[ContainerSpec]):
         _check_name(world)
         box = world.workspace
         if box is None:
-            return Verdict(Action.CREATE, "there is no workspace yet")
+            return _missing(world)
         applied = _applied(box, resource.address, world)
         diffs = _image_diff(spec, box, world) + _settings_diff(spec, box, applied)
         live = _live_diff(spec, box, world, applied)
@@ -213,6 +213,16 @@ def _check_name(world: Observed) -> None:
                 hint="choose another `name` in the file, or remove or rename that container yourself",
                 where=Where(address=names.WORKSPACE),
             )
+
+
+def _missing(world: Observed) -> Verdict:
+    """Say why there is no workspace: it was removed when something else of the environment is still there."""
+    ours = [v.name for v in world.volumes if v.labels.get(names.ENV) == world.env]
+    ours += [n.name for n in world.networks if n.labels.get(names.ENV) == world.env]
+    if not ours:
+        return Verdict(Action.CREATE, "there is no workspace yet")
+    why = f"it is gone, while {sorted(ours)[0]} is still there"
+    return Verdict(Action.CREATE, why, (Diff("status", None, "running", Cause.DRIFT),))
 
 
 def _applied(box: ContainerState, address: str, world: Observed) -> Mapping[str, Any]:

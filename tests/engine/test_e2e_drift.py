@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.engine.contract import REMOTE, SECOND
-from tests.engine.e2e import Place, Places, causes, change, docker, objects, remove_all
+from tests.engine.e2e import Place, Places, bare, causes, change, objects, remove_all
 
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(300)]
 
@@ -66,7 +66,7 @@ def read(template: str) -> Callable[[Place], str]:
 
 
 def by_hand(*words: str) -> Callable[[Place], str]:
-    return lambda place: docker(*words, place.box)
+    return lambda place: bare(*words, place.box)
 
 
 ONE, TWO, BOX = "file./etc/evt/one.conf", "file./etc/evt/two.conf", "container.workspace"
@@ -135,7 +135,7 @@ def test_drift_is_planned_with_its_cause_and_healed_in_place(settled: Place, dri
 
 def test_a_network_disconnected_is_joined_again_with_its_alias(settled: Place) -> None:
     network = f"{settled.name}-net"
-    docker("network", "disconnect", network, settled.box)
+    bare("network", "disconnect", network, settled.box)
     assert causes(settled.plan(), BOX) == {f"networks.{network}": "drift"}
     before = settled.id
     settled.apply()
@@ -147,21 +147,22 @@ def test_a_network_disconnected_is_joined_again_with_its_alias(settled: Place) -
 
 def test_a_network_joined_by_hand_is_left_again(settled: Place) -> None:
     stray = f"{settled.name}-stray"
-    docker("network", "create", "--label", f"dev.envspec.test={settled.name}", stray)
+    bare("network", "create", "--label", f"dev.envspec.test={settled.name}", stray)
     try:
-        docker("network", "connect", stray, settled.box)
+        bare("network", "connect", stray, settled.box)
         assert causes(settled.plan(), BOX) == {f"networks.{stray}": "drift"}
         settled.apply()
         assert stray not in settled.inspect("{{json .NetworkSettings.Networks}}")
         assert settled.plan()["changes"] == []
     finally:
-        docker("network", "rm", "--force", stray)
+        bare("network", "rm", "--force", stray)
 
 
 def test_a_removed_container_is_made_again_with_all_that_was_in_it(settled: Place) -> None:
-    docker("rm", "--force", settled.box)
+    bare("rm", "--force", settled.box)
     plan = settled.plan()
     assert change(plan, BOX)["action"] == "create"
+    assert [diff["cause"] for diff in change(plan, BOX)["diff"]] == ["drift"]
     settled.apply()
     assert settled.inside("cat /etc/evt/one.conf") == "one"
     assert head(settled) == SECOND
@@ -173,15 +174,15 @@ def test_a_removed_container_is_made_again_with_all_that_was_in_it(settled: Plac
 def moving_tag(git_image: str, place: Place) -> Iterator[str]:
     """A tag of one's own that can be moved."""
     ref = f"envspec-test/{place.name}:1"
-    docker("tag", git_image, ref)
+    bare("tag", git_image, ref)
     yield ref
     remove_all(place.name)  # while a container runs it, an image loses its name but stays
-    docker("rmi", ref)
+    bare("rmi", ref)
 
 
 def derive(base: str, ref: str) -> None:
     """Build an image that differs from its base in one file."""
-    docker("build", "--quiet", "--tag", ref, "-", stdin=f"FROM {base}\nRUN echo {ref} > /etc/which\n")
+    bare("build", "--quiet", "--tag", ref, "-", stdin=f"FROM {base}\nRUN echo {ref} > /etc/which\n")
 
 
 def test_a_moved_tag_takes_a_new_container_of_the_new_image(place: Place, moving_tag: str) -> None:
@@ -192,7 +193,7 @@ def test_a_moved_tag_takes_a_new_container_of_the_new_image(place: Place, moving
     assert causes(plan, BOX)["image"] == "drift"
     assert change(plan, BOX)["action"] == "replace"
     place.apply()
-    assert place.inspect("{{.Image}}") == docker("image", "inspect", "--format", "{{.Id}}", moving_tag)
+    assert place.inspect("{{.Image}}") == bare("image", "inspect", "--format", "{{.Id}}", moving_tag)
     assert place.inside("cat /etc/which") == moving_tag
     assert place.plan()["changes"] == []
 
@@ -210,19 +211,19 @@ def test_the_moved_tag_of_a_purpose_is_given_back_and_nothing_is_built(place: Pl
     place.write(purpose="tiny", image_source="bootstrap")
     ref = place.apply().result["image"]
     try:
-        right = docker("image", "inspect", "--format", "{{.Id}}", ref)
+        right = bare("image", "inspect", "--format", "{{.Id}}", ref)
         before = place.id
-        docker("tag", git_image, ref)
+        bare("tag", git_image, ref)
         plan = place.plan()
         assert causes(plan, "image.workspace") == {"id": "drift"}
         told = place.apply()
         assert told.result["image_cached"] is True
-        assert docker("image", "inspect", "--format", "{{.Id}}", ref) == right
+        assert bare("image", "inspect", "--format", "{{.Id}}", ref) == right
         assert place.id == before
         assert place.plan()["changes"] == []
     finally:
-        docker("rm", "--force", place.box)
-        docker("rmi", "--force", ref)
+        bare("rm", "--force", place.box)
+        bare("rmi", "--force", ref)
 
 
 def test_a_commit_on_top_is_work_and_no_drift(settled: Place) -> None:

@@ -85,10 +85,10 @@ HEAVY = {
 
 
 def timed_faults(data: str | bytes) -> SpecFaults:
-    begun = time.perf_counter()
+    begun = time.process_time()  # of our own: another process on the machine is not the loader's doing
     with pytest.raises(SpecFaults) as caught:
         loads(data.encode() if isinstance(data, str) else data, "env.yaml", HERE)
-    assert time.perf_counter() - begun < 1
+    assert time.process_time() - begun < 1
     return caught.value
 
 
