@@ -17,9 +17,10 @@ from envspec.engine.runner import Runner
 from envspec.engine.whales import WhalesEngine
 from envspec.errors import EngineCallFailed, EngineNotReady
 from tests.engine.contract import box, world
-from tests.engine.e2e import git_image, place, places
+from tests.engine.e2e import bare_engine, git_image, place, places
 
 __all__ = [
+    "bare_engine",
     "base_image",
     "box",
     "docker_base",
@@ -65,6 +66,12 @@ def answering(engine: E) -> E:
 def docker_base(docker_engine: WhalesEngine) -> str:
     """The base image on the real Docker, bootstrapped from the package mirror when it is missing."""
     return with_base(docker_engine)
+
+
+@pytest.fixture(scope="session")
+def podman_base(podman_engine: PodmanEngine) -> str:
+    """The base image on the real Podman."""
+    return with_base(podman_engine)
 
 
 def with_base(engine: WhalesEngine) -> str:

@@ -1,7 +1,7 @@
 """What the end-to-end tests share: a directory with a spec, the command line to work on it, and the bare engine.
 
 Everything is done through ``python -m envspec.cli.main`` in a process of its own, and every effect is read back with
-the ``docker`` client, so that nothing of envspec vouches for itself. Each place bears a name of its own, and all that
+the engine's own client, so that nothing of envspec vouches for itself. Each place bears a name of its own; all that
 the engine holds under that name is removed at the end, come what may.
 """
 
@@ -26,6 +26,7 @@ import pytest
 import yaml
 
 from envspec.engine.base import Build
+from envspec.engine.choice import VARIABLE
 from envspec.engine.whales import WhalesEngine
 from tests.engine.contract import GIT_DOCKERFILE, GIT_IMAGE, TEST_LABEL
 
@@ -42,9 +43,14 @@ PATIENCE = 120.0
 Json = Any
 
 
-def docker(*words: str, stdin: str = "", code: int | None = 0) -> str:
-    """Run the bare client and return what it printed; ``code`` of ``None`` takes any exit code."""
-    argv = [shutil.which("docker") or "docker", *words]
+def engine_name() -> str:
+    """Return the engine that the tests, and the commands that they run, work on."""
+    return os.environ.get(VARIABLE) or "docker"
+
+
+def bare(*words: str, stdin: str = "", code: int | None = 0) -> str:
+    """Run the engine's own client and return what it printed; ``code`` of ``None`` takes any exit code."""
+    argv = [shutil.which(engine_name()) or engine_name(), *words]
     done = subprocess.run(argv, input=stdin, capture_output=True, text=True, timeout=PATIENCE, check=False)
     assert code is None or done.returncode == code, f"{words}: {done.stdout}{done.stderr}"
     return done.stdout.strip()
@@ -54,13 +60,13 @@ def named(kind: str, env: str) -> list[str]:
     """Return the objects of a kind that bear an environment's label, sorted."""
     every = ("--all",) if kind == "container" else ()
     column = "{{.Names}}" if kind == "container" else "{{.Name}}"
-    return sorted(docker(kind, "ls", *every, "--filter", f"label={ENV_LABEL}={env}", "--format", column).split())
+    return sorted(bare(kind, "ls", *every, "--filter", f"label={ENV_LABEL}={env}", "--format", column).split())
 
 
 def objects(env: str) -> dict[str, list[str]]:
     """Return everything on the engine that bears an environment's label, and its mutex."""
     found = {kind: named(kind, env) for kind in ("container", "network", "volume")}
-    locks = docker("container", "ls", "--all", "--quiet", "--filter", f"label={LOCK_LABEL}={env}")
+    locks = bare("container", "ls", "--all", "--quiet", "--filter", f"label={LOCK_LABEL}={env}")
     return found | {"lock": locks.split()}
 
 
@@ -72,9 +78,9 @@ def remove_all(env: str) -> None:
     found = objects(env)
     for kind, names in (("container", found["container"] + found["lock"]), ("network", found["network"])):
         if names:
-            docker(kind, "rm", "--force", *names, code=None)
+            bare(kind, "rm", "--force", *names, code=None)
     if found["volume"]:
-        docker("volume", "rm", "--force", *found["volume"], code=None)
+        bare("volume", "rm", "--force", *found["volume"], code=None)
 
 
 def until(condition: Callable[[], object], told: str, patience: float = PATIENCE) -> None:
@@ -209,7 +215,7 @@ class Place:
 
     @property
     def id(self) -> str:
-        return docker("container", "inspect", "--format", "{{.Id}}", self.box)
+        return bare("container", "inspect", "--format", "{{.Id}}", self.box)
 
     def write(self, **keys: Json) -> None:
         """Write the spec."""
@@ -217,11 +223,11 @@ class Place:
         self.file.write_text(yaml.safe_dump({"name": self.name, **start, **keys}, sort_keys=False))
 
     def inspect(self, template: str) -> str:
-        return docker("container", "inspect", "--format", template, self.box)
+        return bare("container", "inspect", "--format", template, self.box)
 
     def inside(self, script: str, *args: str, code: int | None = 0, stdin: str = "") -> str:
         """Run a script inside as root, past envspec."""
-        return docker(
+        return bare(
             "exec", "-i", "-u", "0", "-w", "/", self.box, "sh", "-c", script, "sh", *args, stdin=stdin, code=code
         )
 
@@ -309,10 +315,19 @@ def make_place(directory: Path, image: str, **more: Any) -> Place:
     return Place(path, name, image, **{"environ": state, **more})
 
 
-@pytest.fixture(scope="session")
-def git_image(docker_engine: WhalesEngine, docker_base: str) -> str:
+@pytest.fixture(scope="module", params=["docker", "podman"])
+def bare_engine(request: pytest.FixtureRequest) -> Iterator[WhalesEngine]:
+    """Each real engine in turn, asked for as a user would ask."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(VARIABLE, request.param)
+        yield request.getfixturevalue(f"{request.param}_engine")
+
+
+@pytest.fixture(scope="module")
+def git_image(bare_engine: WhalesEngine, request: pytest.FixtureRequest) -> str:
     """An image with git and a bare repository at ``file:///srv/app.git``, as the contract tests know it."""
-    docker_engine.build(Build(GIT_DOCKERFILE.format(base=docker_base), GIT_IMAGE, {TEST_LABEL: "1"}))
+    base = request.getfixturevalue(f"{bare_engine.name}_base")
+    bare_engine.build(Build(GIT_DOCKERFILE.format(base=base), GIT_IMAGE, {TEST_LABEL: "1"}))
     return GIT_IMAGE
 
 

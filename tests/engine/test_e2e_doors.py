@@ -16,14 +16,17 @@ from tests.engine.e2e import (
     Json,
     Place,
     Places,
+    bare,
     change,
     check_schema,
-    docker,
     make_place,
     objects,
 )
 
-pytestmark = [pytest.mark.engine, pytest.mark.timeout(300)]
+ON_DOCKER = pytest.mark.parametrize("bare_engine", ["docker"], indirect=True)
+"""What the doors say is the same on every engine."""
+
+pytestmark = [ON_DOCKER, pytest.mark.engine, pytest.mark.timeout(300)]
 
 BOX = "container.workspace"
 
@@ -146,7 +149,7 @@ def test_exit_code_6_when_the_name_is_another_specs_and_take_over_makes_it_this_
 
 
 def test_a_container_of_the_name_that_is_not_ours_is_never_touched(place: Place) -> None:
-    docker("create", "--name", place.box, "--label", f"dev.envspec.test={place.name}", place.image, "sleep", "1")
+    bare("create", "--name", place.box, "--label", f"dev.envspec.test={place.name}", place.image, "sleep", "1")
     try:
         write(place)
         before = place.id
@@ -155,7 +158,7 @@ def test_a_container_of_the_name_that_is_not_ours_is_never_touched(place: Place)
         assert place.id == before
         place.run("exec", place.name, "--", "true", code=3)
     finally:
-        docker("rm", "--force", place.box)
+        bare("rm", "--force", place.box)
 
 
 @pytest.mark.parametrize("code", [0, 1, 2, 6, 70, 124, 130])
@@ -238,7 +241,7 @@ def test_what_is_taken_out_of_the_file_is_taken_out_of_the_environment(place: Pl
         setup_commands=["true"],
     )
     place.write(**yaml.safe_load(place.file.read_text()) | {"name": place.name})
-    original = docker("run", "--rm", place.image, "sha256sum", "/etc/motd")
+    original = bare("run", "--rm", place.image, "sha256sum", "/etc/motd")
     place.apply()
     before = place.id
     place.write()

@@ -28,7 +28,7 @@ from envspec.engine.whales import WhalesEngine
 from envspec.host import HostFacts
 from envspec.model import Report
 from envspec.spec.load import loads
-from tests.engine.e2e import docker, named, remove_all
+from tests.engine.e2e import bare, named, remove_all
 from tests.laws.strategies import PATHS, History, pairs
 from tests.laws.world import APP, COMMITS, LIB, differences, explain
 
@@ -80,7 +80,7 @@ class Everything(tuple[str, ...]):
 
 
 def build(ref: str, text: str) -> None:
-    docker("build", "--quiet", "--label", "dev.envspec.test=1", "--tag", ref, "-", stdin=text)
+    bare("build", "--quiet", "--label", "dev.envspec.test=1", "--tag", ref, "-", stdin=text)
 
 
 @pytest.fixture(scope="module")
@@ -93,7 +93,7 @@ def commits(git_image: str) -> Mapping[str, str]:
     names = [f"{'app' if number < 5 else 'lib'} {number}" for number in USED]
     script = 'while read -r repo number; do git -C "$0/$repo.git" rev-parse "id-$number"; done'
     words = ("run", "--rm", "-i", first, "sh", "-c", f"git config --global safe.directory '*'; {script}", ORIGINS)
-    found = docker(*words, stdin="".join(f"{name}\n" for name in names)).split()
+    found = bare(*words, stdin="".join(f"{name}\n" for name in names)).split()
     return {COMMITS[number]: commit for number, commit in zip(USED, found, strict=True)}
 
 
@@ -162,12 +162,12 @@ class World:
     def state(self, doc: Mapping[str, Any]) -> Any:
         """Return what there is, without IDs, addresses, times and names that are only this world's."""
         box = f"{self.env}-workspace"
-        (data,) = json.loads(docker("container", "inspect", box))
+        (data,) = json.loads(bare("container", "inspect", box))
         wanted = self.real(doc)
-        inside = docker("exec", "-u", "0", box, "sh", "-c", READ, "sh", *PATHS, code=None).splitlines()
+        inside = bare("exec", "-u", "0", box, "sh", "-c", READ, "sh", *PATHS, code=None).splitlines()
         work = wanted.get("workspace", "/workspace")
         repos = {
-            repo["path"]: docker("exec", "-u", "0", box, "sh", "-c", READ_REPO, "sh", f"{work}/{repo['path']}")
+            repo["path"]: bare("exec", "-u", "0", box, "sh", "-c", READ_REPO, "sh", f"{work}/{repo['path']}")
             for repo in wanted.get("repos", ())
         }
         found = {
@@ -183,9 +183,9 @@ class World:
 
     def identities(self) -> list[str]:
         """Return every object of the environment with what would change if anybody touched it."""
-        boxes = docker("container", "ls", "--all", "--quiet", "--filter", f"label=dev.envspec.env={self.env}").split()
+        boxes = bare("container", "ls", "--all", "--quiet", "--filter", f"label=dev.envspec.env={self.env}").split()
         told = "{{.Id}} {{.Name}} {{.State.StartedAt}} {{.State.Status}} {{json .HostConfig}} {{json .NetworkSettings}}"
-        seen = docker("container", "inspect", "--format", told, *boxes).splitlines() if boxes else []
+        seen = bare("container", "inspect", "--format", told, *boxes).splitlines() if boxes else []
         return sorted([*seen, *named("network", self.env), *named("volume", self.env)])
 
     def tamper(self, doc: Mapping[str, Any], chance: random.Random) -> str:
@@ -203,7 +203,7 @@ class World:
             hands.append(("container.workspace", ("update", "--memory", "300m", "--memory-swap", "300m", box)))
         hands += [("container.workspace", ("network", "disconnect", n, box)) for n in wanted["networks"]]
         address, words = chance.choice(hands)
-        docker(*words)
+        bare(*words)
         return address
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.engine.contract import REMOTE
-from tests.engine.e2e import NOTHING, Json, Place, Places, change, docker, objects
+from tests.engine.e2e import NOTHING, Json, Place, Places, bare, change, objects
 
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(300)]
 
@@ -58,7 +58,7 @@ def test_what_setup_commands_and_installs_made_is_no_loss(clean: Place) -> None:
 
 
 def test_a_restart_and_an_update_in_place_make_no_loss(clean: Place) -> None:
-    docker("restart", "--time", "0", clean.box)
+    bare("restart", "--time", "0", clean.box)
     write(clean, memory="256m")
     clean.apply()
     write(clean, memory="256m", add_hosts={"db": "10.0.0.5"})

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.engine.e2e import NOTHING, ROOT, Place, Places, docker, objects
+from tests.engine.e2e import NOTHING, ROOT, Place, Places, bare, engine_name, objects
 
 pytestmark = [pytest.mark.engine, pytest.mark.build, pytest.mark.timeout(900)]
 
@@ -45,8 +45,8 @@ def test_the_quickstart_from_the_first_apply_to_nothing_left(quickstart: Place) 
     command = quickstart.run("connect", quickstart.name).stdout.strip()
     assert f"Go inside: {command}" in first.stdout
     program, *words = shlex.split(command.replace(" -it ", " -i "))
-    assert (program, words[-2:]) == ("docker", [quickstart.box, "/bin/bash"])
-    printed = docker(*words, stdin="tidings; pwd\n")
+    assert (program, words[-2:]) == (engine_name(), [quickstart.box, "/bin/bash"])
+    printed = bare(*words, stdin="tidings; pwd\n")
     assert "Good morning, Ada" in printed
     assert printed.endswith("\n/workspace")
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.engine.e2e import Json, Place, Places, change, docker, objects
+from tests.engine.e2e import Json, Place, Places, bare, change, objects
 
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(300)]
 
@@ -156,7 +156,7 @@ def free_port() -> int:
 
 
 def published(place: Place) -> str:
-    return docker("port", place.box, "80/tcp")
+    return bare("port", place.box, "80/tcp")
 
 
 def test_a_fixed_host_port_changes_hands_and_comes_back_after_a_failure(place: Place) -> None:
