@@ -19,6 +19,7 @@ from envspec.engine.base import Engine, Reap
 from envspec.errors import Conflict, Where
 from envspec.events import Emit, Notice
 from envspec.kinds import names
+from envspec.kinds.base import is_service
 from envspec.model import Desired, Outcome, Plan, Report, Status
 
 MAX_ROUNDS = 3
@@ -158,7 +159,7 @@ def _reap(engine: Engine, first: Look, doors: Doors) -> None:
     """End what a killed apply left running inside, so that it cannot race with this one."""
     doors.emit(Notice("an earlier apply was killed: taking its lock over"))
     for box in first.world.containers:
-        if box.labels.get(names.ENV) == first.plan.env and box.running:
+        if box.labels.get(names.ENV) == first.plan.env and box.running and not is_service(box):
             engine.perform(box.id, Reap())
 
 

@@ -9,6 +9,7 @@ from envspec.api.connect import ConnectInfo, connect_info
 from envspec.engine.base import ContainerState, Questions, Reader
 from envspec.errors import Conflict, UsageError, Where
 from envspec.kinds import names
+from envspec.kinds.base import is_service
 from envspec.kinds.environment import parse
 from envspec.model import type_json
 
@@ -108,7 +109,7 @@ def environments(reader: Reader) -> tuple[EnvironmentRow, ...]:
     boxes = reader.containers()
     for box in boxes:
         env = box.labels.get(names.ENV, "")
-        if _is_service(box):
+        if is_service(box):
             rows.setdefault(env, EnvironmentRow(env, "no container", spec=box.labels.get(names.ORIGIN, "")))
         elif env and (env not in rows or not rows[env].image or box.name == names.container(env)):
             rows[env] = EnvironmentRow(
@@ -163,7 +164,7 @@ def status(reader: Reader, env: str) -> EnvironmentStatus:
 
 def services(reader: Reader, env: str) -> tuple[ServiceRow, ...]:
     """Return the services of an environment that have a container, sorted by name."""
-    found = [box for box in reader.containers(env) if _is_service(box) and box.labels.get(names.ENV) == env]
+    found = [box for box in reader.containers(env) if is_service(box) and box.labels.get(names.ENV) == env]
     rows = (ServiceRow(_service(box), _state(box), box.config.image, box.name, _ports(box)) for box in found)
     return tuple(sorted(rows, key=lambda row: (row.name, row.container)))
 
@@ -192,14 +193,10 @@ def find(reader: Reader, env: str) -> ContainerState:
     Raises:
         UsageError: There is no such environment.
     """
-    ours = [box for box in reader.containers(env) if box.labels.get(names.ENV) == env and not _is_service(box)]
+    ours = [box for box in reader.containers(env) if box.labels.get(names.ENV) == env and not is_service(box)]
     if not ours:
         raise UsageError(f"there is no environment {env}", code="env.unknown", hint="`envspec list` names them")
     return min(ours, key=lambda box: (box.name != names.container(env), box.name))
-
-
-def _is_service(box: ContainerState) -> bool:
-    return box.labels.get(names.KIND) == "service"
 
 
 def _service(box: ContainerState) -> str:
@@ -211,7 +208,7 @@ def _state(box: ContainerState) -> str:
 
 
 def _with_services(row: EnvironmentRow, boxes: tuple[ContainerState, ...]) -> EnvironmentRow:
-    ours = [box for box in boxes if _is_service(box) and box.labels.get(names.ENV) == row.name]
+    ours = [box for box in boxes if is_service(box) and box.labels.get(names.ENV) == row.name]
     up = sum(box.running and box.health != "unhealthy" for box in ours)
     return replace(row, services=tuple(sorted(_service(box) for box in ours)), services_up=up)
 

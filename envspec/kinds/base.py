@@ -73,7 +73,7 @@ class Observed:
         Until the old one is gone it is the truth: the other may not have been told yet what it has to know. One that
         was renamed by hand is the workspace still, with all that was made in it.
         """
-        ours = {box.name: box for box in self._ours if not _is_service(box)}
+        ours = {box.name: box for box in self._ours if not is_service(box)}
         own, following = ours.get(names.container(self.env)), ours.get(names.next_container(self.env))
         renamed = sorted((box for box in ours.values() if box.labels.get(names.KIND) == "container"), key=_choice)
         return own or following or next(iter(renamed), None)
@@ -82,12 +82,12 @@ class Observed:
     def leftovers(self) -> tuple[ContainerState, ...]:
         """Return our containers that are not the workspace: what an interrupted replace left."""
         chosen = self.workspace
-        return tuple(box for box in self._ours if box is not chosen and not _is_service(box))
+        return tuple(box for box in self._ours if box is not chosen and not is_service(box))
 
     @property
     def services(self) -> tuple[ContainerState, ...]:
         """Return the containers of our services."""
-        return tuple(box for box in self._ours if _is_service(box))
+        return tuple(box for box in self._ours if is_service(box))
 
     @property
     def _ours(self) -> tuple[ContainerState, ...]:
@@ -119,7 +119,8 @@ class Observed:
         return replace(self, inside=replace(self.answer, environment=None))
 
 
-def _is_service(box: ContainerState) -> bool:
+def is_service(box: ContainerState) -> bool:
+    """Say whether a container is one of a service, and not a workspace."""
     return box.labels.get(names.KIND) == "service"
 
 

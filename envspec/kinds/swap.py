@@ -21,7 +21,7 @@ from envspec.engine.base import (
 )
 from envspec.errors import EnvspecError
 from envspec.kinds import names
-from envspec.kinds.base import Done, StepContext
+from envspec.kinds.base import Done, StepContext, is_service
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +89,8 @@ class Replacement:
 
 def settle(context: StepContext, restore: RestoreEnvironment | None, *, ok: bool) -> None:
     """End a replace: keep the container that was made ready, or, after a failure, the one that was there before."""
-    boxes = {box.id: box for box in context.engine.containers(context.env) if box.labels.get(names.ENV) == context.env}
+    ours = (box for box in context.engine.containers(context.env) if box.labels.get(names.ENV) == context.env)
+    boxes = {box.id: box for box in ours if not is_service(box)}
     own = names.container(context.env)
     current = boxes.pop(context.workspace, None)
     old = context.observed.workspace
