@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from envspec.engine import podman
@@ -44,7 +45,7 @@ class Dialect:
         read_volumes: Reads what the list of volumes printed.
         describe: Puts a container's ``inspect`` into Docker's shape.
         build: Words that build an image into the engine's own store, with plain progress.
-        options: Changes what python-on-whales takes to create a container (:mod:`envspec.engine.options`).
+        options: Changes, for a configuration, what :mod:`envspec.engine.options` gives to create a container.
         labels: Labels to give a container beside those asked for: what ``inspect`` would not tell.
         full_name: Turns a reference into one that names its registry, where the engine asks for that to pull it.
     """
@@ -58,7 +59,7 @@ class Dialect:
     read_volumes: Callable[[str], list[VolumeState]]
     describe: Callable[[Mapping[str, Any]], Mapping[str, Any]]
     build: tuple[str, ...]
-    options: Callable[[dict[str, Any]], dict[str, Any]]
+    options: Callable[[dict[str, Any], ContainerConfig], dict[str, Any]]
     labels: Callable[[ContainerConfig], Mapping[str, str]]
     full_name: Callable[[str], str]
 
@@ -100,7 +101,7 @@ DOCKER = Dialect(
     read_volumes=_docker_volumes,
     describe=lambda data: data,
     build=("buildx", "build", "--load", "--progress=plain"),
-    options=lambda options: options,
+    options=lambda options, _config: options,
     labels=lambda _config: {},
     full_name=lambda ref: ref,
 )
@@ -146,3 +147,6 @@ PODMAN = Dialect(
     labels=podman.labels,
     full_name=podman.full_name,
 )
+
+PODMAN_ROOTLESS = replace(PODMAN, options=partial(podman.options, rootless=True))
+"""Podman without root: its users are mapped."""

@@ -39,8 +39,19 @@ def labels(config: ContainerConfig) -> Mapping[str, str]:
     return {ASKED_LABEL: json.dumps(asked, sort_keys=True)}
 
 
-def options(given: dict[str, Any]) -> dict[str, Any]:
-    """Return what python-on-whales takes to create a container, in Podman's words."""
+def options(given: dict[str, Any], config: ContainerConfig, *, rootless: bool = False) -> dict[str, Any]:
+    """Return what python-on-whales takes to create a container, in Podman's words.
+
+    Without root the user of the host is root inside, and everybody else is one of their subordinate ids. That suits
+    who works as root. For anybody else ``keep-id`` lets the host's user be themselves inside, so that files in a bound
+    directory belong to them on both sides; root inside is then a subordinate id.
+
+    Args:
+        given: What Docker would be given.
+        config: What the container shall be.
+        rootless: Whether Podman runs without root.
+    """
+    keeps = rootless and config.user.partition(":")[0] not in ("", "0")
     return given | {
         # "Any port" is an empty one; 0 is refused.
         "publish": [
@@ -51,6 +62,7 @@ def options(given: dict[str, Any]) -> dict[str, Any]:
         # Podman before 5 knows no --gpus; the Container Device Interface is how it gives them.
         "gpus": None,
         "devices": ["nvidia.com/gpu=all"] if given["gpus"] else [],
+        "userns": "keep-id" if keeps else None,
     }
 
 

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import io
+import os
 import tarfile
 from collections.abc import Mapping, Sequence
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 
-from envspec.engine.base import Limits
+from envspec.engine.base import ContainerConfig, Limits
 from envspec.engine.client import DEADLINE
-from envspec.engine.dialect import PODMAN
+from envspec.engine.dialect import PODMAN, PODMAN_ROOTLESS
 from envspec.engine.runner import Runner
 from envspec.engine.whales import WhalesEngine
-from envspec.errors import EngineCallFailed
+from envspec.errors import EngineCallFailed, Where
+
+CGROUP_2 = Path("/sys/fs/cgroup/cgroup.controllers")
+"""Exists where cgroups are of version 2, the only one that is delegated to users; cgroups(7)."""
 
 COPY_DEADLINE = 20.0
 """Seconds for asking whether a path exists in a container that does not run."""
@@ -24,10 +28,26 @@ class PodmanEngine(WhalesEngine):
     Args:
         runner: As for :class:`envspec.engine.whales.WhalesEngine`.
         command: The engine's command, with options that lead to the engine.
+        rootless: Whether it runs without root; as this process does when ``None``.
     """
 
-    def __init__(self, runner: Runner | None = None, command: Sequence[str] = ("podman",)) -> None:
-        super().__init__(runner, command, PODMAN)
+    def __init__(
+        self, runner: Runner | None = None, command: Sequence[str] = ("podman",), *, rootless: bool | None = None
+    ) -> None:
+        self._rootless = os.geteuid() != 0 if rootless is None else rootless
+        super().__init__(runner, command, PODMAN_ROOTLESS if self._rootless else PODMAN)
+
+    def create_container(self, name: str, config: ContainerConfig, labels: Mapping[str, str]) -> str:
+        """Create a container, unless its limits would be ignored: then the next plan would find them missing."""
+        limited = (config.memory, config.cpus, config.pids) != (None, None, None)
+        if limited and self._rootless and not CGROUP_2.exists():
+            raise EngineCallFailed(
+                "without root, Podman limits neither memory nor processes where cgroups are of version 1",
+                code="engine.no_limits",
+                hint="run envspec as root, boot with cgroups of version 2, or set `memory` and `pids` to none",
+                where=Where(address=name),
+            )
+        return super().create_container(name, config, labels)
 
     def start(self, container_id: str) -> None:
         """Start a container. Docker makes a working directory that is not there; Podman refuses to start."""

@@ -80,7 +80,7 @@ class WhalesEngine(Client):
     def create_container(self, name: str, config: ContainerConfig, labels: Mapping[str, str]) -> str:
         """Create a container, not started, and return its ID."""
         given = {**labels, USER_LABEL: config.user, **self._dialect.labels(config)}
-        options = self._dialect.options(create_options(config)) | {"labels": given}
+        options = self._dialect.options(create_options(config), config) | {"labels": given}
 
         def create(docker: DockerClient) -> str:
             return docker.container.create(config.image, list(config.command), name=name, pull="never", **options).id

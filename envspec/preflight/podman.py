@@ -23,6 +23,8 @@ FILES_LIMIT = 1_048_576
 PROCESSES_LIMIT = 4_194_304
 """Hard limits that Podman gives a container of root's where nothing is set."""
 
+TUN = Path("/dev/net/tun")
+
 _SYS_RESOURCE = 24
 """Number of CAP_SYS_RESOURCE; capabilities(7), linux/capability.h."""
 
@@ -42,6 +44,7 @@ class PodmanFacts:
         files: Hard limit on open files, ``None`` for none.
         processes: Hard limit on processes that Podman leaves to what it starts, ``None`` for none.
         hybrid: Whether cgroups of both versions are mounted, which crun refuses.
+        tun: Whether this user may open ``/dev/net/tun``, by which slirp4netns and pasta make networks.
     """
 
     helpers: frozenset[str] = field(default_factory=lambda: frozenset(HELPERS))
@@ -50,6 +53,7 @@ class PodmanFacts:
     files: int | None = None
     processes: int | None = None
     hybrid: bool = False
+    tun: bool = True
 
 
 def read_facts() -> PodmanFacts:
@@ -62,6 +66,7 @@ def read_facts() -> PodmanFacts:
         files=_hard(resource.RLIMIT_NOFILE),
         processes=fewest(_hard(resource.RLIMIT_NPROC), _text(_PID_MAX)),
         hybrid=Path("/sys/fs/cgroup/unified/cgroup.procs").exists(),
+        tun=os.access(TUN, os.R_OK | os.W_OK),
     )
 
 

@@ -129,6 +129,8 @@ def _rootless(system: System) -> Check:
         lacking[Need.SUBID] = f"a range of subordinate ids for {system.user}"
     if not {"slirp4netns", "pasta"} & system.tools.keys():
         lacking[Need.USERNET] = "slirp4netns or pasta"
+    if not system.podman.tun:
+        lacking[Need.TUN] = f"access to {podman.TUN}"
     if lacking:
         told = ", ".join(lacking.values())
         return Check("rootless", State.FAIL, f"missing: {told}", tuple(lacking))

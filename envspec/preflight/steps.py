@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection
 
-from envspec.preflight.podman import DROP_IN, drop_in, lacking
+from envspec.preflight.podman import DROP_IN, TUN, drop_in, lacking
 from envspec.preflight.system import AptSource, System
 from envspec.preflight.values import Command, Need
 
@@ -147,6 +147,8 @@ def steps(system: System, needs: Collection[Need]) -> tuple[Command, ...]:
         commands.append(_subids(system))
     if Need.SETTINGS in wanted:
         commands += _settings(system)
+    if Need.TUN in wanted:
+        commands.append(Command("give the device its usual mode, until the next boot", ("chmod", "0666", str(TUN))))
     if Need.GROUP in wanted:
         commands.append(Command("let you reach the engine", ("usermod", "-aG", "docker", system.user)))
     if Need.START in wanted:

@@ -45,6 +45,7 @@ class Need(StrEnum):
     NETWORKS = "networks"
     RUNC = "runc"
     USERNET = "usernet"
+    TUN = "tun"
     SETTINGS = "settings"
 
 

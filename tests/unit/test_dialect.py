@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from envspec.engine import inspect
+from envspec.engine import inspect, podman_engine
 from envspec.engine.base import Attachment, ContainerConfig, NetworkState, Port
-from envspec.engine.dialect import PODMAN
+from envspec.engine.dialect import PODMAN, PODMAN_ROOTLESS, Dialect
 from envspec.engine.options import create_options
 from envspec.engine.podman import full_name
+from envspec.errors import EngineCallFailed
 
 IDENTITY = "d9784c4bfce3" + "0" * 52
 
@@ -96,9 +98,36 @@ def test_lists_are_read() -> None:
 
 def test_any_port_and_no_limit_have_words_of_their_own() -> None:
     ports = (Port(80), Port(81, 8010), Port(82, 0, "::1"))
-    options = PODMAN.options(create_options(ContainerConfig("i", ports=ports, gpu=True)))
+    config = ContainerConfig("i", ports=ports, gpu=True)
+    options = PODMAN.options(create_options(config), config)
     assert options["publish"] == [("127.0.0.1:", "80/tcp"), ("127.0.0.1:8010", "81/tcp"), ("[::1]:", "82/tcp")]
     assert (options["pids_limit"], options["gpus"], options["devices"]) == (-1, None, ["nvidia.com/gpu=all"])
+
+
+@pytest.mark.parametrize(
+    ("dialect", "user", "userns"),
+    [
+        (PODMAN, "1000:1000", None),
+        (PODMAN, "0:0", None),
+        (PODMAN_ROOTLESS, "1000:1000", "keep-id"),
+        (PODMAN_ROOTLESS, "4321:4321", "keep-id"),
+        (PODMAN_ROOTLESS, "0:0", None),
+    ],
+)
+def test_without_root_the_hosts_user_is_themselves_inside_or_root(
+    dialect: Dialect, user: str, userns: str | None
+) -> None:
+    config = ContainerConfig("i", user=user)
+    assert dialect.options(create_options(config), config)["userns"] == userns
+
+
+def test_without_root_limits_that_would_be_ignored_are_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(podman_engine, "CGROUP_2", tmp_path / "none")
+    engine = podman_engine.PodmanEngine(command=("false",), rootless=True)
+    for limits in ({"memory": 1 << 30}, {"cpus": 1.0}, {"pids": 100}):
+        with pytest.raises(EngineCallFailed) as error:
+            engine.create_container("box", ContainerConfig("i", **limits), {})
+        assert error.value.code == "engine.no_limits"
 
 
 @pytest.mark.parametrize(
