@@ -30,14 +30,14 @@ def locked(engine: Engine, env: str) -> Iterator[bool]:
         holder = engine.lock_owner(env)
         if holder is not None and not _is_dead(holder):
             raise _busy(env, holder)
-        engine.unlock(env)
+        engine.unlock(env, holder or "")
         stolen = True
         if not engine.lock(env, _owner()):
             raise _busy(env, engine.lock_owner(env) or "another apply")
     try:
         yield stolen
     finally:
-        engine.unlock(env)
+        engine.unlock(env, _owner())
 
 
 def abandoned(engine: Engine, env: str) -> bool:

@@ -421,7 +421,8 @@ class EnsureUser:
     """Make sure that an account exists, with its home.
 
     Attributes:
-        name: Login name to give when the uid has no account; an account that has the uid already is kept as it is.
+        name: Login name to give when the uid has no account, "" to give none; an account that has the uid already is
+            kept as it is.
         uid: Numeric user.
         gid: Numeric group; made, named like the user, when it does not exist.
         own: Mount points of named volumes whose top directory is given to the user when root still owns it.
@@ -838,8 +839,13 @@ class Engine(Reader, Protocol):
         """Return who holds the mutex, ``None`` when nobody does."""
         ...
 
-    def unlock(self, env: str) -> None:
-        """Give the mutex back, after :meth:`cancel` too; nothing happens when nobody holds it."""
+    def unlock(self, env: str, owner: str = "") -> None:
+        """Give the mutex back, after :meth:`cancel` too; nothing happens when nobody holds it.
+
+        Args:
+            env: Name of the environment.
+            owner: Who must hold it; "" for whoever does. Somebody else's is left alone, however fast it was taken.
+        """
         ...
 
     def cancel(self) -> None:

@@ -195,17 +195,23 @@ def _remove_files(inside: Inside, operation: RemoveFiles) -> None:
 def _ensure_user(inside: Inside, wish: EnsureUser) -> None:
     if wish.uid != 0:
         tree = inside.tree
-        if wish.gid != 0:
-            _ensure_group(inside, wish)
-        account = _ensure_account(inside, wish)
-        if tree.get(account.home) is None:
-            tree.make_directory(parent_of(account.home), lambda _: directory(tick=inside.tick, by="apply"))
-            tree.put(account.home, directory(0o755, wish.uid, wish.gid, inside.tick, "apply"))
+        if wish.name:
+            _ensure_named(inside, wish)
         for path in wish.own:
             top = tree.get(path)
             if top is not None and top.type == "dir" and top.uid == 0:
                 tree.put(path, replace(top, uid=wish.uid, gid=wish.gid))
     inside.record(wish.record)
+
+
+def _ensure_named(inside: Inside, wish: EnsureUser) -> None:
+    tree = inside.tree
+    if wish.gid != 0:
+        _ensure_group(inside, wish)
+    account = _ensure_account(inside, wish)
+    if tree.get(account.home) is None:
+        tree.make_directory(parent_of(account.home), lambda _: directory(tick=inside.tick, by="apply"))
+        tree.put(account.home, directory(0o755, wish.uid, wish.gid, inside.tick, "apply"))
 
 
 def _ensure_account(inside: Inside, wish: EnsureUser) -> Account:

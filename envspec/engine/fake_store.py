@@ -308,7 +308,8 @@ class Store(Hooks):
         with self._reading():
             return self._locks.get(env)
 
-    def unlock(self, env: str) -> None:
-        """Give an environment's mutex back."""
+    def unlock(self, env: str, owner: str = "") -> None:
+        """Give an environment's mutex back, unless somebody else holds it."""
         with self._changing("unlock", env, regardless=True):
-            self._locks.pop(env, None)
+            if not owner or self._locks.get(env) == owner:
+                self._locks.pop(env, None)

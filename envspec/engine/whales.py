@@ -292,16 +292,21 @@ class WhalesEngine(Client):
             return str((found["Config"].get("Labels") or {}).get(OWNER_LABEL, "somebody else"))
         return None
 
-    def unlock(self, env: str) -> None:
-        """Give the mutex back, after :meth:`cancel` too; what bears its name and is none is left alone."""
-        for held in self._held(env):
+    def unlock(self, env: str, owner: str = "") -> None:
+        """Give the mutex back, after :meth:`cancel` too; what bears its name and is none is left alone.
+
+        It is removed by its ID, so that one which another process takes meanwhile stays.
+        """
+        for held in self._held(env, owner):
             completed = self._regardless("container", "rm", "--force", "--volumes", "--", held)
-            if completed.code and self._held(env):
+            if completed.code and held in self._held(env, owner):
                 raise self._refused(f"cannot unlock {env}", completed, env)
 
-    def _held(self, env: str) -> list[str]:
-        """Return the ID of an environment's mutex, nothing when nobody holds it."""
-        chosen = ("--filter", f"label={LOCK_LABEL}={env}", "--filter", f"name=^{_lock_name(env)}$")
+    def _held(self, env: str, owner: str) -> list[str]:
+        """Return the ID of an environment's mutex, nothing when nobody holds it, or another than the owner."""
+        chosen: tuple[str, ...] = ("--filter", f"label={LOCK_LABEL}={env}", "--filter", f"name=^{_lock_name(env)}$")
+        if owner:
+            chosen += ("--filter", f"label={OWNER_LABEL}={owner}")
         completed = self._regardless("container", "ls", "--all", "--quiet", "--no-trunc", *chosen)
         if completed.code:
             raise self._refused(f"cannot look for the lock of {env}", completed, env)

@@ -15,7 +15,7 @@ class UserSpec:
     """An account.
 
     Attributes:
-        name: Login name to give where the uid has none.
+        name: Login name to give where the uid has none; "" to give none, for a root filesystem that is read-only.
         uid: Numeric user.
         gid: Numeric group.
         own: Mount points of named volumes that the user shall own.
@@ -49,13 +49,16 @@ class User(Kind[UserSpec]):
         """Ask for the account when it is missing, or when it was never given its home and volumes."""
         found = next((a for a in world.answer.accounts if a.uid == spec.uid), None)
         entry = world.answer.entry(resource.address)
-        if found is None:
+        if found is None and spec.name:
             why = f"uid {spec.uid} has no account: it becomes {spec.name}"
             diff = (Diff("name", None, spec.name, cause_of(resource, world)),)
             return Verdict(Action.CREATE, why, diff, Disruption.WRITE)
         if entry and entry.digest == resource.digest:
             return None
-        why = f"uid {spec.uid} is `{found.name}` in this image and stays so: home and volumes are made its own"
+        called = (
+            f"is `{found.name}` in this image and stays so" if found else "has no account, the root being read-only"
+        )
+        why = f"uid {spec.uid} {called}: what it needs is made its own"
         return Verdict(Action.UPDATE, why, (Diff("ready", False, True, Cause.SPEC),), Disruption.WRITE)
 
     def removal(self, address: str, world: Observed) -> Verdict | None:  # noqa: ARG002 - see existing()

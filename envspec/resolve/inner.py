@@ -75,12 +75,13 @@ _CONTAINER = (names.WORKSPACE,)
 
 
 def _user(given: Inner) -> list[Resource]:
-    """Return the account, unless root works inside or nothing could be written down for it."""
+    """Return the account, unless root works inside; where the root filesystem is read-only it has no name."""
     who = given.who
-    if who.uid == 0 or given.spec.security.read_only:
+    if who.uid == 0:
         return []
     own = tuple(mount.target for mount in given.mounted if mount.type == "volume")
-    return [Resource("user.workspace", "user", UserSpec(who.name, who.uid, who.gid, own), _CONTAINER)]
+    name = "" if given.spec.security.read_only else who.name
+    return [Resource("user.workspace", "user", UserSpec(name, who.uid, who.gid, own), _CONTAINER)]
 
 
 def _environment(given: Inner) -> EnvironmentSpec:

@@ -43,6 +43,14 @@ def test_a_lock_that_was_given_back_is_free(world: World, env: str) -> None:
     assert world.engine.lock(env, "host:2")
 
 
+def test_a_lock_is_given_back_by_whom_it_belongs_to(world: World, env: str) -> None:
+    assert world.engine.lock(env, "host:2")
+    world.engine.unlock(env, "host:1")
+    assert world.engine.lock_owner(env) == "host:2"
+    world.engine.unlock(env, "host:2")
+    assert world.engine.lock_owner(env) is None
+
+
 def test_locks_of_two_environments_do_not_meet(world: World, env: str) -> None:
     other = f"{env}-2"
     try:

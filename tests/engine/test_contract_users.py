@@ -9,6 +9,8 @@ import pytest
 from envspec.engine.base import (
     CA_FILE,
     ENV_FILE,
+    RUN_DIR,
+    STATE_DIR,
     Account,
     Completed,
     EnsureUser,
@@ -155,3 +157,12 @@ def test_the_environment_can_be_kept_over_a_restart(world: World) -> None:
     world.do(box, RestoreEnvironment(kept))
     after = world.engine.probe(box, asked)
     assert (after.environment, after.files) == (before.environment, before.files)
+
+
+def test_a_user_without_a_name_gets_volumes_and_no_account(world: World) -> None:
+    volume = world.volume()
+    box = world.run(mounts=(Mount("/data", "volume", volume),), read_only=True, tmpfs=(RUN_DIR, STATE_DIR))
+    world.do(box, EnsureUser("", USER, USER, ("/data",), note("user.workspace")))
+    answer = world.engine.probe(box, Questions(files=("/data",)))
+    assert (answer.files["/data"].uid, answer.files["/data"].gid) == (USER, USER)
+    assert all(account.uid != USER for account in answer.accounts)

@@ -49,9 +49,11 @@ ensure_home() {
 }
 
 if [ "$uid" != 0 ]; then
-  [ "$gid" = 0 ] || ensure_group
-  ensure_account
-  ensure_home
+  if [ -n "$name" ]; then
+    [ "$gid" = 0 ] || ensure_group
+    ensure_account
+    ensure_home
+  fi
   for mount; do
     if [ -d "$mount" ] && [ "$(stat -c %u -- "$mount")" = 0 ]; then
       chown "$uid:$gid" -- "$mount" || fail 1 "cannot give $mount to uid $uid"
