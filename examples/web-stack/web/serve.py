@@ -7,7 +7,7 @@ import os
 class Greeting(http.server.BaseHTTPRequestHandler):
     """Says hello."""
 
-    def do_GET(self) -> None:  # noqa: N802 - the name is http.server's
+    def do_GET(self) -> None:
         """Answer."""
         self.send_response(200)
         self.end_headers()
