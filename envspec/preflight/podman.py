@@ -45,6 +45,7 @@ class PodmanFacts:
         processes: Hard limit on processes that Podman leaves to what it starts, ``None`` for none.
         hybrid: Whether cgroups of both versions are mounted, which crun refuses.
         tun: Whether this user may open ``/dev/net/tun``, by which slirp4netns and pasta make networks.
+        runtime: Whether the user has a directory ``/run/user/UID``, in which Podman keeps those networks.
     """
 
     helpers: frozenset[str] = field(default_factory=lambda: frozenset(HELPERS))
@@ -54,6 +55,7 @@ class PodmanFacts:
     processes: int | None = None
     hybrid: bool = False
     tun: bool = True
+    runtime: bool = True
 
 
 def read_facts() -> PodmanFacts:
@@ -67,7 +69,13 @@ def read_facts() -> PodmanFacts:
         processes=fewest(_hard(resource.RLIMIT_NPROC), _text(_PID_MAX)),
         hybrid=Path("/sys/fs/cgroup/unified/cgroup.procs").exists(),
         tun=os.access(TUN, os.R_OK | os.W_OK),
+        runtime=runtime_dir(os.geteuid()).is_dir(),
     )
+
+
+def runtime_dir(uid: int) -> Path:
+    """Return the directory that a login gives a user for what lives as long as it; systemd-logind makes it."""
+    return Path("/run/user", str(uid))
 
 
 def may_raise(status: str) -> bool:

@@ -131,6 +131,8 @@ def _rootless(system: System) -> Check:
         lacking[Need.USERNET] = "slirp4netns or pasta"
     if not system.podman.tun:
         lacking[Need.TUN] = f"access to {podman.TUN}"
+    if not system.podman.runtime:
+        lacking[Need.RUNTIME] = f"the directory {podman.runtime_dir(system.uid)}"
     if lacking:
         told = ", ".join(lacking.values())
         return Check("rootless", State.FAIL, f"missing: {told}", tuple(lacking))

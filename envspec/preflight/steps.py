@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection
 
-from envspec.preflight.podman import DROP_IN, TUN, drop_in, lacking
+from envspec.preflight.podman import DROP_IN, TUN, drop_in, lacking, runtime_dir
 from envspec.preflight.system import AptSource, System
 from envspec.preflight.values import Command, Need
 
@@ -149,6 +149,10 @@ def steps(system: System, needs: Collection[Need]) -> tuple[Command, ...]:
         commands += _settings(system)
     if Need.TUN in wanted:
         commands.append(Command("give the device its usual mode, until the next boot", ("chmod", "0666", str(TUN))))
+    if Need.RUNTIME in wanted:
+        place = str(runtime_dir(system.uid))
+        made = ("install", "-d", "-m", "0700", "-o", str(system.uid), place)
+        commands.append(Command("make what a login would, until the next boot", made))
     if Need.GROUP in wanted:
         commands.append(Command("let you reach the engine", ("usermod", "-aG", "docker", system.user)))
     if Need.START in wanted:

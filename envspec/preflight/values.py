@@ -46,6 +46,7 @@ class Need(StrEnum):
     RUNC = "runc"
     USERNET = "usernet"
     TUN = "tun"
+    RUNTIME = "runtime"
     SETTINGS = "settings"
 
 

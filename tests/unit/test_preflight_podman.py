@@ -131,10 +131,11 @@ def test_no_more_processes_than_numbers_for_them(hard: int | None, pid_max: str,
 
 def test_a_user_needs_ids_and_a_network_of_their_own() -> None:
     tools = {"podman": "/usr/bin/podman", "iptables": "/usr/sbin/iptables"}
-    found = look(a_user(tools=tools, subuid="", podman=PodmanFacts(tun=False)))["rootless"]
+    found = look(a_user(tools=tools, subuid="", podman=PodmanFacts(tun=False, runtime=False)))["rootless"]
     assert found.status is State.FAIL
-    assert found.needs == (Need.UIDMAP, Need.SUBID, Need.USERNET, Need.TUN)
-    assert found.fix[-1].argv == ("chmod", "0666", "/dev/net/tun")
+    assert found.needs == (Need.UIDMAP, Need.SUBID, Need.USERNET, Need.TUN, Need.RUNTIME)
+    assert found.fix[-2].argv == ("chmod", "0666", "/dev/net/tun")
+    assert found.fix[-1].text(sudo=True) == "sudo install -d -m 0700 -o 1000 /run/user/1000"
 
 
 @pytest.mark.parametrize(
