@@ -44,6 +44,24 @@ setup_commands: ["true"]
 """
 
 
+STACK = f"{ENV}-stack"
+BARE_STACK = f"{BARE}-stack"
+STACK_SPEC = """\
+name: {env}
+image: envspec/base:debian-13
+image_source: local
+mount_cwd: false
+compose: {{file: compose.yaml}}
+"""
+COMPOSE = """\
+services:
+  db: {image: "envspec/base:debian-13", command: sleep infinity, init: true, volumes: ["data:/data"]}
+  cache: {image: "envspec/base:debian-13", command: sleep infinity, init: true, environment: {SIZE: "1"}}
+  web: {image: "envspec/base:debian-13", command: sleep infinity, init: true, depends_on: [db, cache]}
+volumes: {data: {}}
+"""
+
+
 @dataclass(frozen=True, slots=True)
 class Row:
     """One comparison: what it is, both medians in seconds, and what the design allows."""
@@ -162,7 +180,25 @@ def measure(directory: Path, runs: int) -> list[Row]:
         envspec("destroy", ENV, "--yes", "--volumes")
 
     rows.append(Row("warm create", *create_pairs(create, undo, image, archive, runs), "2.00"))
+    rows.append(services(directory / "stack", runs))
     return rows
+
+
+def services(directory: Path, runs: int) -> Row:
+    """Compare the no-op on three services, drift check included, with that of Compose, which has none."""
+    directory.mkdir()
+    spec, document = directory / "env.yaml", directory / "compose.yaml"
+    spec.write_text(STACK_SPEC.format(env=STACK))
+    document.write_text(COMPOSE)
+    up = ("docker", "compose", "--project-name", BARE_STACK, "--file", str(document), "up", "--detach")
+    try:
+        envspec("apply", "--yes", str(spec))
+        call(*up)
+        return Row("no-op / compose up -d", *pairs(lambda: envspec("apply", str(spec)), lambda: call(*up), runs), "")
+    finally:
+        gone = ("--yes", "--volumes", "--allow-data-loss", "volume.data", "--allow-data-loss", "volume.workspace")
+        envspec("destroy", STACK, *gone)
+        call("docker", "compose", "--project-name", BARE_STACK, "--file", str(document), "down", "--volumes")
 
 
 def copy_one(directory: Path) -> None:
