@@ -1,0 +1,227 @@
+"""Compose documents: reading, secrets, build contexts, and what becomes of a resolved one."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from envspec.compose import context
+from envspec.compose.project import Project, project
+from envspec.compose.read import Document, read
+from envspec.engine.base import Attachment, ContainerConfig, ContainerState, ImageState, NetworkState
+from envspec.engine.fake_compose import resolved
+from envspec.errors import SpecError
+from envspec.kinds import names
+from envspec.kinds.base import Observed, Verdict
+from envspec.kinds.service import Service
+from envspec.kinds.service_state import ServiceSpec
+from envspec.model import Action, Cause, Hidden, Resource, digest_of, to_json
+from envspec.spec.load import loads
+
+ENV = "shop"
+CANARY = "canary-5f3a"
+
+
+def document(directory: Path, compose: dict[str, Any]) -> Document:
+    text = json.dumps({"name": ENV, "image": "debian:13", "compose": compose})
+    found = read(loads(text.encode(), "env.yaml", directory), ())
+    assert found is not None
+    return found
+
+
+def made(directory: Path, compose: dict[str, Any]) -> Project:
+    source = document(directory, compose)
+    return project(source, resolved(source.source(ENV, {"ENVSPEC_NAME": ENV})), ENV)
+
+
+def spec_of(found: Project, name: str) -> ServiceSpec:
+    (spec,) = [r.spec for r in found.services if r.address == f"service.{name}"]
+    assert isinstance(spec, ServiceSpec)
+    return spec
+
+
+def handed(found: Project, name: str) -> dict[str, Any]:
+    return dict(json.loads(spec_of(found, name).document.text)["services"][name])
+
+
+def test_a_variable_of_the_users_files_is_shown_nowhere(tmp_path: Path) -> None:
+    (tmp_path / "vars.env").write_text(f"# a comment\nexport TOKEN='{CANARY}' # another\nPORT=8080\n")
+    service = {"image": "x", "environment": {"T": "${TOKEN}", "P": "plain"}, "command": ["serve", "--token=${TOKEN}"]}
+    spec = spec_of(made(tmp_path, {"services": {"db": service}, "env_file": ["vars.env"]}), "db")
+    assert dict(spec.environment) == {"P": "plain", "T": Hidden(CANARY)}
+    assert CANARY not in json.dumps(to_json(spec)) + spec.remembered + repr(spec)
+    assert CANARY in spec.document.text
+
+
+def test_a_secret_that_changes_shows_as_hidden(tmp_path: Path) -> None:
+    (tmp_path / "vars.env").write_text(f"TOKEN={CANARY}\n")
+    service = {"image": "x", "environment": {"T": "${TOKEN}"}}
+    spec = spec_of(made(tmp_path, {"services": {"db": service}, "env_file": ["vars.env"]}), "db")
+    verdict = compared(spec, box(spec, environment={"T": "old"}))
+    assert verdict is not None
+    assert [(d.path, d.before, d.after) for d in verdict.diff] == [("environment.T", "(hidden)", "(hidden)")]
+
+
+def test_what_compose_is_handed_depends_on_nothing_of_the_host(tmp_path: Path) -> None:
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to("real")
+    service = {
+        "image": "x",
+        "environment": {"UNSET": None, "SET": "1"},
+        "ports": [{"target": 80, "published": "8080"}, {"target": 81, "host_ip": "10.0.0.1"}],
+        "volumes": [{"type": "bind", "source": str(tmp_path / "link"), "target": "/x"}],
+        "depends_on": {},
+        "profiles": [],
+    }
+    found = made(tmp_path, {"services": {"db": service}})
+    given = handed(found, "db")
+    assert given["environment"] == {"SET": "1"}
+    assert [port["host_ip"] for port in given["ports"]] == ["127.0.0.1", "10.0.0.1"]
+    assert given["volumes"][0]["source"] == str(tmp_path / "real")
+    assert not {"depends_on", "profiles"} & given.keys()
+    assert found.notes == ("ports of services that name no address are published on 127.0.0.1 only",)
+
+
+def test_networks_and_volumes_are_resources_and_only_used_by_compose(tmp_path: Path) -> None:
+    volumes = [{"type": "volume", "source": "data", "target": "/d"}]
+    services = {
+        "db": {"image": "x", "volumes": volumes, "networks": {"back": None}},
+        "web": {"image": "x", "depends_on": {"db": {"condition": "service_healthy"}}},
+    }
+    found = made(tmp_path, {"services": services, "networks": {"back": None}, "volumes": {"data": None}})
+    assert {r.address for r in found.outer} == {"network.shop", "network.shop_back", "volume.data"}
+    assert found.networks == ("shop", "shop_back")
+    assert {r.address: r.needs for r in found.services} == {
+        "service.db": ("network.shop_back", "volume.data"),
+        "service.web": ("network.shop", "service.db"),
+    }
+    text = json.loads(spec_of(found, "db").document.text)
+    assert text["volumes"]["data"] == {"name": "shop-data", "external": True}
+    assert text["networks"]["default"] == {"name": "shop", "external": True}
+
+
+@pytest.mark.parametrize(
+    "compose",
+    [
+        {"services": {"x": {"image": "x", "deploy": {"replicas": 3}}}},
+        {"services": {"x": {"image": "x"}}, "networks": {"default": {"internal": True}}},
+        {"services": {"workspace": {"image": "x"}}},
+    ],
+)
+def test_what_is_not_done_is_said(compose: dict[str, Any], tmp_path: Path) -> None:
+    with pytest.raises(SpecError) as caught:
+        made(tmp_path, compose)
+    assert (caught.value.code, bool(caught.value.hint)) == ("compose.unsupported", True)
+
+
+def test_a_build_context_counts_by_what_the_build_is_given(tmp_path: Path) -> None:
+    (tmp_path / "Dockerfile").write_text("FROM scratch\n")
+    (tmp_path / "cache").mkdir()
+    (tmp_path / ".dockerignore").write_text("# no caches\ncache\n**/*.log\n*.tmp\n!keep.tmp\n")
+    build = {"context": str(tmp_path)}
+    before = context.digest(build, "service.x")
+    for name in ("cache/one", "deep.log", "some.tmp"):
+        (tmp_path / name).write_text("left out\n")
+    assert context.digest(build, "service.x") == before
+    for name in ("keep.tmp", "app.py"):
+        (tmp_path / name).write_text("taken in\n")
+        after = context.digest(build, "service.x")
+        assert after != before
+        before = after
+    assert context.digest({**build, "args": {"A": "1"}}, "service.x") != before
+
+
+def box(spec: ServiceSpec, **changes: Any) -> ContainerState:
+    """Return the container that a service asks for, but for some changes."""
+    environment = {n: v.text if isinstance(v, Hidden) else v for n, v in spec.environment}
+    config = {
+        "image": spec.image,
+        "env": {**environment, **changes.pop("environment", {})},
+        **{name: value for name, value in spec.limits.items() if value is not None},
+        **changes.pop("config", {}),
+    }
+    state: dict[str, Any] = {
+        "id": "1" * 64,
+        "name": spec.container,
+        "status": "running",
+        "image_id": "sha256:a",
+        "labels": {**names.labels(ENV, "service", spec.address), names.SETTINGS: spec.remembered},
+        "config": ContainerConfig(**config),
+        "networks": tuple(Attachment(name, f"id-{name}", aliases) for name, aliases in spec.networks),
+        **changes,
+    }
+    return ContainerState(**state)
+
+
+def compared(spec: ServiceSpec, *boxes: ContainerState, image: str = "sha256:a") -> Verdict | None:
+    nets = tuple(NetworkState(f"id-{name}", name, "bridge", {}) for name, _ in spec.networks)
+    world = Observed(ENV, containers=boxes, images={spec.image: ImageState(image, {})}, networks=nets)
+    return Service().diff(Resource(spec.address, "service", spec), spec, world)
+
+
+@pytest.fixture
+def spec(tmp_path: Path) -> ServiceSpec:
+    service = {
+        "image": "x",
+        "environment": {"A": "1"},
+        "mem_limit": "67108864",
+        "healthcheck": {"test": ["CMD", "true"]},
+    }
+    return spec_of(made(tmp_path, {"services": {"db": service}}), "db")
+
+
+def test_a_service_as_it_shall_be_needs_nothing(spec: ServiceSpec) -> None:
+    assert compared(spec, box(spec, health="healthy")) is None
+
+
+@pytest.mark.parametrize(
+    ("changes", "action", "path", "cause"),
+    [
+        ({"status": "exited"}, Action.UPDATE, "status", Cause.DRIFT),
+        ({"status": "paused"}, Action.UPDATE, "status", Cause.DRIFT),
+        ({"health": "unhealthy"}, Action.UPDATE, "status", Cause.DRIFT),
+        ({"networks": ()}, Action.UPDATE, "networks.shop", Cause.DRIFT),
+        ({"networks": (Attachment("shop", "gone", ("db",)),)}, Action.REPLACE, "networks.shop", Cause.DRIFT),
+        ({"config": {"memory": 1}}, Action.UPDATE, "memory", Cause.DRIFT),
+        ({"config": {"cpus": 2.0}}, Action.REPLACE, "cpus", Cause.DRIFT),
+        ({"config": {"image": "y"}}, Action.REPLACE, "image", Cause.SPEC),
+        ({"image_id": "sha256:old"}, Action.REPLACE, "image", Cause.DRIFT),
+        ({"environment": {"A": "2"}}, Action.REPLACE, "environment.A", Cause.SPEC),
+        ({"name": "0123_shop-db-1"}, Action.UPDATE, "name", Cause.ENGINE),
+    ],
+)
+def test_every_difference_has_its_own_remedy(
+    spec: ServiceSpec, changes: dict[str, Any], action: Action, path: str, cause: Cause
+) -> None:
+    verdict = compared(spec, box(spec, **changes))
+    assert verdict is not None
+    assert (verdict.action, [(d.path, d.cause) for d in verdict.diff]) == (action, [(path, cause)])
+
+
+def test_an_attribute_of_the_document_is_named_with_what_it_was(spec: ServiceSpec) -> None:
+    kept = json.loads(spec.remembered)
+    kept["settings"]["command"] = ["old"]
+    labels = {**names.labels(ENV, "service", spec.address), names.SETTINGS: json.dumps(kept)}
+    verdict = compared(spec, box(spec, labels=labels))
+    assert verdict is not None
+    assert [(d.path, d.before, d.after) for d in verdict.diff] == [("command", ["old"], None)]
+
+
+def test_two_containers_of_one_service_are_one_too_many(spec: ServiceSpec) -> None:
+    verdict = compared(spec, box(spec), box(spec, id="2" * 64, name="0123_shop-db-1"))
+    assert verdict is not None
+    assert (verdict.action, [d.path for d in verdict.diff]) == (Action.UPDATE, ["name"])
+
+
+def test_a_service_that_is_starting_is_waited_for(spec: ServiceSpec) -> None:
+    verdict = compared(spec, box(spec, health="starting"))
+    assert verdict is not None
+    assert verdict.action is Action.RUN
+
+
+def test_the_document_alone_changes_no_digest(spec: ServiceSpec) -> None:
+    assert digest_of(spec) == digest_of(to_json(spec))
+    assert "services" not in json.dumps(to_json(spec))
