@@ -315,6 +315,11 @@ def make_place(directory: Path, image: str, **more: Any) -> Place:
     return Place(path, name, image, **{"environ": state, **more})
 
 
+ON_DOCKER = pytest.mark.parametrize("bare_engine", ["docker"], indirect=True)
+ON_PODMAN = pytest.mark.parametrize("bare_engine", ["podman"], indirect=True)
+"""For what is so on one engine only, or the same on all."""
+
+
 @pytest.fixture(scope="module", params=["docker", "podman"])
 def bare_engine(request: pytest.FixtureRequest) -> Iterator[WhalesEngine]:
     """Each real engine in turn, asked for as a user would ask."""

@@ -12,6 +12,7 @@ from tests.engine.contract import REMOTE
 from tests.engine.e2e import (
     ENVSPEC,
     NOTHING,
+    ON_DOCKER,
     ROOT,
     Json,
     Place,
@@ -23,9 +24,7 @@ from tests.engine.e2e import (
     objects,
 )
 
-ON_DOCKER = pytest.mark.parametrize("bare_engine", ["docker"], indirect=True)
-"""What the doors say is the same on every engine."""
-
+# What the doors say is the same on every engine.
 pytestmark = [ON_DOCKER, pytest.mark.engine, pytest.mark.timeout(300)]
 
 BOX = "container.workspace"

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.engine.e2e import Json, Place, Places, bare, change, objects
+from tests.engine.e2e import ON_DOCKER, ON_PODMAN, Json, Place, Places, bare, change, objects
 
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(300)]
 
@@ -19,6 +19,7 @@ MIB = 1024 * 1024
 LIFTED = {"memory": "none", "pids": "none"}
 SET = {"memory": "256m", "cpus": 0.5, "pids": 100}
 CHANGED = {"memory": "300m", "cpus": 0.75, "pids": 120, "persistent": True}
+NO_LIMIT = ("0", "-1", "<nil>", "<no")
 EFFECTS = {
     "memory": "{{.HostConfig.Memory}}",
     "cpus": "{{.HostConfig.NanoCpus}}",
@@ -45,6 +46,7 @@ def write(place: Place, **keys: Json) -> None:
     place.write(mount_cwd=False, setup_commands=["touch /tmp/set-up"], env={"GREETING": "hello"}, **keys)
 
 
+@ON_DOCKER
 def test_limits_are_set_and_changed_in_place(limited: Place) -> None:
     before = limited.id
     write(limited, **SET)
@@ -66,6 +68,25 @@ def test_limits_are_set_and_changed_in_place(limited: Place) -> None:
     assert limited.plan()["changes"] == []
 
 
+@ON_PODMAN
+def test_where_no_limit_can_be_changed_in_place_that_is_planned(limited: Place) -> None:
+    for keys, told in (
+        (SET, [str(256 * MIB), "500000000", "100", "no"]),
+        (CHANGED, [str(300 * MIB), "750000000", "120", "unless-stopped"]),
+        (LIFTED, ["0", "0", "0", "no"]),
+    ):
+        before = limited.id
+        write(limited, **keys)
+        found = change(limited.plan(), BOX)
+        assert found["action"] == "replace"
+        assert "cannot be done in place" in found["reason"]
+        limited.apply()
+        assert effects(limited) == told
+        assert limited.id != before
+        assert limited.plan()["changes"] == []
+
+
+@ON_DOCKER
 def test_taking_a_limit_away_is_planned_as_what_it_takes(limited: Place) -> None:
     write(limited, **SET)
     limited.apply()
@@ -78,7 +99,7 @@ def test_taking_a_limit_away_is_planned_as_what_it_takes(limited: Place) -> None
         assert re.search(words, limited.run("plan", ".").stdout)
     before = limited.id
     limited.apply()
-    assert effects(limited)[2] in ("0", "-1", "<nil>", "<no")
+    assert effects(limited)[2] in NO_LIMIT
     assert limited.id == before
     assert limited.plan()["changes"] == []
 
@@ -91,7 +112,8 @@ def test_a_replace_keeps_the_workspace_volume(limited: Place) -> None:
     told = limited.apply()
     assert told.done[BOX] == "done"
     assert limited.id != before
-    assert effects(limited)[:3] == ["0", "0", "<no"]
+    assert effects(limited)[:2] == ["0", "0"]
+    assert effects(limited)[2] in NO_LIMIT
     assert limited.inside("cat /workspace/work.txt; ls /tmp/set-up") == "mine\n/tmp/set-up"
     assert objects(limited.name)["container"] == [limited.box]
     assert limited.plan()["changes"] == []
