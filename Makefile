@@ -46,7 +46,7 @@ test-laws: venv ## Hold the laws on the fake engine
 	$(BIN)/python -m pytest -n auto tests/laws
 
 test-engine: engines ## Test on real engines
-	$(WITH_ENGINE) $(BIN)/python -m pytest tests/engine
+	$(WITH_ENGINE) $(BIN)/python -m pytest -n 2 --dist loadfile tests/engine
 
 bench: engine ## Measure against the bare engine commands
 	$(WITH_ENGINE) $(BIN)/python -m tests.benchmarks
