@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from envspec import planner
-from envspec.engine.base import ContainerConfig
+from envspec.engine.base import ContainerConfig, ContainerState
 from envspec.errors import Refused
 from envspec.kinds import names
 from envspec.model import Action, Desired, Plan, Status, plan_from_json, to_json, type_json
@@ -183,10 +183,15 @@ _SETTLING = ("remove_container", "rename")
 """Calls that end a swap: once the new workspace is ready it stays, whatever becomes of the old one."""
 
 
+def _workspaces(world: World) -> list[ContainerState]:
+    """Return the containers that are no services: the workspace, and whatever a swap left beside it."""
+    return [box for box in world.engine.containers("shop") if box.labels.get(names.KIND) != "service"]
+
+
 def _fail_at(history: History, directory: Path, index: int, call: tuple[str, ...], whole: World) -> None:
     told = f"failed at {' '.join(call)}"
     world = lived(history, directory)
-    old = world.engine.containers("shop")
+    old = _workspaces(world)
     variables = world.variables() if old else None
     counted = iter(range(10_000))
     world.engine.fail_on = lambda verb, _: verb not in ("lock", "unlock") and next(counted) == index
@@ -198,7 +203,7 @@ def _fail_at(history: History, directory: Path, index: int, call: tuple[str, ...
     assert all(o.error and o.error["message"] for o in failed), told
     if old:
         swap = next((o for o in report.outcomes if o.address == names.WORKSPACE), None)
-        boxes = world.engine.containers("shop")
+        boxes = _workspaces(world)
         assert any(box.running for box in boxes), f"{told}: nothing runs"
         if swap and swap.action is Action.REPLACE and swap.status is not Status.DONE and call[0] not in _SETTLING:
             assert [box.id for box in boxes] == [old[0].id], f"{told}: half a swap"

@@ -75,7 +75,36 @@ REPOS = st.tuples(
     st.none() | _repo(APP, ["again"]),
 ).map(lambda repos: [repo for repo in repos if repo])
 
+SERVICE = st.fixed_dictionaries(
+    {"image": st.sampled_from(["debian:13", "ubuntu:24.04"])},
+    optional={
+        "environment": st.dictionaries(st.sampled_from("ABC"), st.sampled_from(["1", "a$$b", "${ENVSPEC_NAME}"])),
+        "command": st.sampled_from([["sleep", "1d"], ["sleep", "2d"]]),
+        "mem_limit": st.sampled_from(["67108864", "134217728"]),
+        "restart": st.sampled_from(["no", "always"]),
+        "healthcheck": st.just({"test": ["CMD", "true"]}),
+        "networks": st.sampled_from([{"default": None}, {"default": None, "back": {"aliases": ["other"]}}]),
+        "volumes": st.sampled_from([[{"type": "volume", "source": "store", "target": "/store"}]]),
+        "ports": st.sampled_from([[{"target": 80, "published": "7080", "protocol": "tcp"}]]),
+    },
+)
+"""A service in the long form, which the fake's Compose reads."""
+
+
+def _stack(services: dict[str, Any]) -> dict[str, Any]:
+    """Return a document whose later services need the earlier ones; one host port goes round."""
+    names = sorted(services)
+    for number, name in enumerate(names):
+        if number:
+            services[name] = {**services[name], "depends_on": {names[number - 1]: {"condition": "service_started"}}}
+            services[name].pop("ports", None)
+    return {"services": services, "networks": {"back": None}, "volumes": {"store": None}}
+
+
+SERVICES = st.dictionaries(st.sampled_from(["db", "cache", "queue"]), SERVICE, min_size=1, max_size=3).map(_stack)
+
 KEYS: Mapping[str, Strategy] = {
+    "compose": SERVICES,
     "env": st.dictionaries(st.sampled_from("ABC"), st.sampled_from(["", "1", "two words", "it's $HOME"]), max_size=3),
     "config_files": st.dictionaries(st.sampled_from(PATHS), CONTENT, max_size=4),
     "repos": REPOS,
@@ -120,8 +149,8 @@ def sane(doc: Doc) -> Doc:
     """Return a spec that can work: what contradicts itself is taken out."""
     found = dict(doc)
     if found.get("network", "bridge") != "bridge":
-        found.pop("ports", None)
-        found.pop("networks", None)
+        for key in ("ports", "networks", "compose"):
+            found.pop(key, None)
     _part_targets(found)
     _part_ports(found)
     if _binds(found):

@@ -12,6 +12,7 @@ from envspec.kinds.container import ContainerSpec
 from envspec.kinds.file import FileSpec
 from envspec.kinds.image import ImageSpec
 from envspec.kinds.repo import RepoSpec
+from envspec.kinds.service_state import ServiceSpec
 from envspec.model import Cause, Desired
 
 from .world import BOX, COMMITS, World
@@ -34,10 +35,22 @@ class Tampering:
     cause: Cause | None = Cause.DRIFT
 
 
+def _service(engine: FakeEngine, address: str, spec: ServiceSpec) -> list[Tampering]:
+    name, tamper = spec.container, engine.tamper
+    return [
+        Tampering(address, "stop it", lambda: tamper.stop(name)),
+        Tampering(address, "pause it", lambda: tamper.pause(name)),
+        Tampering(address, "give it memory", lambda: tamper.update(name, Limits(memory=1 << 28))),
+        Tampering(address, "give it processes", lambda: tamper.update(name, Limits(pids=77))),
+        Tampering(address, "cut it off", lambda: tamper.disconnect(name, spec.networks[0][0])),
+        Tampering(address, "remove it", lambda: tamper.remove(name), None),
+    ]
+
+
 def possible(world: World, desired: Desired) -> list[Tampering]:
     """Return everything that can be done by hand to what is declared, in a fixed order."""
     engine = world.engine
-    (box,) = engine.containers("shop")
+    box = next(found for found in engine.containers("shop") if found.name == BOX)
     found: list[Tampering] = []
     for resource in desired.resources:
         spec = resource.spec
@@ -53,6 +66,8 @@ def possible(world: World, desired: Desired) -> list[Tampering]:
             found += _container(engine, resource.address, spec)
         elif isinstance(spec, ImageSpec):
             found += _image(engine, resource.address, spec, box)
+        elif isinstance(spec, ServiceSpec):
+            found += _service(engine, resource.address, spec)
     found.append(
         Tampering(
             "environment.workspace",
@@ -124,7 +139,8 @@ def _move_tag(engine: FakeEngine, ref: str) -> None:
 
 
 def _remove_network(engine: FakeEngine, name: str) -> None:
-    engine.tamper.stop(BOX)
+    for box in engine.containers("shop"):
+        engine.tamper.stop(box.name)
     for network in engine.networks():
         if network.name == name:
             engine.remove_network(network.id)
