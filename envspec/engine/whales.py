@@ -47,6 +47,9 @@ LOCK_IMAGE = "envspec/lock:1"
 LOCK_LABEL = f"{LABEL}lock"
 OWNER_LABEL = f"{LABEL}owner"
 
+LOCK_ATTEMPTS = 5
+"""How often a mutex is tried for that was given back just as it was found taken."""
+
 _EMPTY_TAR = bytes(10240)
 _KILL_AFTER = 5
 _TIMED_OUT = (124, 137)
@@ -278,13 +281,17 @@ class WhalesEngine(Client):
                 LOCK_IMAGE, ["lock"], name=_lock_name(env), labels=labels, networks=["none"], pull="never"
             ).id
 
-        try:
-            self._call(f"cannot lock {env}", ("create",), create, where=env)
-        except EngineCallFailed:
-            if self._inspect("container", [_lock_name(env)]):
-                return False
-            raise
-        return True
+        for attempt in range(LOCK_ATTEMPTS):
+            try:
+                self._call(f"cannot lock {env}", ("create",), create, where=env)
+            except EngineCallFailed:
+                if self._inspect("container", [_lock_name(env)]):
+                    return False
+                if attempt + 1 == LOCK_ATTEMPTS:
+                    raise
+            else:
+                return True
+        return False
 
     def lock_owner(self, env: str) -> str | None:
         """Return who holds the mutex, ``None`` when nobody does."""
