@@ -744,6 +744,10 @@ class Engine(Reader, Protocol):
         """Kill and remove a container with its anonymous volumes; one that is gone is left alone."""
         ...
 
+    def check_health(self, container_id: str) -> None:
+        """Have a container's own health check done when it is due, on an engine that does not do so by itself."""
+        ...
+
     def rename(self, container_id: str, name: str) -> None:
         """Give a container a new name. Fails when it is taken."""
         ...

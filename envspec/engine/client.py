@@ -161,7 +161,7 @@ class Client:
                 with open(env_file, "w", encoding="utf-8", opener=private) as file:
                     file.write(env_file_text(source.secrets))
             completed = self._runner.run(
-                config_argv(self._command, source, env_file),
+                config_argv(self._resolver, source, env_file),
                 stdin=source.text.encode(),
                 deadline=DEADLINE,
                 environ=config_environment(source, os.environ),
@@ -173,6 +173,11 @@ class Client:
         with self._lock:
             self._resolved[source] = resolved
         return resolved
+
+    @property
+    def _resolver(self) -> tuple[str, ...]:
+        """Return the command whose sub-command ``compose`` resolves documents; it asks no engine."""
+        return self._command
 
     # ── inside ───────────────────────────────────────────────────────────────────────────────────────────────────
 

@@ -269,6 +269,9 @@ class FakeEngine(Store):
         """Let a container be gone."""
         del self.live[container.id]
 
+    def check_health(self, container_id: str) -> None:
+        """Do nothing: it is Docker that this one is like."""
+
     def rename(self, container_id: str, name: str) -> None:
         """Give a container a new name."""
         with self._changing("rename", self.called(container_id), name):

@@ -2,21 +2,34 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
+import shutil
 import tarfile
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
 from envspec.engine.base import ContainerConfig, Limits
 from envspec.engine.client import DEADLINE
 from envspec.engine.dialect import PODMAN, PODMAN_ROOTLESS
+from envspec.engine.inspect import NANO
+from envspec.engine.podman_socket import api_socket
 from envspec.engine.runner import Runner
 from envspec.engine.whales import WhalesEngine
-from envspec.errors import EngineCallFailed, Where
+from envspec.errors import EngineCallFailed, EngineNotReady, Where
 
 CGROUP_2 = Path("/sys/fs/cgroup/cgroup.controllers")
 """Exists where cgroups are of version 2, the only one that is delegated to users; cgroups(7)."""
+
+SYSTEMD = Path("/run/systemd/system")
+"""Exists where systemd runs the host; sd_booted(3)."""
+
+DEFAULT_INTERVAL = 30.0
+"""Seconds between two health checks, and for one, where an image or a document names none; Docker's."""
+
+DOCKER = "docker"
 
 COPY_DEADLINE = 20.0
 """Seconds for asking whether a path exists in a container that does not run."""
@@ -36,6 +49,7 @@ class PodmanEngine(WhalesEngine):
     ) -> None:
         self._rootless = os.geteuid() != 0 if rootless is None else rootless
         super().__init__(runner, command, PODMAN_ROOTLESS if self._rootless else PODMAN)
+        self._checked: dict[str, float] = {}
 
     def create_container(self, name: str, config: ContainerConfig, labels: Mapping[str, str]) -> str:
         """Create a container, unless its limits would be ignored: then the next plan would find them missing."""
@@ -85,6 +99,39 @@ class PodmanEngine(WhalesEngine):
         except EngineCallFailed:
             if not self._inspect("volume", [name]):
                 raise
+
+    def check_health(self, container_id: str) -> None:
+        """Check a container's health when it is due: Podman leaves that to timers of systemd, which may not be there."""
+        if SYSTEMD.is_dir():
+            return
+        found = self._inspect("container", [container_id])
+        check = (found[0]["Config"].get("Healthcheck") or {}) if found else {}
+        interval = (check.get("Interval") or 0) / NANO or DEFAULT_INTERVAL
+        now = time.monotonic()
+        with self._lock:
+            due = check and now - self._checked.get(container_id, -interval) >= interval
+            if due:
+                self._checked[container_id] = now
+        if due:
+            patience = (check.get("Timeout") or 0) / NANO or DEFAULT_INTERVAL
+            self._run("healthcheck", "run", container_id, deadline=DEADLINE + patience)
+
+    @property
+    def _resolver(self) -> tuple[str, ...]:
+        """Return Docker's command, which needs no engine of its own to resolve a document."""
+        return (DOCKER,)
+
+    @contextlib.contextmanager
+    def _composer(self) -> Iterator[tuple[str, ...]]:
+        """Yield Docker's command on Podman's socket; without BuildKit, which Compose would take from a registry."""
+        if shutil.which(DOCKER) is None:
+            raise EngineNotReady(
+                "Compose works with Podman by way of the docker command, which is not installed",
+                code="engine.no_compose",
+                hint="envspec preflight --fix --engine podman",
+            )
+        with api_socket(self._runner, self._command, rootless=self._rootless) as address:
+            yield ("env", "DOCKER_BUILDKIT=0", DOCKER, "--host", address)
 
     def _make_workdir(self, container_id: str) -> bool:
         """Make the working directory of a container that did not start; say whether it was missing."""

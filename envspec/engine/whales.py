@@ -13,7 +13,7 @@ import os
 import signal
 import tempfile
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -111,6 +111,9 @@ class WhalesEngine(Client):
     def remove_container(self, container_id: str) -> None:
         """Kill and remove a container with its anonymous volumes; one that is gone is left alone."""
         self._remove("container", container_id, lambda d: d.container.remove(container_id, force=True, volumes=True))
+
+    def check_health(self, container_id: str) -> None:
+        """Do nothing: Docker checks by itself."""
 
     def rename(self, container_id: str, name: str) -> None:
         """Give a container a new name."""
@@ -233,7 +236,11 @@ class WhalesEngine(Client):
 
     def compose_up(self, up: ComposeUp, on_line: LINE | None = None) -> None:
         """Make one service of a project run; the document lies in a private file for as long as it takes."""
-        with self._composing, tempfile.TemporaryDirectory(prefix="envspec-") as directory:
+        with (
+            self._composing,
+            self._composer() as command,
+            tempfile.TemporaryDirectory(prefix="envspec-") as directory,
+        ):
             path = Path(directory) / "compose.json"
             with open(path, "w", encoding="utf-8", opener=private) as file:
                 file.write(up.document)
@@ -258,6 +265,7 @@ class WhalesEngine(Client):
                 bring_up,
                 deadline=BUILD_DEADLINE,
                 where=f"service.{up.service}",
+                through=command,
                 compose={
                     "compose_files": [path],
                     "compose_project_name": up.project,
@@ -265,6 +273,11 @@ class WhalesEngine(Client):
                     "compose_env_files": ["/dev/null"],
                 },
             )
+
+    @contextlib.contextmanager
+    def _composer(self) -> Iterator[tuple[str, ...]]:
+        """Yield the command whose sub-command ``compose`` works on this engine."""
+        yield self._command
 
     # ── the mutex ────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -342,6 +355,7 @@ class WhalesEngine(Client):
         *,
         deadline: float = DEADLINE,
         where: str = "",
+        through: Sequence[str] = (),
         compose: Mapping[str, Any] | None = None,
     ) -> T:
         """Do something with the library, and turn its failures into ours.
@@ -352,6 +366,7 @@ class WhalesEngine(Client):
             action: Does it; what it returns must not be the library's.
             deadline: Seconds that it may take.
             where: Name of the object.
+            through: Command that leads to the engine; its own when there is none.
             compose: What the library's client is to know of a Compose project.
 
         Raises:
@@ -367,7 +382,8 @@ class WhalesEngine(Client):
         # With the value 1 the library prints the whole environment, whatever secrets it holds.
         os.environ.pop("PYTHON_ON_WHALES_DEBUG", None)
         self._runner.note([*self._command, *command])
-        docker = DockerClient(client_call=[*self._prefix, f"{deadline:g}", *self._command], **(compose or {}))
+        call = [*self._prefix, f"{deadline:g}", *(through or self._command)]
+        docker = DockerClient(client_call=call, **(compose or {}))
         try:
             return action(docker)
         except DockerException as error:

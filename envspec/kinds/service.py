@@ -197,6 +197,8 @@ def _await(spec: ServiceSpec, context: StepContext, *, patient: bool) -> str:
                 hint=f"`envspec logs {context.env} {spec.name}` shows more; mend the cause, then apply again",
                 where=Where(address=spec.address),
             )
+        if box and box.running and box.health:
+            context.engine.check_health(box.id)
         if context.stopping.wait(POLL):
             raise Interrupted("interrupted while waiting for a service", where=Where(address=spec.address))
 

@@ -10,22 +10,10 @@ from typing import Any
 
 import pytest
 
-from envspec.engine.base import ContainerState, Engine
-from envspec.engine.fake import FakeEngine
+from envspec.engine.base import ContainerState
 from envspec.engine.stack import ComposeSource, ComposeUp
 from envspec.errors import EngineCallFailed, SpecError
-from tests.engine.conftest import BASE
 from tests.engine.contract import World
-
-
-@pytest.fixture(scope="session", params=["fake", "docker"])
-def engine(request: pytest.FixtureRequest) -> Engine:
-    """The engines that have Compose."""
-    if request.param == "fake":
-        return FakeEngine(images=(BASE,))
-    real: Engine = request.getfixturevalue("docker_engine")
-    return real
-
 
 ASLEEP = {"command": ["sleep", "infinity"], "init": True}
 
@@ -71,6 +59,7 @@ class Stack:
             (box,) = self.boxes(name)
             if box.health == health:
                 return box
+            self.world.engine.check_health(box.id)
             time.sleep(0.1)
         raise AssertionError(f"{name} is {box.health}, not {health}")
 

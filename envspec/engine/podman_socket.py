@@ -1,0 +1,87 @@
+"""Podman's API socket, by which Compose works with it: the one that is there, or one of our own while it is needed."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from envspec.engine.runner import Runner, allowed
+from envspec.errors import EngineNotReady
+
+START_DEADLINE = 20.0
+"""Seconds for the service to take connections; it does so in about 0.1 s."""
+
+IDLE = 300
+"""Seconds without a connection after which a service that outlived us ends itself."""
+
+_POLL = 0.02
+_END = 5.0
+
+
+@contextlib.contextmanager
+def api_socket(runner: Runner, command: Sequence[str], *, rootless: bool) -> Iterator[str]:
+    """Yield the address of Podman's API; a service that had to be started is ended behind it.
+
+    Args:
+        runner: Counts the service as a child process.
+        command: The engine's command.
+        rootless: Whether Podman runs without root.
+
+    Raises:
+        EngineNotReady: The service does not come up.
+    """
+    own = Path(os.environ.get("XDG_RUNTIME_DIR") or f"/run/user/{os.geteuid()}") if rootless else Path("/run")
+    there = own / "podman" / "podman.sock"
+    if _takes_connections(there):
+        yield f"unix://{there}"
+        return
+    with tempfile.TemporaryDirectory(prefix="envspec-") as directory:
+        path = Path(directory) / "podman.sock"
+        with _service(runner, command, path):
+            yield f"unix://{path}"
+
+
+@contextlib.contextmanager
+def _service(runner: Runner, command: Sequence[str], path: Path) -> Iterator[None]:
+    """Run the service, in a session of its own so that no terminal's Ctrl-C ends it under Compose's feet."""
+    argv = [*command, "system", "service", "--time", str(IDLE), f"unix://{path}"]
+    runner.note(argv)
+    quiet = subprocess.DEVNULL
+    process = subprocess.Popen(
+        argv, stdin=quiet, stdout=quiet, stderr=quiet, env=allowed(os.environ), start_new_session=True
+    )
+    try:
+        until = time.monotonic() + START_DEADLINE
+        while not _takes_connections(path):
+            runner.check()
+            if process.poll() is not None or time.monotonic() > until:
+                raise EngineNotReady(
+                    "Podman's API service, by which Compose works, does not come up",
+                    code="engine.no_api",
+                    hint=f"`podman system service --time 5 unix://{path}` says why",
+                )
+            time.sleep(_POLL)
+        yield
+    finally:
+        process.terminate()
+        try:
+            process.wait(_END)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def _takes_connections(path: Path) -> bool:
+    with socket.socket(socket.AF_UNIX) as client:
+        client.settimeout(1.0)
+        try:
+            client.connect(str(path))
+        except OSError:
+            return False
+    return True
