@@ -257,6 +257,8 @@ def _run(inside: Inside, wish: RunCommand) -> Completed:
     if wish.creates and inside.tree.get(wish.creates) is not None:
         inside.record(wish.record)
         return Completed(0)
+    if wish.record:
+        inside.state.forget(wish.record.address)
     shell = Shell(
         inside.tree, inside.tick, inside.tokens, wish.workdir, wish.uid, wish.gid, inside.deadline, wish.attempt_timeout
     )

@@ -37,6 +37,12 @@ def test_a_command_that_fails_gives_its_code_and_is_not_recorded(world: World, b
     assert not recorded(world, box, "command.bad")
 
 
+def test_a_command_that_fails_where_it_once_ended_well_is_no_longer_recorded(world: World, box: str) -> None:
+    assert world.engine.perform(box, command("true", "command.once")).code == 0
+    assert world.engine.perform(box, command("false", "command.once")).code == 1
+    assert not recorded(world, box, "command.once")
+
+
 def test_without_a_record_nothing_is_recorded(world: World, box: str) -> None:
     before = world.engine.probe(box, Questions()).ledger
     assert world.shell(box, "true").code == 0

@@ -8,6 +8,9 @@ if [ -n "$creates" ] && { [ -e "$creates" ] || [ -L "$creates" ]; }; then
   exit 0
 fi
 
+# What ran well once and now fails has not ended well: its entry goes before it starts.
+[ -z "$kept_name" ] || forget "$kept_name"
+
 # shellcheck disable=SC2016 # expanded by the user's shell
 in_shell='cd -- "$1" || exit 1
 if command -v bash > /dev/null; then set -- "$3" bash -eo pipefail -c "$2"; else set -- "$3" sh -e -c "$2"; fi
