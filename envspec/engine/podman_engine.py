@@ -101,7 +101,7 @@ class PodmanEngine(WhalesEngine):
                 raise
 
     def check_health(self, container_id: str) -> None:
-        """Check a container's health when it is due: Podman leaves that to timers of systemd, which may not be there."""
+        """Check a container's health when it is due: Podman leaves that to timers of systemd, if there are any."""
         if SYSTEMD.is_dir():
             return
         found = self._inspect("container", [container_id])
