@@ -52,10 +52,10 @@ def image(data: type_json) -> ImageState:
 
 def find_image(images: Sequence[type_json], ref: str) -> type_json | None:
     """Return the one of several images' ``inspect`` that a reference or an ID means, or ``None``."""
-    wanted = _familiar(ref)
+    wanted = familiar(ref)
     for data in images:
-        tags = {_familiar(tag) for tag in data.get("RepoTags") or ()}
-        digests = {_familiar(digest) for digest in data.get("RepoDigests") or ()}
+        tags = {familiar(tag) for tag in data.get("RepoTags") or ()}
+        digests = {familiar(digest) for digest in data.get("RepoDigests") or ()}
         if data["Id"] in (ref, f"sha256:{ref}") or wanted in tags | digests:
             return data
     short = ref.removeprefix("sha256:")
@@ -63,7 +63,7 @@ def find_image(images: Sequence[type_json], ref: str) -> type_json | None:
     return by_prefix[0] if len(by_prefix) == 1 else None
 
 
-def _familiar(ref: str) -> str:
+def familiar(ref: str) -> str:
     """Return a reference without the default registry (on Podman also ``localhost``), and with a tag."""
     name = ref.removeprefix("localhost/").removeprefix("docker.io/").removeprefix("library/")
     if "@" in name:

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import contextlib
 import io
+import json
 import os
 import shutil
 import tarfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
-from envspec.engine.base import ContainerConfig, Limits
+from envspec.engine.base import LINE, UNLIMITED, ContainerConfig, Limits
 from envspec.engine.client import DEADLINE
 from envspec.engine.dialect import PODMAN, PODMAN_ROOTLESS
 from envspec.engine.inspect import NANO
 from envspec.engine.podman_socket import api_socket
 from envspec.engine.runner import Runner
+from envspec.engine.stack import ComposeUp
 from envspec.engine.whales import WhalesEngine
 from envspec.errors import EngineCallFailed, EngineNotReady, Where
 
@@ -99,6 +102,15 @@ class PodmanEngine(WhalesEngine):
         except EngineCallFailed:
             if not self._inspect("volume", [name]):
                 raise
+
+    def compose_up(self, up: ComposeUp, on_line: LINE | None = None) -> None:
+        """Make one service of a project run; a limit on processes that nobody asked for is none, as with Docker."""
+        document = json.loads(up.document)
+        service = document["services"][up.service]
+        limits = ((service.get("deploy") or {}).get("resources") or {}).get("limits") or {}
+        if "pids" not in limits:
+            service.setdefault("pids_limit", UNLIMITED)
+        super().compose_up(replace(up, document=json.dumps(document)), on_line)
 
     def check_health(self, container_id: str) -> None:
         """Check a container's health when it is due: Podman leaves that to timers of systemd, if there are any."""

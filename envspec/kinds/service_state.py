@@ -9,6 +9,7 @@ from typing import Any
 
 from envspec.engine.base import ContainerState
 from envspec.engine.capabilities import changes_in_place
+from envspec.engine.inspect import familiar
 from envspec.kinds import names
 from envspec.kinds.base import Observed
 from envspec.kinds.container import told
@@ -158,7 +159,7 @@ def _image(spec: ServiceSpec, box: ContainerState, world: Observed) -> list[Diff
     if spec.content and (wanted is None or wanted.labels.get(names.DIGEST) != spec.content):
         before = running.labels.get(names.DIGEST) if running else None
         return [] if wanted is None and before == spec.content else [Diff("build", before, spec.content, Cause.SPEC)]
-    if box.config.image != spec.image:
+    if familiar(box.config.image) != familiar(spec.image):
         return [Diff("image", box.config.image, spec.image, Cause.SPEC)]
     if wanted is not None and wanted.id != box.image_id:
         return [Diff("image", box.image_id, wanted.id, Cause.DRIFT)]

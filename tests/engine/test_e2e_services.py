@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +11,8 @@ import pytest
 import yaml
 
 from envspec.engine.base import Build
-from envspec.engine.choice import VARIABLE
 from envspec.engine.whales import WhalesEngine
+from tests.engine.conftest import BASE
 from tests.engine.contract import TEST_LABEL
 from tests.engine.e2e import ROOT, Place, Places, bare, causes, change, named
 
@@ -27,14 +26,6 @@ RUN apt-get update && apt-get install -y --no-install-recommends postgresql-clie
 """
 
 
-@pytest.fixture(scope="module")
-def bare_engine(docker_engine: WhalesEngine) -> Iterator[WhalesEngine]:
-    """The engine that has Compose."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv(VARIABLE, "docker")
-        yield docker_engine
-
-
 def spec(base: str) -> dict[str, Any]:
     """Return the example's spec, started from images of the tests: each is built once, whatever the environment."""
     found: dict[str, Any] = yaml.safe_load((EXAMPLE / "env.yaml").read_text())
@@ -46,12 +37,12 @@ def spec(base: str) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def settled(places: Places, bare_engine: WhalesEngine, docker_base: str) -> Place:
+def settled(places: Places, bare_engine: WhalesEngine) -> Place:
     """The example, converged."""
-    bare_engine.build(Build(CLIENT_DOCKERFILE.format(base=docker_base), CLIENT, {TEST_LABEL: "1"}))
+    bare_engine.build(Build(CLIENT_DOCKERFILE.format(base=BASE), CLIENT, {TEST_LABEL: "1"}))
     place = places()
     shutil.copytree(EXAMPLE, place.directory, dirs_exist_ok=True)
-    place.write(image=CLIENT, **spec(docker_base))
+    place.write(image=CLIENT, **spec(BASE))
     place.apply()
     return place
 
