@@ -39,6 +39,7 @@ def checks(system: System, run: Run) -> tuple[Check, ...]:
         _init(system),
         _networks(system, info),
         _rootless(system),
+        _compose(system),
         _cgroups(system, info),
         disk(str((info.get("store") or {}).get("graphRoot") or "")),
     )
@@ -137,6 +138,19 @@ def _rootless(system: System) -> Check:
         told = ", ".join(lacking.values())
         return Check("rootless", State.FAIL, f"missing: {told}", tuple(lacking))
     return Check("rootless", State.OK, f"{system.user} can have containers")
+
+
+def _compose(system: System) -> Check:
+    """Check for what services take: Docker's client and its plugin talk to Podman's socket; no Docker engine does."""
+    lacking: dict[Need, str] = {}
+    if "docker" not in system.tools:
+        lacking[Need.DOCKER_CLIENT] = "the docker command"
+    if not system.compose:
+        lacking[Need.COMPOSE] = "its Compose plugin"
+    if lacking:
+        told = " and ".join(lacking.values())
+        return Check("compose plugin", State.WARN, f"no services can be run without {told}", tuple(lacking))
+    return Check("compose plugin", State.OK, "services are run by it, on Podman's socket")
 
 
 def _cgroups(system: System, info: Info) -> Check:

@@ -39,14 +39,17 @@ _COMMON = {
 _BOOKWORM = {
     Need.ENGINE: ("docker.io", "iptables"),
     Need.CLI: ("docker.io",),
+    Need.DOCKER_CLIENT: ("docker-cli/trixie",),
     Need.COMPOSE: ("docker-compose/trixie",),
     Need.BUILDX: ("docker-buildx/trixie",),
 }
-"""Debian 12's own docker-compose is version 1 and it has no buildx; Debian 13's need only its libc6."""
+"""Debian 12's own docker-compose is version 1, it has no buildx, and its docker command comes with an engine only.
+Debian 13's need only its libc6."""
 
 _TRIXIE = {
     Need.ENGINE: ("docker.io", "docker-cli", "iptables"),
     Need.CLI: ("docker-cli",),
+    Need.DOCKER_CLIENT: ("docker-cli",),
     Need.COMPOSE: ("docker-compose",),
     Need.BUILDX: ("docker-buildx",),
     Need.NETWORKS: ("aardvark-dns", "netavark", "nftables"),
@@ -56,6 +59,7 @@ _TRIXIE = {
 _UBUNTU = {
     Need.ENGINE: ("docker.io", "iptables"),
     Need.CLI: ("docker.io",),
+    Need.DOCKER_CLIENT: ("docker.io",),
     Need.COMPOSE: ("docker-compose-v2",),
     Need.BUILDX: ("docker-buildx",),
 }
@@ -63,6 +67,7 @@ _UBUNTU = {
 _DOCKER_CE = {
     Need.ENGINE: ("docker-ce",),
     Need.CLI: ("docker-ce-cli",),
+    Need.DOCKER_CLIENT: ("docker-ce-cli",),
     Need.COMPOSE: ("docker-compose-plugin",),
     Need.BUILDX: ("docker-buildx-plugin",),
 }
@@ -120,7 +125,7 @@ _ELSEWHERE = {
 }
 """Package managers whose commands are printed, never run: they are not tested here."""
 
-_PACKAGED = frozenset({Need.ENGINE, Need.CLI, Need.COMPOSE, Need.BUILDX, *_COMMON})
+_PACKAGED = frozenset({Need.ENGINE, Need.CLI, Need.DOCKER_CLIENT, Need.COMPOSE, Need.BUILDX, *_COMMON})
 
 
 def supported(system: System) -> bool:
@@ -251,6 +256,7 @@ def _elsewhere(system: System, wanted: set[Need]) -> list[Command]:
     advice = {
         Need.ENGINE: "install Docker Engine 20.10 or newer: https://docs.docker.com/engine/install/",
         Need.CLI: "install the docker command: https://docs.docker.com/engine/install/",
+        Need.DOCKER_CLIENT: "install the docker command: https://docs.docker.com/engine/install/",
         Need.COMPOSE: "install the Compose plugin, v2: https://docs.docker.com/compose/install/linux/",
         Need.BUILDX: "install the buildx plugin: https://docs.docker.com/build/install-buildx/",
         Need.BOOTSTRAP: "install mmdebstrap, or load a base image, where no registry can be reached",

@@ -24,6 +24,16 @@ TOOLS = (
 )
 
 
+PLUGINS = (
+    "~/.docker/cli-plugins",
+    "/usr/local/lib/docker/cli-plugins",
+    "/usr/local/libexec/docker/cli-plugins",
+    "/usr/lib/docker/cli-plugins",
+    "/usr/libexec/docker/cli-plugins",
+)
+"""Where the docker command looks for its plugins."""
+
+
 @dataclass(frozen=True, slots=True)
 class AptSource:
     """One source of packages.
@@ -53,6 +63,7 @@ class System:
         member_of: Groups that a new login would have.
         tools: Paths of those of :data:`TOOLS` that exist.
         sources: Enabled package sources of apt.
+        compose: Whether Docker's Compose plugin lies where the docker command looks for it.
         docker_ce: Whether Docker's own packages are installed instead of the distribution's.
         systemd: Whether systemd runs the host.
         subuid: Text of ``/etc/subuid``.
@@ -70,6 +81,7 @@ class System:
     member_of: frozenset[str] = frozenset()
     tools: Mapping[str, str] = field(default_factory=dict)
     sources: tuple[AptSource, ...] = ()
+    compose: bool = True
     docker_ce: bool = False
     systemd: bool = False
     subuid: str = ""
@@ -115,6 +127,7 @@ def read_system() -> System:
         member_of=frozenset(group.gr_name for group in grp.getgrall() if user in group.gr_mem),
         tools=_find_tools(),
         sources=read_sources(Path("/etc/apt")),
+        compose=any((Path(place).expanduser() / "docker-compose").exists() for place in PLUGINS),
         docker_ce=Path("/var/lib/dpkg/info/docker-ce.list").exists(),
         systemd=Path("/run/systemd/system").is_dir(),
         subuid=_text(Path("/etc/subuid")),

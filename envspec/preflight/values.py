@@ -40,6 +40,7 @@ class Need(StrEnum):
     SUBID = "subid"
     GROUP = "group"
     START = "start"
+    DOCKER_CLIENT = "docker-client"
     PODMAN = "podman"
     INIT = "init"
     NETWORKS = "networks"

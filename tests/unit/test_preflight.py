@@ -26,7 +26,9 @@ BOOKWORM = {"ID": "debian", "VERSION_CODENAME": "bookworm", "PRETTY_NAME": "Debi
 TRIXIE = {"ID": "debian", "VERSION_CODENAME": "trixie"}
 NOBLE = {"ID": "ubuntu", "ID_LIKE": "debian", "VERSION_CODENAME": "noble"}
 FEDORA = {"ID": "fedora", "VERSION_ID": "42", "PRETTY_NAME": "Fedora 42"}
-PODMANS = set(map(Need, ("init", "networks", "podman", "runc", "runtime", "settings", "tun", "usernet")))
+PODMANS = set(
+    map(Need, ("docker-client", "init", "networks", "podman", "runc", "runtime", "settings", "tun", "usernet"))
+)
 EVERYTHING = {"docker": "/usr/bin/docker", "dockerd": "/usr/sbin/dockerd", "git": "/usr/bin/git"}
 
 INFO: dict[str, Any] = {

@@ -19,7 +19,10 @@ from envspec.preflight.system import System
 from envspec.preflight.values import Need
 from tests.unit.test_preflight import FEDORA, TRIXIE, FakeRun, a_user, debian
 
-TOOLS = {name: f"/usr/bin/{name}" for name in ("git", "iptables", "newuidmap", "podman", "runc", "slirp4netns", "sudo")}
+TOOLS = {
+    name: f"/usr/bin/{name}"
+    for name in ("docker", "git", "iptables", "newuidmap", "podman", "runc", "slirp4netns", "sudo")
+}
 INFO: dict[str, Any] = {
     "version": {"Version": "4.3.1"},
     "host": {
@@ -56,11 +59,15 @@ def test_a_ready_host_lacks_nothing(system: System) -> None:
 
 
 def test_a_bare_host_is_brought_everything_at_once() -> None:
-    system = a_host(tools={"git": "/usr/bin/git"}, podman=replace(CONFINED, helpers=frozenset()))
+    system = a_host(
+        tools={"git": "/usr/bin/git"}, compose=False, podman=replace(CONFINED, helpers=frozenset()), os_release=TRIXIE
+    )
     needs = {need for item in look(system).values() for need in item.needs}
-    assert needs == {Need.PODMAN, Need.INIT, Need.NETWORKS, Need.RUNC, Need.SETTINGS}
+    clients = {Need.DOCKER_CLIENT, Need.COMPOSE}
+    assert needs == {Need.PODMAN, Need.INIT, Need.NETWORKS, Need.RUNC, Need.SETTINGS} | clients
     lines = [command.text(sudo=False) for command in steps(system, needs)]
-    assert lines[1].endswith("aardvark-dns catatonit iptables netavark podman runc")
+    packages = "aardvark-dns catatonit docker-cli docker-compose netavark nftables podman runc"
+    assert lines[1].endswith(f"--no-install-recommends {packages}")
     assert lines[-2:] == [
         "mkdir -p /etc/containers/containers.conf.d",
         f"printf '%s\\n' {_quoted(drop_in(lacking(CONFINED, root=True)))} | tee {DROP_IN}",
@@ -69,6 +76,14 @@ def test_a_bare_host_is_brought_everything_at_once() -> None:
 
 def _quoted(text: str) -> str:
     return " ".join(f"'{line}'" for line in text.splitlines())
+
+
+def test_services_need_a_client_of_docker_and_no_engine_of_it() -> None:
+    found = look(a_host(tools={k: v for k, v in TOOLS.items() if k != "docker"}, compose=False))["compose plugin"]
+    assert (found.status, found.needs) == (State.WARN, (Need.DOCKER_CLIENT, Need.COMPOSE))
+    assert found.fix[-1].argv[-2:] == ("docker-cli/trixie", "docker-compose/trixie")
+    (*_, install) = steps(a_host(), {Need.DOCKER_CLIENT})
+    assert install.argv[-1] == "docker-cli/trixie"
 
 
 def test_trixie_has_other_names_for_the_same() -> None:
@@ -130,7 +145,7 @@ def test_no_more_processes_than_numbers_for_them(hard: int | None, pid_max: str,
 
 
 def test_a_user_needs_ids_and_a_network_of_their_own() -> None:
-    tools = {"podman": "/usr/bin/podman", "iptables": "/usr/sbin/iptables"}
+    tools = {"podman": "/usr/bin/podman", "iptables": "/usr/sbin/iptables", "docker": "/usr/bin/docker"}
     found = look(a_user(tools=tools, subuid="", podman=PodmanFacts(tun=False, runtime=False)))["rootless"]
     assert found.status is State.FAIL
     assert found.needs == (Need.UIDMAP, Need.SUBID, Need.USERNET, Need.TUN, Need.RUNTIME)
