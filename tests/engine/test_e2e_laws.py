@@ -1,4 +1,4 @@
-"""The laws of the fake engine's histories, held by a sample of the same histories on a real Docker.
+"""The laws of the fake engine's histories, held by a sample of the same histories on real engines.
 
 Specs are drawn by the strategies of the laws and put into words that this engine can do: images with the same
 repositories, any free port instead of a fixed one, networks of names of one's own. What came of them is read with the
@@ -36,6 +36,7 @@ pytestmark = [pytest.mark.engine, pytest.mark.timeout(120)]
 
 SAMPLES = 32
 DRAWN = 320
+CASES = [("docker", number) for number in range(SAMPLES)] + [("podman", number) for number in range(0, SAMPLES, 3)]
 UID = os.geteuid() or 1000
 
 ORIGINS = "/var/lib/origins"
@@ -137,10 +138,18 @@ class World:
             text = text.replace(made_up, commit)
         found: dict[str, Any] = json.loads(text)
         purpose, _ = found.pop("purpose", None), found.pop("image_source", None)
+        found.pop("compose", None)  # an image of the strategies' runs no service; test_e2e_services has real ones
         found["image"] = IMAGES["ubuntu:24.04"] if purpose else IMAGES[found["image"]]
         found["networks"] = [f"{self.env}-{name}" for name in found.get("networks", ())]
         targets = {str(port).rpartition(":")[2] for port in found.get("ports", ())}
         found["ports"] = [f"0:{target}" for target in sorted(targets)]
+        for service in (found.get("compose") or {}).get("services", {}).values():
+            service["image"] = IMAGES[service["image"]]
+            service |= {"init": True, "command": service.get("command") or ["sleep", "3d"]}
+            for port in service.get("ports", ()):
+                del port["published"]  # two worlds stand at once
+            if "healthcheck" in service:
+                service["healthcheck"]["interval"] = "500ms"
         if isinstance(found.get("security"), dict) and found["security"].pop("privileged", False):
             found["security"]["cap_add"] = ["NET_RAW"]  # not every host may give all capabilities away
         return {**found, "name": self.env}
@@ -199,7 +208,7 @@ class World:
         for path in sorted(wanted.get("config_files", {})):
             scripts = ('echo by-hand >> "$0"', 'chmod 777 "$0"', 'chown 4321 "$0"', 'rm "$0"')
             hands += [(f"file.{path}", (*as_root, script, path)) for script in scripts]
-        if wanted.get("memory") not in (None, "none"):
+        if self.engine.name == "docker" and wanted.get("memory") not in (None, "none"):
             hands.append(("container.workspace", ("update", "--memory", "300m", "--memory-swap", "300m", box)))
         hands += [("container.workspace", ("network", "disconnect", n, box)) for n in wanted["networks"]]
         address, words = chance.choice(hands)
@@ -213,7 +222,7 @@ def outside(data: Mapping[str, Any]) -> Mapping[str, Any]:
     labels = {key: value for key, value in config["Labels"].items() if key != "dev.envspec.settings"}
     compared = (
         *("Memory", "MemorySwap", "NanoCpus", "ShmSize", "CapAdd", "CapDrop", "SecurityOpt", "ReadonlyRootfs"),
-        *("Privileged", "RestartPolicy", "Tmpfs", "ExtraHosts", "Init", "NetworkMode", "PortBindings"),
+        *("Privileged", "RestartPolicy", "Tmpfs", "ExtraHosts", "Init", "NetworkMode"),
     )
     mounts = [[m["Type"], m["Destination"], m["RW"], m.get("Name") or m["Source"]] for m in data["Mounts"]]
     short = data["Id"][:12]
@@ -230,6 +239,7 @@ def outside(data: Mapping[str, Any]) -> Mapping[str, Any]:
         "labels": labels,
         "pids": max(settings_.get("PidsLimit") or 0, 0),
         "settings": {key: settings_.get(key) for key in compared},
+        "ports": sorted(settings_.get("PortBindings") or ()),  # Podman picks the host's when it creates
         "mounts": sorted(mounts),
         "networks": networks,
     }
@@ -237,7 +247,7 @@ def outside(data: Mapping[str, Any]) -> Mapping[str, Any]:
 
 @pytest.fixture
 def worlds(
-    docker_engine: WhalesEngine,
+    bare_engine: WhalesEngine,
     commits: Mapping[str, str],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -252,7 +262,7 @@ def worlds(
             path.mkdir()
             if os.geteuid() == 0:
                 os.chown(path, UID, UID)
-        made.append(World(f"evt-laws-{os.getpid()}-{which}", directory, docker_engine, commits))
+        made.append(World(f"evt-laws-{os.getpid()}-{which}", directory, bare_engine, commits))
     try:
         yield made[0], made[1]
     finally:
@@ -260,8 +270,8 @@ def worlds(
             remove_all(world.env)
 
 
-@pytest.mark.parametrize("number", range(SAMPLES))
-def test_the_laws_hold_on_docker(number: int, histories: list[History], worlds: tuple[World, World]) -> None:
+@pytest.mark.parametrize(("bare_engine", "number"), CASES, indirect=["bare_engine"])
+def test_the_laws_hold_on_real_engines(number: int, histories: list[History], worlds: tuple[World, World]) -> None:
     past, fresh = worlds
     first, last = histories[number].docs
     with ThreadPoolExecutor(max_workers=1) as beside:
