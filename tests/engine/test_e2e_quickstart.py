@@ -20,6 +20,7 @@ SAYS = {
     "node-web": (("node", "-p", "process.env.PORT"), "3000"),
     "python-api": (("python", "-c", "import bottle, os; print(os.environ['PORT'])"), "8000"),
     "rust-cli": (("shout", "hello"), "HELLO!"),
+    "web-stack": (("sh", "check"), ""),
 }
 """What is run in each example once it stands, and what it prints."""
 
