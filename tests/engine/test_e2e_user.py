@@ -62,7 +62,12 @@ def somebody(request: pytest.FixtureRequest, git_image: str) -> Iterator[tuple[P
         base = Path(directory)
         base.chmod(0o755)
         home = base / "home"
-        environ = {"HOME": str(home), "XDG_STATE_HOME": str(home / "state"), "PYTHONDONTWRITEBYTECODE": "1"}
+        environ = {
+            "ENVSPEC_ENGINE": "docker",
+            "HOME": str(home),
+            "XDG_STATE_HOME": str(home / "state"),
+            "PYTHONDONTWRITEBYTECODE": "1",
+        }
         if request.param == "root" or os.geteuid() != 0:
             chosen, prefix = pwd.getpwuid(os.geteuid()), tuple[str, ...]()
         else:
