@@ -17,9 +17,9 @@ from pathlib import Path
 import pytest
 
 from tests.engine.contract import REMOTE
-from tests.engine.e2e import NOTHING, ROOT, Place, make_place, objects, remove_all
+from tests.engine.e2e import NOTHING, ON_DOCKER, ROOT, Place, make_place, objects, remove_all
 
-pytestmark = [pytest.mark.engine, pytest.mark.timeout(300)]
+pytestmark = [ON_DOCKER, pytest.mark.engine, pytest.mark.timeout(300)]
 
 UID = 1000
 SOCKET = Path("/var/run/docker.sock")
