@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import SplitResult, unquote, urlsplit
 
-from envspec.engine.base import CA_FILE
+from envspec.engine.facts import CA_FILE
 
 CA_VARIABLES = (
     "CARGO_HTTP_CAINFO",
@@ -114,7 +114,7 @@ def gather(environ: Mapping[str, str] = os.environ) -> HostFacts:
 def container_environment(facts: HostFacts) -> dict[str, str]:
     """Return the variables by which tools inside reach out the way the host does, sorted by name.
 
-    The bundle is expected at :data:`envspec.engine.base.CA_FILE`, in containers and in builds alike.
+    The bundle is expected at :data:`envspec.engine.facts.CA_FILE`, in containers and in builds alike.
     """
     variables = dict(facts.proxies)
     if facts.ca_bundle:

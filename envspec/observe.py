@@ -12,7 +12,9 @@ from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from envspec.engine.base import LOCK_PREFIX, FileFact, Mount, Questions, Reader
+from envspec.engine.base import Reader
+from envspec.engine.facts import FileFact, Questions
+from envspec.engine.objects import LOCK_PREFIX, Mount
 from envspec.kinds import all_kinds, names
 from envspec.kinds.base import Observed
 from envspec.kinds.container import ContainerSpec

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from envspec.compose.read import refused
-from envspec.engine.base import Mount
+from envspec.engine.objects import Mount
 from envspec.errors import Conflict, Refused, Where
 from envspec.kinds import names
 from envspec.kinds.base import Observed

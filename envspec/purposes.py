@@ -14,7 +14,7 @@ from pathlib import Path
 import platformdirs
 
 from envspec import frontmatter
-from envspec.engine.base import CA_FILE, ENV_FILE
+from envspec.engine.facts import CA_FILE, ENV_FILE
 from envspec.errors import SpecError, Where
 from envspec.frontmatter import RESERVED, FrontMatter, Source, fault, nearest
 

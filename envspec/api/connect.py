@@ -5,7 +5,8 @@ from __future__ import annotations
 import shlex
 from dataclasses import dataclass
 
-from envspec.engine.base import Account, ContainerState
+from envspec.engine.facts import Account
+from envspec.engine.objects import ContainerState
 from envspec.kinds import names
 from envspec.kinds.base import Observed
 from envspec.model import Desired

@@ -15,7 +15,8 @@ from envspec.api import saved
 from envspec.api.connect import command_of
 from envspec.api.lock import abandoned, locked
 from envspec.api.work import Cancel, Look, Options, Target, look, open_engine, read_target, without_wishes
-from envspec.engine.base import Engine, Reap
+from envspec.engine.base import Engine
+from envspec.engine.operations import Reap
 from envspec.errors import Conflict, Where
 from envspec.events import Emit, Notice
 from envspec.kinds import names

@@ -6,7 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from envspec.api.connect import ConnectInfo, connect_info
-from envspec.engine.base import ContainerState, Questions, Reader
+from envspec.engine.base import Reader
+from envspec.engine.facts import Questions
+from envspec.engine.objects import ContainerState
 from envspec.errors import Conflict, UsageError, Where
 from envspec.kinds import names
 from envspec.kinds.base import is_service

@@ -12,7 +12,7 @@ from typing import Any
 
 from envspec.compose import paths
 from envspec.compose.read import OUTSIDE_FILE, REMOTE
-from envspec.engine.base import ContainerConfig
+from envspec.engine.objects import ContainerConfig
 from envspec.kinds import names
 from envspec.model import Effect
 

@@ -31,7 +31,7 @@ def changes_in_place(engine: str, attribute: str, after: Any) -> bool:
 
     Args:
         engine: ``docker`` or ``podman``.
-        attribute: Field of :class:`envspec.engine.base.ContainerConfig`.
+        attribute: Field of :class:`envspec.engine.objects.ContainerConfig`.
         after: The value it shall have; ``None`` takes a limit away.
     """
     table = TAKEN_AWAY if after is None else IN_PLACE

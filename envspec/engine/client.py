@@ -14,22 +14,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from envspec.engine import inside, inspect
-from envspec.engine.base import (
-    ENV_FILE,
-    LINE,
-    Answer,
-    Completed,
-    ContainerState,
-    ImageState,
-    NetworkState,
-    Operation,
-    Questions,
-    ReadEnvironment,
-    ReadState,
-    VolumeState,
-)
 from envspec.engine.dialect import DOCKER, Dialect
+from envspec.engine.facts import ENV_FILE, Answer, Questions
 from envspec.engine.inside import Script
+from envspec.engine.objects import LINE, ContainerState, ImageState, NetworkState, VolumeState
+from envspec.engine.operations import Completed, Operation, ReadEnvironment, ReadState
 from envspec.engine.runner import KEEP, Runner
 from envspec.engine.stack import ComposeSource, config_argv, config_environment, config_fault, env_file_text
 from envspec.errors import EngineCallFailed, EngineNotReady, EngineTimeout, EnvspecError, Interrupted, Where

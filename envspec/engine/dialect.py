@@ -13,7 +13,7 @@ from functools import partial
 from typing import Any
 
 from envspec.engine import podman
-from envspec.engine.base import LABEL, ContainerConfig, NetworkState, VolumeState
+from envspec.engine.objects import LABEL, ContainerConfig, NetworkState, VolumeState
 
 LABELS = ("env", "kind", "address", "digest", "spec", "session", "persistent", "expires", "purpose", "format", "test")
 """Our labels of networks and volumes, asked for one by one: Docker's own list cannot tell commas in values."""

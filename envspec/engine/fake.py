@@ -18,21 +18,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from envspec.engine.base import (
-    LABEL,
-    LINE,
-    LOCK_PREFIX,
-    UNLIMITED,
-    Answer,
-    Attachment,
-    Completed,
-    ContainerConfig,
-    ContainerState,
-    Limits,
-    Operation,
-    Port,
-    Questions,
-)
+from envspec.engine.facts import Answer, Questions
 from envspec.engine.fake_canonical import canonical
 from envspec.engine.fake_compose import Service, resolved
 from envspec.engine.fake_fs import Layer, Place, directory
@@ -41,6 +27,18 @@ from envspec.engine.fake_inside import Inside, perform, subjects
 from envspec.engine.fake_probe import answer
 from envspec.engine.fake_store import BUILTIN, Store
 from envspec.engine.fake_world import Container, Image
+from envspec.engine.objects import (
+    LABEL,
+    LINE,
+    LOCK_PREFIX,
+    UNLIMITED,
+    Attachment,
+    ContainerConfig,
+    ContainerState,
+    Limits,
+    Port,
+)
+from envspec.engine.operations import Completed, Operation
 from envspec.engine.stack import ComposeSource, ComposeUp
 from envspec.errors import EngineCallFailed
 from envspec.model import type_json

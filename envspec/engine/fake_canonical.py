@@ -13,10 +13,11 @@ import hashlib
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from envspec.engine.base import CA_FILE, ENV_FILE, LABEL, RUN_DIR, STATE_DIR
+from envspec.engine.facts import CA_FILE, ENV_FILE, RUN_DIR, STATE_DIR
 from envspec.engine.fake_fs import Layer, Node, Tree
 from envspec.engine.fake_probe import accounts
 from envspec.engine.fake_world import Container
+from envspec.engine.objects import LABEL
 from envspec.model import to_json, type_json
 
 if TYPE_CHECKING:

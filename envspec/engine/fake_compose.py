@@ -10,8 +10,8 @@ import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from envspec.engine.base import Attachment, ContainerConfig, Mount, Port
 from envspec.engine.fake_world import Container
+from envspec.engine.objects import Attachment, ContainerConfig, Mount, Port
 from envspec.engine.stack import COMPOSE, ComposeSource, ComposeUp
 from envspec.errors import EngineCallFailed, SpecError
 

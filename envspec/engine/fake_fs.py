@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from types import MappingProxyType
 
-from envspec.engine.base import LedgerEntry
+from envspec.engine.facts import LedgerEntry
 
 
 class Refusal(Exception):

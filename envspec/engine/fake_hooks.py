@@ -8,8 +8,8 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from envspec.engine.base import Limits
 from envspec.engine.fake_fs import Node, directory, parent_of
+from envspec.engine.objects import Limits
 from envspec.errors import EngineCallFailed, Interrupted
 
 if TYPE_CHECKING:

@@ -6,16 +6,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from envspec.engine import fake_state as state
-from envspec.engine.base import (
-    CA_FILE,
-    ENV_FILE,
-    RUN_DIR,
-    STATE_DIR,
-    Account,
+from envspec.engine.facts import CA_FILE, ENV_FILE, RUN_DIR, STATE_DIR, Account, LedgerEntry
+from envspec.engine.fake_command import Shell
+from envspec.engine.fake_fs import Node, Original, Refusal, State, Tree, directory, lies_below, parent_of
+from envspec.engine.fake_probe import accounts
+from envspec.engine.fake_repo import sync
+from envspec.engine.fake_world import Container, FakeRemote
+from envspec.engine.operations import (
     Completed,
     EnsureUser,
     Forget,
-    LedgerEntry,
     Operation,
     PutEnvironment,
     PutFiles,
@@ -31,11 +31,6 @@ from envspec.engine.base import (
     SyncRepo,
     WriteRecords,
 )
-from envspec.engine.fake_command import Shell
-from envspec.engine.fake_fs import Node, Original, Refusal, State, Tree, directory, lies_below, parent_of
-from envspec.engine.fake_probe import accounts
-from envspec.engine.fake_repo import sync
-from envspec.engine.fake_world import Container, FakeRemote
 from envspec.model import to_json
 
 

@@ -6,7 +6,7 @@ import hashlib
 import re
 from collections.abc import Iterator, Mapping
 
-from envspec.engine.base import (
+from envspec.engine.facts import (
     ENV_FILE,
     STATE_DIR,
     Account,

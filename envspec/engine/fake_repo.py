@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from envspec.engine.base import SyncRepo
 from envspec.engine.fake_fs import Node, Refusal, Repo, Tree, directory
 from envspec.engine.fake_probe import changed, repo_at, untracked
 from envspec.engine.fake_world import FakeRemote
+from envspec.engine.operations import SyncRepo
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
-from envspec.engine.base import LedgerEntry
+from envspec.engine.facts import LedgerEntry
 from envspec.engine.fake_fs import Node, Original, State, Tree
 
 

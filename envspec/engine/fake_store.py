@@ -7,11 +7,11 @@ import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 
-from envspec.engine.base import LABEL, LINE, Attachment, Build, ImageState, NetworkState, VolumeState
 from envspec.engine.fake_build import bases_of, fault_of, full_ref
 from envspec.engine.fake_fs import Layer, Node
 from envspec.engine.fake_hooks import Hooks
 from envspec.engine.fake_world import DEBIAN, Container, FakeRemote, Image, Network, Volume
+from envspec.engine.objects import LABEL, LINE, Attachment, Build, ImageState, NetworkState, VolumeState
 from envspec.errors import EngineCallFailed
 
 BUILTIN = ("bridge", "host", "none")

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
-from envspec.engine.base import Attachment, ContainerConfig, ContainerState, Port
 from envspec.engine.fake_fs import Layer, Node, Place, Tree, directory
+from envspec.engine.objects import Attachment, ContainerConfig, ContainerState, Port
 
 PASSWD = (
     b"root:x:0:0:root:/root:/bin/bash\n"

@@ -17,25 +17,20 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
 
-from envspec.engine.base import (
-    Account,
-    Answer,
+from envspec.engine.facts import Account, Answer, FileFact, LedgerEntry, Questions, RepoFact
+from envspec.engine.operations import (
     EnsureUser,
-    FileFact,
     Forget,
-    LedgerEntry,
     Operation,
     PutEnvironment,
     PutFiles,
     PutState,
-    Questions,
     ReadEnvironment,
     ReadState,
     Reap,
     Record,
     RemoveFiles,
     RemoveRepo,
-    RepoFact,
     RestoreEnvironment,
     RunCommand,
     SyncRepo,

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from envspec.engine.base import LABEL, Attachment, ContainerConfig, ContainerState, ImageState, Mount, Port
+from envspec.engine.objects import LABEL, Attachment, ContainerConfig, ContainerState, ImageState, Mount, Port
 
 DEFAULT_SHM = 64 * 1024 * 1024
 """Size of ``/dev/shm`` that the engine gives when none is asked for, in bytes; read back as ``None``."""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from envspec.engine.base import RUN_DIR, STATE_DIR, ContainerConfig, Port
+from envspec.engine.facts import RUN_DIR, STATE_DIR
+from envspec.engine.objects import ContainerConfig, Port
 from envspec.errors import EngineCallFailed, Where
 
 ROOT = "0:0"

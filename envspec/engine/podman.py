@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from envspec.engine.base import LABEL, ContainerConfig
+from envspec.engine.objects import LABEL, ContainerConfig
 
 ASKED_LABEL = f"{LABEL}asked"
 """What a container was asked to be and ``inspect`` does not tell: it shows the port that was chosen instead of "any",

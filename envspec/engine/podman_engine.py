@@ -13,10 +13,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
-from envspec.engine.base import LINE, UNLIMITED, ContainerConfig, Limits
 from envspec.engine.client import DEADLINE
 from envspec.engine.dialect import PODMAN, PODMAN_ROOTLESS
 from envspec.engine.inspect import NANO
+from envspec.engine.objects import LINE, UNLIMITED, ContainerConfig, Limits
 from envspec.engine.podman_socket import api_socket
 from envspec.engine.runner import Runner
 from envspec.engine.stack import ComposeUp

@@ -14,7 +14,8 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from envspec.engine.base import LINE, Completed
+from envspec.engine.objects import LINE
+from envspec.engine.operations import Completed
 from envspec.errors import EngineNotReady, EngineTimeout, Interrupted
 from envspec.secrets import Redactor
 

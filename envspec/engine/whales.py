@@ -18,10 +18,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from envspec.engine import bootstrap
-from envspec.engine.base import LABEL, LINE, LOCK_PREFIX, Build, Completed, ContainerConfig, Limits
 from envspec.engine.client import DEADLINE, Client, private
 from envspec.engine.dialect import DOCKER, Dialect
 from envspec.engine.inspect import USER_LABEL
+from envspec.engine.objects import LABEL, LINE, LOCK_PREFIX, Build, ContainerConfig, Limits
+from envspec.engine.operations import Completed
 from envspec.engine.options import create_options, plain, quoted
 from envspec.engine.runner import Runner
 from envspec.engine.stack import ComposeUp

@@ -13,20 +13,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Generic, TypeVar
 
-from envspec.engine.base import (
-    Answer,
-    Completed,
-    ContainerState,
-    Engine,
-    FileFact,
-    ImageState,
-    LedgerEntry,
-    NetworkState,
-    Operation,
-    Questions,
-    Record,
-    VolumeState,
-)
+from envspec.engine.base import Engine
+from envspec.engine.facts import Answer, FileFact, LedgerEntry, Questions
+from envspec.engine.objects import ContainerState, ImageState, NetworkState, VolumeState
+from envspec.engine.operations import Completed, Operation, Record
 from envspec.errors import StepFailed, Where
 from envspec.kinds import names
 from envspec.model import Action, Cause, Change, Diff, Disruption, Resource

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from envspec.engine.base import Forget, Questions, Record, RunCommand
+from envspec.engine.facts import Questions
+from envspec.engine.operations import Forget, Record, RunCommand
 from envspec.kinds.base import Done, Kind, Observed, StepContext, Verdict, Work, ledger_addresses, spec_of
 from envspec.model import Action, Cause, Diff, Disruption, Resource, digest_of
 

@@ -8,19 +8,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
-from envspec.engine.base import (
-    UNLIMITED,
-    Attachment,
-    ContainerConfig,
-    ContainerState,
-    Limits,
-    Mount,
-    ReadEnvironment,
-    ReadState,
-    RestoreEnvironment,
-    WriteRecords,
-)
 from envspec.engine.capabilities import changes_in_place
+from envspec.engine.objects import UNLIMITED, Attachment, ContainerConfig, ContainerState, Limits, Mount
+from envspec.engine.operations import ReadEnvironment, ReadState, RestoreEnvironment, WriteRecords
 from envspec.errors import Conflict, EngineCallFailed, StepFailed, Where
 from envspec.kinds import loss, names
 from envspec.kinds.base import Done, Kind, Observed, StepContext, Verdict, Work, record, spec_of

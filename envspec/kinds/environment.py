@@ -7,7 +7,8 @@ import shlex
 from dataclasses import dataclass
 from typing import Any
 
-from envspec.engine.base import CA_FILE, PutEnvironment, Questions
+from envspec.engine.facts import CA_FILE, Questions
+from envspec.engine.operations import PutEnvironment
 from envspec.kinds.base import Done, Kind, Observed, StepContext, Verdict, Work, cause_of, record, spec_of
 from envspec.model import Action, Cause, Diff, Disruption, Hidden, Resource
 

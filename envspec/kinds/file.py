@@ -6,7 +6,8 @@ import hashlib
 from dataclasses import dataclass
 from typing import Any
 
-from envspec.engine.base import FileFact, FilePut, LedgerEntry, PutFiles, Questions, RemoveFiles
+from envspec.engine.facts import FileFact, LedgerEntry, Questions
+from envspec.engine.operations import FilePut, PutFiles, RemoveFiles
 from envspec.kinds.base import (
     Done,
     Kind,

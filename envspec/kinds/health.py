@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from envspec.engine.base import Forget, RunCommand
+from envspec.engine.operations import Forget, RunCommand
 from envspec.kinds.base import Done, Kind, Observed, StepContext, Verdict, Work, ledger_addresses, record, spec_of
 from envspec.model import Action, Disruption, Resource
 

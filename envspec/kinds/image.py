@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from envspec.engine.base import Build, ImageState
+from envspec.engine.objects import Build, ImageState
 from envspec.errors import StepFailed, Where
 from envspec.kinds import names
 from envspec.kinds.base import Done, Kind, Observed, StepContext, Verdict, Work, spec_of

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from envspec.engine.base import LABEL
+from envspec.engine.objects import LABEL
 
 WORKSPACE = "container.workspace"
 """Address of the container that people and agents work in."""

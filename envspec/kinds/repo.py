@@ -6,7 +6,8 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from envspec.engine.base import LedgerEntry, Questions, RemoveRepo, RepoFact, RepoQuestion, SyncRepo
+from envspec.engine.facts import LedgerEntry, Questions, RepoFact, RepoQuestion
+from envspec.engine.operations import RemoveRepo, SyncRepo
 from envspec.kinds import loss
 from envspec.kinds.base import (
     Done,

@@ -7,7 +7,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from envspec.engine.base import UNLIMITED, ContainerState, Limits
+from envspec.engine.objects import UNLIMITED, ContainerState, Limits
 from envspec.engine.stack import ComposeUp
 from envspec.errors import EngineCallFailed, Interrupted, StepFailed, Where
 from envspec.kinds import names
@@ -22,7 +22,7 @@ LOG_LINES = 20
 """Lines of a failed service that its error shows."""
 
 LIMITS = ("memory", "cpus", "pids", "restart")
-"""Attributes that :class:`envspec.engine.base.Limits` can set."""
+"""Attributes that :class:`envspec.engine.objects.Limits` can set."""
 
 
 class Service(Kind[ServiceSpec]):

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from envspec.engine.base import ContainerState
 from envspec.engine.capabilities import changes_in_place
 from envspec.engine.inspect import familiar
+from envspec.engine.objects import ContainerState
 from envspec.kinds import names
 from envspec.kinds.base import Observed
 from envspec.kinds.container import told

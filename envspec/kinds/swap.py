@@ -10,15 +10,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from envspec.engine.base import (
-    ContainerConfig,
-    ContainerState,
-    Operation,
-    PutState,
-    ReadEnvironment,
-    ReadState,
-    RestoreEnvironment,
-)
+from envspec.engine.objects import ContainerConfig, ContainerState
+from envspec.engine.operations import Operation, PutState, ReadEnvironment, ReadState, RestoreEnvironment
 from envspec.errors import EnvspecError
 from envspec.kinds import names
 from envspec.kinds.base import Done, StepContext, is_service

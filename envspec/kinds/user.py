@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from envspec.engine.base import EnsureUser
+from envspec.engine.operations import EnsureUser
 from envspec.kinds.base import Done, Kind, Observed, StepContext, Verdict, Work, cause_of, record, spec_of
 from envspec.model import Action, Cause, Diff, Disruption, Resource
 

@@ -14,7 +14,7 @@ from functools import partial
 from typing import Any
 
 from envspec import host
-from envspec.engine.base import Completed
+from envspec.engine.operations import Completed
 from envspec.errors import UsageError
 from envspec.preflight import podman_checks
 from envspec.preflight.host_checks import common, disk

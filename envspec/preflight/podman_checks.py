@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from envspec.engine.base import Completed
+from envspec.engine.operations import Completed
 from envspec.preflight import podman
 from envspec.preflight.host_checks import disk
 from envspec.preflight.run import NOT_FOUND, TIMED_OUT

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from envspec.engine.base import LINE, Completed
+from envspec.engine.objects import LINE
+from envspec.engine.operations import Completed
 from envspec.engine.runner import Runner
 from envspec.errors import EngineNotReady, EngineTimeout
 

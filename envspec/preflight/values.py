@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
-from envspec.engine.base import LINE, Completed
+from envspec.engine.objects import LINE
+from envspec.engine.operations import Completed
 from envspec.errors import EngineNotReady
 from envspec.model import to_json
 

@@ -7,8 +7,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from envspec.engine.base import ENV_FILE, RUN_DIR, STATE_DIR, ContainerConfig, Mount, Port
+from envspec.engine.facts import ENV_FILE, RUN_DIR, STATE_DIR
 from envspec.engine.inspect import DEFAULT_SHM
+from envspec.engine.objects import ContainerConfig, Mount, Port
 from envspec.errors import SpecError, Where
 from envspec.kinds import names
 from envspec.kinds.container import ContainerSpec

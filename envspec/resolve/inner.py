@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from envspec import host as hosts
-from envspec.engine.base import Mount
+from envspec.engine.objects import Mount
 from envspec.errors import SpecError
 from envspec.host import HostFacts
 from envspec.kinds import names

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from envspec.engine.base import ImageState
+from envspec.engine.objects import ImageState
 from envspec.errors import SpecError, Where
 from envspec.kinds import names
 from envspec.kinds.base_image import BaseImageSpec

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 from pydantic import BeforeValidator, WithJsonSchema
 
-from envspec.engine.base import RUN_DIR, STATE_DIR
+from envspec.engine.facts import RUN_DIR, STATE_DIR
 from envspec.spec.values import bad, either, line, optional, shown, text
 
 SLUG = r"[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?"

@@ -19,7 +19,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from envspec.engine.base import ContainerConfig
+from envspec.engine.objects import ContainerConfig
 from envspec.kinds.base import Observed
 from envspec.kinds.container import ContainerSpec
 from envspec.kinds.file import FileSpec

@@ -10,8 +10,9 @@ from typing import TypeVar
 
 import pytest
 
-from envspec.engine.base import LABEL, Engine
+from envspec.engine.base import Engine
 from envspec.engine.fake import FakeEngine
+from envspec.engine.objects import LABEL
 from envspec.engine.podman_engine import PodmanEngine
 from envspec.engine.runner import Runner
 from envspec.engine.whales import WhalesEngine

@@ -16,21 +16,12 @@ from typing import Protocol
 
 import pytest
 
-from envspec.engine.base import (
-    LABEL,
-    Build,
-    Completed,
-    ContainerConfig,
-    ContainerState,
-    Engine,
-    Limits,
-    Operation,
-    Questions,
-    Record,
-    RunCommand,
-)
+from envspec.engine.base import Engine
+from envspec.engine.facts import Questions
 from envspec.engine.fake import FakeEngine
 from envspec.engine.fake_world import FakeRemote
+from envspec.engine.objects import LABEL, Build, ContainerConfig, ContainerState, Limits
+from envspec.engine.operations import Completed, Operation, Record, RunCommand
 from envspec.errors import EngineCallFailed
 
 TEST_LABEL = "dev.envspec.test"

@@ -25,8 +25,8 @@ import jsonschema
 import pytest
 import yaml
 
-from envspec.engine.base import Build
 from envspec.engine.choice import VARIABLE
+from envspec.engine.objects import Build
 from envspec.engine.whales import WhalesEngine
 from tests.engine.contract import GIT_DOCKERFILE, GIT_IMAGE, TEST_LABEL
 

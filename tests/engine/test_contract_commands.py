@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from envspec.engine.base import EnsureUser, Questions, Reap, RunCommand
+from envspec.engine.facts import Questions
+from envspec.engine.operations import EnsureUser, Reap, RunCommand
 from envspec.errors import EngineCallFailed
 from tests.engine.contract import USER, World, note
 

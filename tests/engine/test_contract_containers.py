@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from envspec.engine.base import RUN_DIR, ContainerConfig, Mount, Port, PutEnvironment, Questions, Record
+from envspec.engine.facts import RUN_DIR, Questions
+from envspec.engine.objects import ContainerConfig, Mount, Port
+from envspec.engine.operations import PutEnvironment, Record
 from envspec.errors import EngineCallFailed
 from tests.engine.contract import TEST_LABEL, World, refused
 

@@ -6,16 +6,14 @@ import hashlib
 
 import pytest
 
-from envspec.engine.base import (
+from envspec.engine.facts import FileFact, LedgerEntry, Questions
+from envspec.engine.objects import Mount
+from envspec.engine.operations import (
     EnsureUser,
-    FileFact,
     FilePut,
     Forget,
-    LedgerEntry,
-    Mount,
     PutFiles,
     PutState,
-    Questions,
     ReadState,
     Record,
     RemoveFiles,

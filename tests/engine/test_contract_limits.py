@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from envspec.engine.base import UNLIMITED, Limits
 from envspec.engine.capabilities import changes_in_place
+from envspec.engine.objects import UNLIMITED, Limits
 from tests.engine.contract import World, refused
 
 HONOUR_UPDATES = ["fake", "docker"]

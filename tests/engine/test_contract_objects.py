@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from envspec.engine.base import Attachment, Build, Mount, NetworkState
+from envspec.engine.objects import Attachment, Build, Mount, NetworkState
 from tests.engine.contract import TEST_LABEL, World, refused
 
 pytestmark = pytest.mark.engine

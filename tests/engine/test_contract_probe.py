@@ -4,18 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from envspec.engine.base import (
-    STATE_DIR,
-    FilePut,
-    Mount,
-    PutFiles,
-    PutState,
-    Questions,
-    ReadState,
-    RepoQuestion,
-    RunCommand,
-    WriteRecords,
-)
+from envspec.engine.facts import STATE_DIR, Questions, RepoQuestion
+from envspec.engine.objects import Mount
+from envspec.engine.operations import FilePut, PutFiles, PutState, ReadState, RunCommand, WriteRecords
 from tests.engine.contract import World, note
 
 pytestmark = pytest.mark.engine

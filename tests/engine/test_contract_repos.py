@@ -8,17 +8,9 @@ from dataclasses import replace
 
 import pytest
 
-from envspec.engine.base import (
-    Completed,
-    EnsureUser,
-    LedgerEntry,
-    Mount,
-    Questions,
-    RemoveRepo,
-    RepoFact,
-    RepoQuestion,
-    SyncRepo,
-)
+from envspec.engine.facts import LedgerEntry, Questions, RepoFact, RepoQuestion
+from envspec.engine.objects import Mount
+from envspec.engine.operations import Completed, EnsureUser, RemoveRepo, SyncRepo
 from tests.engine.contract import FIRST, REMOTE, SECOND, USER, World, note
 
 pytestmark = pytest.mark.engine

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from envspec.engine.base import ContainerState
+from envspec.engine.objects import ContainerState
 from envspec.engine.stack import ComposeSource, ComposeUp
 from envspec.errors import EngineCallFailed, SpecError
 from tests.engine.contract import World

@@ -6,20 +6,9 @@ import hashlib
 
 import pytest
 
-from envspec.engine.base import (
-    CA_FILE,
-    ENV_FILE,
-    RUN_DIR,
-    STATE_DIR,
-    Account,
-    Completed,
-    EnsureUser,
-    Mount,
-    PutEnvironment,
-    Questions,
-    ReadEnvironment,
-    RestoreEnvironment,
-)
+from envspec.engine.facts import CA_FILE, ENV_FILE, RUN_DIR, STATE_DIR, Account, Questions
+from envspec.engine.objects import Mount
+from envspec.engine.operations import Completed, EnsureUser, PutEnvironment, ReadEnvironment, RestoreEnvironment
 from tests.engine.contract import USER, World, note
 
 pytestmark = pytest.mark.engine

@@ -9,8 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from envspec.engine.base import LABEL, Build, ContainerConfig, FilePut, PutEnvironment, PutFiles, Questions, Record
 from envspec.engine.client import Client
+from envspec.engine.facts import Questions
+from envspec.engine.objects import LABEL, Build, ContainerConfig
+from envspec.engine.operations import FilePut, PutEnvironment, PutFiles, Record
 from envspec.engine.runner import Runner
 from envspec.engine.whales import WhalesEngine
 from envspec.errors import EngineCallFailed, EngineNotReady, EngineTimeout, Interrupted

@@ -10,22 +10,9 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from envspec.engine.base import (
-    LABEL,
-    RUN_DIR,
-    Build,
-    ContainerConfig,
-    EnsureUser,
-    FilePut,
-    Mount,
-    PutFiles,
-    Questions,
-    Reap,
-    Record,
-    RepoQuestion,
-    RunCommand,
-    SyncRepo,
-)
+from envspec.engine.facts import RUN_DIR, Questions, RepoQuestion
+from envspec.engine.objects import LABEL, Build, ContainerConfig, Mount
+from envspec.engine.operations import EnsureUser, FilePut, PutFiles, Reap, Record, RunCommand, SyncRepo
 from envspec.engine.runner import Runner
 from envspec.engine.whales import WhalesEngine
 from envspec.errors import EngineTimeout, Interrupted

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from envspec.engine.base import Build
+from envspec.engine.objects import Build
 from envspec.engine.whales import WhalesEngine
 from tests.engine.conftest import BASE
 from tests.engine.contract import TEST_LABEL

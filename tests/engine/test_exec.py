@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from envspec.cli.light import TIMED_OUT
-from envspec.engine.base import ENV_FILE, ContainerConfig
+from envspec.engine.facts import ENV_FILE
+from envspec.engine.objects import ContainerConfig
 from envspec.engine.whales import WhalesEngine
 from envspec.kinds import names
 

@@ -9,8 +9,8 @@ from dataclasses import replace
 
 import pytest
 
-from envspec.engine.base import LABEL, Build, ContainerConfig, Limits, Port
 from envspec.engine.capabilities import changes_in_place
+from envspec.engine.objects import LABEL, Build, ContainerConfig, Limits, Port
 from envspec.engine.podman_engine import PodmanEngine
 from tests.engine.conftest import with_base
 from tests.engine.contract import TEST_LABEL, World, refused

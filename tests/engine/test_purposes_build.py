@@ -10,7 +10,9 @@ from dataclasses import dataclass
 import pytest
 
 from envspec import host
-from envspec.engine.base import LABEL, Build, ContainerConfig, Engine, EnsureUser, PutEnvironment, Record, RunCommand
+from envspec.engine.base import Engine
+from envspec.engine.objects import LABEL, Build, ContainerConfig
+from envspec.engine.operations import EnsureUser, PutEnvironment, Record, RunCommand
 from envspec.engine.runner import Runner
 from envspec.engine.whales import WhalesEngine
 from envspec.purposes import catalogue

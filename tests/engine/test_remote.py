@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from envspec.engine.base import Build
+from envspec.engine.objects import Build
 from envspec.engine.runner import Runner
 from envspec.engine.whales import WhalesEngine
 from tests.engine.contract import TEST_LABEL

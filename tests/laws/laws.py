@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from envspec import planner
-from envspec.engine.base import ContainerConfig, ContainerState
+from envspec.engine.objects import ContainerConfig, ContainerState
 from envspec.errors import Refused
 from envspec.kinds import names
 from envspec.model import Action, Desired, Plan, Status, plan_from_json, to_json, type_json

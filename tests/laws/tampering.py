@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from envspec.engine.base import ENV_FILE, ContainerState, Limits, Questions, RepoQuestion
+from envspec.engine.facts import ENV_FILE, Questions, RepoQuestion
 from envspec.engine.fake import FakeEngine
+from envspec.engine.objects import ContainerState, Limits
 from envspec.kinds.command import CommandSpec
 from envspec.kinds.container import ContainerSpec
 from envspec.kinds.file import FileSpec

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from envspec.engine.base import ContainerConfig
+from envspec.engine.objects import ContainerConfig
 from envspec.errors import Conflict
 
 from . import laws

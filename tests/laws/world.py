@@ -18,7 +18,8 @@ from envspec import host
 from envspec.api import converge, lock
 from envspec.api.converge import Doors
 from envspec.api.work import Cancel, Look, Options, Target, look
-from envspec.engine.base import ENV_FILE, Reader
+from envspec.engine.base import Reader
+from envspec.engine.facts import ENV_FILE
 from envspec.engine.fake import FakeEngine
 from envspec.engine.fake_fs import Node
 from envspec.engine.fake_hooks import Crashed

@@ -15,8 +15,8 @@ from envspec import api
 from envspec.cli import work
 from envspec.cli.commands.init_command import SCHEMA_FILE, detected
 from envspec.cli.main import main
-from envspec.engine.base import LABEL, ContainerConfig
 from envspec.engine.fake import FakeEngine
+from envspec.engine.objects import LABEL, ContainerConfig
 from envspec.spec.load import load
 
 BASE = "debian:13"

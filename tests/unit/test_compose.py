@@ -11,8 +11,8 @@ import pytest
 from envspec.compose import context
 from envspec.compose.project import Project, project
 from envspec.compose.read import Document, read
-from envspec.engine.base import Attachment, ContainerConfig, ContainerState, ImageState, NetworkState
 from envspec.engine.fake_compose import resolved
+from envspec.engine.objects import Attachment, ContainerConfig, ContainerState, ImageState, NetworkState
 from envspec.errors import SpecError
 from envspec.kinds import names
 from envspec.kinds.base import Observed, Verdict

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from envspec.engine import inspect, podman_engine
-from envspec.engine.base import Attachment, ContainerConfig, NetworkState, Port
 from envspec.engine.dialect import PODMAN, PODMAN_ROOTLESS, Dialect
+from envspec.engine.objects import Attachment, ContainerConfig, NetworkState, Port
 from envspec.engine.options import create_options
 from envspec.engine.podman import full_name
 from envspec.errors import EngineCallFailed

@@ -7,28 +7,13 @@ import time
 
 import pytest
 
-from envspec.engine.base import (
-    ENV_FILE,
-    RUN_DIR,
-    STATE_DIR,
-    Build,
-    ContainerConfig,
-    Engine,
-    FilePut,
-    Limits,
-    Mount,
-    PutEnvironment,
-    PutFiles,
-    Questions,
-    Record,
-    RemoveFiles,
-    RepoQuestion,
-    RunCommand,
-    SyncRepo,
-)
+from envspec.engine.base import Engine
+from envspec.engine.facts import ENV_FILE, RUN_DIR, STATE_DIR, Questions, RepoQuestion
 from envspec.engine.fake import FakeEngine
 from envspec.engine.fake_hooks import Crashed
 from envspec.engine.fake_world import FakeRemote
+from envspec.engine.objects import Build, ContainerConfig, Limits, Mount
+from envspec.engine.operations import FilePut, PutEnvironment, PutFiles, Record, RemoveFiles, RunCommand, SyncRepo
 from envspec.errors import EngineCallFailed, EngineTimeout, Interrupted
 
 LABELS = {"dev.envspec.env": "shop"}

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from envspec import host
-from envspec.engine.base import CA_FILE
+from envspec.engine.facts import CA_FILE
 
 pytestmark = pytest.mark.usefixtures("anchors")
 

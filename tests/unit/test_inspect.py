@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from envspec.engine import inspect
-from envspec.engine.base import Attachment, ContainerConfig, Mount, Port
+from envspec.engine.objects import Attachment, ContainerConfig, Mount, Port
 from envspec.engine.options import create_options, plain, quoted
 from envspec.errors import EngineCallFailed
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from envspec.engine.base import ContainerConfig, Mount
+from envspec.engine.objects import ContainerConfig, Mount
 from envspec.errors import Refused
 from envspec.kinds.container import ContainerSpec
 from envspec.kinds.service_state import ServiceSpec

@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from envspec.engine.base import LINE, Completed
+from envspec.engine.objects import LINE
+from envspec.engine.operations import Completed
 from envspec.errors import UsageError
 from envspec.model import to_json
 from envspec.preflight import Check, Command, NotReady, State, check

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from envspec.engine.base import Completed
+from envspec.engine.operations import Completed
 from envspec.preflight import Check, State
 from envspec.preflight.checks import check_system
 from envspec.preflight.fix import Host, fix

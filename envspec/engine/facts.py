@@ -1,0 +1,164 @@
+"""What is asked of the inside of a container, and what it answers: files, repositories, accounts, the ledger."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+RUN_DIR = "/run/envspec"
+"""A tmpfs in every container: the environment's variables and the CA bundle live here, and die with a restart."""
+
+
+ENV_FILE = f"{RUN_DIR}/env"
+"""Shell text that exports every variable; read by every shell and every exec of ours."""
+
+
+CA_FILE = f"{RUN_DIR}/ca.pem"
+"""The host's CA bundle, where the host trusts more than the image does."""
+
+
+STATE_DIR = "/var/lib/envspec"
+"""The ledger and the windows: what was applied inside this container's filesystem, and when."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class RepoQuestion:
+    """Asks for the state of a repository.
+
+    Attributes:
+        path: Absolute path of its work tree.
+        address: Address of its resource; the probe compares HEAD with the fact ``commit`` of its ledger entry.
+    """
+
+    path: str
+    address: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Questions:
+    """Everything that one probe shall answer.
+
+    Attributes:
+        files: Absolute paths to describe and hash.
+        repos: Repositories to describe.
+        exists: Absolute paths whose existence matters.
+        undeclared: Roots below which to look for files made outside any apply; empty means do not look. The search
+            stays on the root's own filesystem and passes over caches, logs, ``/tmp`` and :data:`STATE_DIR`.
+        declared: Paths (files, or directories with all below them) that the search passes over.
+    """
+
+    files: tuple[str, ...] = ()
+    repos: tuple[RepoQuestion, ...] = ()
+    exists: tuple[str, ...] = ()
+    undeclared: tuple[str, ...] = ()
+    declared: tuple[str, ...] = ()
+
+    def merged(self, other: Questions) -> Questions:
+        """Return the questions of both, sorted and each asked once."""
+        return Questions(
+            files=tuple(sorted({*self.files, *other.files})),
+            repos=tuple(sorted({*self.repos, *other.repos})),
+            exists=tuple(sorted({*self.exists, *other.exists})),
+            undeclared=tuple(sorted({*self.undeclared, *other.undeclared})),
+            declared=tuple(sorted({*self.declared, *other.declared})),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class FileFact:
+    """A path that exists.
+
+    Attributes:
+        type: ``file``, ``dir``, ``link`` or ``other``.
+        mode: Permission bits, 0o7777.
+        uid: Numeric owner.
+        gid: Numeric group.
+        sha256: Hex digest of the content, "" unless it is a regular file.
+    """
+
+    type: str
+    mode: int = 0
+    uid: int = 0
+    gid: int = 0
+    sha256: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RepoFact:
+    """A path where a repository was asked for.
+
+    Attributes:
+        state: ``repo``, ``other`` (something else is there), ``empty`` (an empty directory).
+        origin: URL of the remote ``origin``, "" when it has none.
+        head: Full commit of HEAD, "" when there is none.
+        branch: Name of the branch checked out, "" when detached.
+        descends: Whether HEAD is, or descends from, the commit that the ledger remembers for the address asked
+            about; ``True`` when it remembers none.
+        dirty: Number of changed, staged or untracked paths that were touched outside any apply, or are gone.
+        made: Number of those that only commands of an apply touched.
+        unpushed: Number of commits on HEAD or local branches that no remote branch or tag has, stashes included.
+    """
+
+    state: str
+    origin: str = ""
+    head: str = ""
+    branch: str = ""
+    descends: bool = True
+    dirty: int = 0
+    made: int = 0
+    unpushed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """A line of ``/etc/passwd``."""
+
+    name: str
+    uid: int
+    gid: int
+    home: str
+    shell: str
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerEntry:
+    """What was applied to one address inside a container.
+
+    Attributes:
+        address: Address of the resource.
+        digest: Digest of what was desired then (:attr:`envspec.model.Resource.digest`).
+        data: What the kind chose to remember: plain JSON, never a secret.
+        facts: What the operation itself found out, such as ``commit``.
+    """
+
+    address: str
+    digest: str
+    data: Mapping[str, object] = field(default_factory=dict)
+    facts: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a probe found inside a running container.
+
+    Attributes:
+        ledger: All entries, sorted by address.
+        files: Facts of the asked paths that exist.
+        repos: Facts of the asked repositories whose path exists.
+        exists: Those of the asked paths that exist.
+        accounts: All of ``/etc/passwd``, in order.
+        environment: Text of :data:`ENV_FILE`, ``None`` when it is missing.
+        undeclared: Files made outside any apply, sorted, at most 200; ``None`` when nobody looked.
+    """
+
+    ledger: tuple[LedgerEntry, ...] = ()
+    files: Mapping[str, FileFact] = field(default_factory=dict)
+    repos: Mapping[str, RepoFact] = field(default_factory=dict)
+    exists: frozenset[str] = frozenset()
+    accounts: tuple[Account, ...] = ()
+    environment: str | None = None
+    undeclared: tuple[str, ...] | None = None
+
+    def entry(self, address: str) -> LedgerEntry | None:
+        """Return the ledger's entry for an address, or ``None``."""
+        return next((entry for entry in self.ledger if entry.address == address), None)

@@ -1,0 +1,229 @@
+"""What an engine keeps, as frozen values: containers, images, networks, volumes, and what is asked of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from envspec.engine.facts import RUN_DIR
+
+LABEL = "dev.envspec."
+"""Prefix of every label of ours; an object without ``dev.envspec.env`` is never changed or removed."""
+
+
+LOCK_PREFIX = "envspec-lock-"
+"""Name of the container that is an environment's mutex, before the environment's own; it never runs."""
+
+
+LINE = Callable[[str], None]
+"""Takes one line of output of a running operation, without its line break."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Mount:
+    """A bind or a volume in a container.
+
+    Attributes:
+        target: Absolute path inside.
+        type: ``bind`` or ``volume``.
+        source: Host path of a bind, name of a volume.
+        read_only: Whether it can only be read.
+    """
+
+    target: str
+    type: str
+    source: str
+    read_only: bool = False
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Port:
+    """A published port.
+
+    Attributes:
+        container: Port inside.
+        host: Port on the host; 0 in a wish means any free one.
+        address: Address of the host that it is bound to.
+        protocol: ``tcp`` or ``udp``.
+    """
+
+    container: int
+    host: int = 0
+    address: str = "127.0.0.1"
+    protocol: str = "tcp"
+
+
+@dataclass(frozen=True, slots=True)
+class ContainerConfig:
+    """Everything that a container is created with; also what is read back of an existing one.
+
+    Attributes:
+        image: Reference of the image.
+        command: What PID 1 runs under the init.
+        hostname: Name inside.
+        user: ``uid:gid`` that commands run as; whoever execs names it. The main process is root's: with
+            ``no-new-privileges`` Docker gives root's execs no capability in a container whose own user is another.
+        workdir: Directory of the main process and of every exec that names none.
+        mounts: Binds and volumes, sorted by target.
+        tmpfs: Paths of tmpfs mounts, sorted.
+        ports: Published ports, sorted; host 0 where any free one will do.
+        network: ``bridge``, ``none`` or ``host``; further networks are connected one by one.
+        add_hosts: Extra ``(name, address)`` lines of ``/etc/hosts``, sorted.
+        memory: Limit in bytes, swap included, or ``None``.
+        cpus: Limit in processors, or ``None``.
+        pids: Limit on processes, or ``None``.
+        shm_size: Size of ``/dev/shm`` in bytes, or ``None`` for the engine's default, 64 MiB, which reads back so.
+        gpu: Whether all GPUs of the host are given.
+        cap_drop: Dropped capabilities without ``CAP_``, sorted.
+        cap_add: Added capabilities without ``CAP_``, sorted.
+        security_opt: Options such as ``no-new-privileges``, sorted.
+        read_only: Whether the root filesystem can only be read.
+        privileged: Whether isolation is off.
+        restart: Restart policy: ``no`` or ``unless-stopped``.
+        init: Whether the engine's init is PID 1.
+        env: Variables set at creation; never a secret, for ``inspect`` shows them.
+    """
+
+    image: str
+    command: tuple[str, ...] = ("sleep", "infinity")
+    hostname: str = ""
+    user: str = "0:0"
+    workdir: str = "/workspace"
+    mounts: tuple[Mount, ...] = ()
+    tmpfs: tuple[str, ...] = (RUN_DIR,)
+    ports: tuple[Port, ...] = ()
+    network: str = "bridge"
+    add_hosts: tuple[tuple[str, str], ...] = ()
+    memory: int | None = None
+    cpus: float | None = None
+    pids: int | None = None
+    shm_size: int | None = None
+    gpu: bool = False
+    cap_drop: tuple[str, ...] = ()
+    cap_add: tuple[str, ...] = ()
+    security_opt: tuple[str, ...] = ()
+    read_only: bool = False
+    privileged: bool = False
+    restart: str = "no"
+    init: bool = True
+    env: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Attachment:
+    """A container's place on one network.
+
+    Attributes:
+        network: Name of the network.
+        network_id: Its ID.
+        aliases: Names that were asked for under which others on it reach the container, sorted.
+    """
+
+    network: str
+    network_id: str = ""
+    aliases: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ContainerState:
+    """A container as the engine describes it.
+
+    Attributes:
+        id: Full ID.
+        name: Name without a leading slash.
+        status: ``created``, ``running``, ``paused``, ``restarting``, ``exited`` or ``dead``.
+        image_id: ID of the image that it really runs.
+        labels: All its labels.
+        config: What it is set to now, limits changed since creation included. ``env`` holds all its variables.
+        networks: Where it is attached, sorted by name; ``bridge`` among them when it is on the default bridge, never
+            ``none`` and ``host``.
+        published: Ports as they are bound now, with their real host port; empty unless running.
+        exit_code: Exit code of the main process; 0 while it runs.
+        health: What its own health check says: ``starting``, ``healthy`` or ``unhealthy``; "" where it has none.
+        anonymous: Paths at which volumes without a name are mounted, sorted: they go with the container.
+    """
+
+    id: str
+    name: str
+    status: str
+    image_id: str
+    labels: Mapping[str, str]
+    config: ContainerConfig
+    networks: tuple[Attachment, ...] = ()
+    published: tuple[Port, ...] = ()
+    exit_code: int = 0
+    health: str = ""
+    anonymous: tuple[str, ...] = ()
+
+    @property
+    def running(self) -> bool:
+        """Whether the inside can be entered."""
+        return self.status == "running"
+
+
+@dataclass(frozen=True, slots=True)
+class ImageState:
+    """A local image: its ID, its labels, and its size in bytes."""
+
+    id: str
+    labels: Mapping[str, str]
+    size: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkState:
+    """A network: two may bear one name on Docker, so the ID tells them apart."""
+
+    id: str
+    name: str
+    driver: str
+    labels: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class VolumeState:
+    """A named volume; only our own labels are read."""
+
+    name: str
+    driver: str
+    labels: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Build:
+    """An image to build.
+
+    Attributes:
+        dockerfile: The whole Dockerfile; there is no context.
+        tag: Reference to give.
+        labels: Labels to give.
+        secrets: Contents of the files that ``RUN --mount=type=secret,id=…`` sees, by id; in no layer.
+        no_cache: Whether to build every layer afresh.
+    """
+
+    dockerfile: str
+    tag: str
+    labels: Mapping[str, str]
+    secrets: Mapping[str, bytes] = field(default_factory=dict)
+    no_cache: bool = False
+
+
+UNLIMITED = -1
+"""A limit on processes that is none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Limits to set on a container; ``None`` leaves one as it is.
+
+    Attributes:
+        memory: Bytes, swap included.
+        cpus: Processors.
+        pids: Processes; :data:`UNLIMITED` takes the limit away, which no engine does of any other.
+        restart: Restart policy.
+    """
+
+    memory: int | None = None
+    cpus: float | None = None
+    pids: int | None = None
+    restart: str | None = None

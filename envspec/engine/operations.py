@@ -1,0 +1,257 @@
+"""What is done inside a container: typed operations that carry data, and how one ended."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A ledger entry to write: address, digest of what was desired, and what to remember."""
+
+    address: str
+    digest: str
+    data: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class FilePut:
+    """One file to write.
+
+    Attributes:
+        path: Absolute path; missing parents are made, owned by the file's owner where they lie below the owner's
+            home or the workspace, else by root.
+        content: The whole content.
+        mode: Permission bits.
+        uid: Numeric owner.
+        gid: Numeric group.
+        record: Its ledger entry.
+    """
+
+    path: str
+    content: bytes
+    mode: int
+    uid: int
+    gid: int
+    record: Record
+
+
+@dataclass(frozen=True, slots=True)
+class PutFiles:
+    """Write files, all in one tar stream.
+
+    A path that has no ledger entry yet and exists is kept as the *original*, to be put back by :class:`RemoveFiles`.
+    Each file appears whole or not at all. A path that is a directory fails the operation before anything is written.
+    """
+
+    files: tuple[FilePut, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RemoveFiles:
+    """Remove files that we wrote, put their originals back, and drop their entries.
+
+    What the ledger does not know is left alone, and so is a directory that took a file's place.
+
+    Attributes:
+        paths: ``(address, path)`` of each.
+    """
+
+    paths: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class EnsureUser:
+    """Make sure that an account exists, with its home.
+
+    Attributes:
+        name: Login name to give when the uid has no account, "" to give none; an account that has the uid already is
+            kept as it is.
+        uid: Numeric user.
+        gid: Numeric group; made, named like the user, when it does not exist.
+        own: Mount points of named volumes whose top directory is given to the user when root still owns it.
+        record: Its ledger entry.
+    """
+
+    name: str
+    uid: int
+    gid: int
+    own: tuple[str, ...]
+    record: Record
+
+
+@dataclass(frozen=True, slots=True)
+class PutEnvironment:
+    """Write :data:`ENV_FILE` and :data:`CA_FILE` into the tmpfs by stdin, and make shells read them.
+
+    Attributes:
+        text: Shell text, readable by the user only.
+        uid: Numeric owner.
+        gid: Numeric group.
+        ca: The CA bundle in PEM, or ``b""`` to remove the file.
+        record: Its ledger entry.
+    """
+
+    text: str
+    uid: int
+    gid: int
+    ca: bytes
+    record: Record
+
+
+@dataclass(frozen=True, slots=True)
+class SyncRepo:
+    """Bring a repository to a ref; clone it first when it is not there.
+
+    A clone is made in a temporary directory beside its place and moved, so that the place never holds half of one.
+    Where the place is a repository with the same origin it is kept: nothing is done when ``commit`` is "" and the
+    ref is checked out; else the ref is fetched and checked out. Local changes stop the operation unless ``force``.
+    The commit that HEAD is at in the end is remembered as the fact ``commit``, the branch checked out as the fact
+    ``branch`` ("" when detached, as after a tag or a commit).
+
+    Attributes:
+        url: Where from.
+        path: Absolute path of the work tree.
+        ref: Branch, tag or commit; "" for the remote's default branch in a clone and for whatever is checked out in
+            a repository that is there; ``HEAD`` for the remote's default branch in both.
+        depth: Commits to fetch, 0 for all.
+        commit: Commit to put HEAD at, "" for the tip of the ref.
+        force: Whether local changes and commits may be thrown away.
+        overwrite: Whether local changes may be overwritten, because only commands of an apply made them.
+        uid: Numeric owner of the work tree; git runs as this user.
+        gid: Numeric group.
+        record: Its ledger entry.
+    """
+
+    url: str
+    path: str
+    ref: str
+    depth: int
+    commit: str
+    force: bool
+    uid: int
+    gid: int
+    record: Record
+    overwrite: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class RemoveRepo:
+    """Remove a work tree with all that is in it, and drop its entry."""
+
+    address: str
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class RunCommand:
+    """Run a command with the environment's variables.
+
+    Attributes:
+        command: Shell text, run by ``bash -eo pipefail`` where there is one, else by ``sh -e``.
+        workdir: Directory to run in.
+        uid: Numeric user to run as.
+        gid: Numeric group to run as.
+        record: Its ledger entry, written only when the command exits 0; ``None`` writes none.
+        retries: How often to try again after a failure.
+        interval: Seconds between two tries.
+        attempt_timeout: Seconds after which one try counts as failed with code 124; 0 for no limit but the deadline.
+        creates: Absolute path; when it exists the command is not run, and its record is written all the same.
+    """
+
+    command: str
+    workdir: str
+    uid: int
+    gid: int
+    record: Record | None
+    retries: int = 0
+    interval: float = 0.0
+    attempt_timeout: float = 0.0
+    creates: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class WriteRecords:
+    """Write ledger entries alone."""
+
+    records: tuple[Record, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Forget:
+    """Drop ledger entries alone."""
+
+    addresses: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Reap:
+    """End every process of an operation that was cut off, descendants and ``setsid`` ones included.
+
+    What an operation that ended well left running (a server started by a setup command) is not touched. Prints the
+    number of processes ended.
+    """
+
+
+@dataclass(frozen=True, slots=True)
+class ReadState:
+    """Print, as a tar stream, what a container that takes this one's place must know.
+
+    That is all windows, and the ledger entries (with kept originals) of the addresses: those of files and
+    repositories that lie in a volume or a bind which the next container mounts too.
+    """
+
+    addresses: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class PutState:
+    """Unpack what :class:`ReadState` printed."""
+
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class ReadEnvironment:
+    """Print the tmpfs's files as a tar stream, to put them back should the container have to be started again."""
+
+
+@dataclass(frozen=True, slots=True)
+class RestoreEnvironment:
+    """Unpack what :class:`ReadEnvironment` printed into the tmpfs, owners and modes kept."""
+
+    data: bytes
+
+
+Operation = (
+    PutFiles
+    | RemoveFiles
+    | EnsureUser
+    | PutEnvironment
+    | SyncRepo
+    | RemoveRepo
+    | RunCommand
+    | WriteRecords
+    | Forget
+    | Reap
+    | ReadState
+    | PutState
+    | ReadEnvironment
+    | RestoreEnvironment
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Completed:
+    """How an operation or an exec ended: exit code and what it printed."""
+
+    code: int
+    stdout: bytes = b""
+    stderr: bytes = b""
+
+    @property
+    def tail(self) -> str:
+        """Return the last 20 lines of what it printed, standard error last."""
+        text = (self.stdout + (b"\n" if self.stdout and self.stderr else b"") + self.stderr).decode(errors="replace")
+        return "\n".join(text.rstrip().splitlines()[-20:])
