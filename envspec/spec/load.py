@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 import unicodedata
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
-from pydantic import ValidationError
-
-from envspec.errors import SpecError, SpecFaults, Where
+from envspec.errors import SpecError, Where
 from envspec.spec import tree
+from envspec.spec.document import Grammar, all_of, check, content_of
 from envspec.spec.models import FORMS, LATER, Spec
-from envspec.spec.values import Fault, shown
+from envspec.spec.values import shown
 
 FILE_NAMES = ("env.yaml", "env.yml")
 """What a spec is called when only its directory is given."""
 
-_MAX_GUESSES = 100
-"""Unknown keys that are compared with the known ones; a file with more is not a misspelt spec."""
+GRAMMAR = Grammar(Spec, FORMS, LATER)
+"""What a spec may say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,21 +69,7 @@ def load(path: Path) -> Loaded:
             hint="`envspec init` writes one to start from",
             where=Where(str(file)),
         )
-    if not file.is_file():
-        raise SpecError(
-            f"`{file}` is not a file", code="spec.unreadable", hint="name a YAML file", where=Where(str(file))
-        )
-    try:
-        with file.open("rb") as stream:
-            data = stream.read(tree.MAX_BYTES + 1)
-    except OSError as error:
-        raise SpecError(
-            f"`{file}` cannot be read: {error.strerror}",
-            code="spec.unreadable",
-            hint="look at the file's permissions",
-            where=Where(str(file)),
-        ) from None
-    return _load(data, str(file), file.parent.resolve(), file.resolve())
+    return _load(content_of(file), str(file), file.parent.resolve(), file.resolve())
 
 
 def loads(text: bytes, file: str, directory: Path) -> Loaded:
@@ -114,57 +96,12 @@ def slug_of(directory: Path) -> str:
 
 
 def _load(data: bytes, file: str, directory: Path, path: Path | None) -> Loaded:
-    top, faults = tree.read(data, file)
-    spec: Spec | None = None
-    try:
-        spec = Spec.model_validate(top.plain())
-    except ValidationError as error:
-        faults += _faults(error, top, file)
+    spec, top, faults = check(data, file, GRAMMAR)
     if spec and spec.name is None:
         spec = spec.model_copy(update={"name": slug_of(directory)})
         if not spec.name:
             message = f"no name can be made from the directory {shown(directory.name)}"
             faults.append(SpecError(message, code="spec.value", hint="write `name: …`", where=Where(file, 1, 1)))
     if faults or spec is None:
-        raise SpecFaults(tuple(sorted(faults, key=lambda fault: (fault.where, fault.message))))
+        raise all_of(faults)
     return Loaded(spec, path, directory, file, top)
-
-
-def _faults(error: ValidationError, top: tree.Node, file: str) -> list[SpecError]:
-    """Turn pydantic's errors into faults at their places; an alias used twice is one fault."""
-    guesses = iter(range(_MAX_GUESSES))
-    found: dict[tuple[Where, str], SpecError] = {}
-    for detail in error.errors(include_url=False, include_input=False):
-        for fault in _of(detail, guesses):
-            loc = (*detail["loc"], *fault.at)
-            node, key = top.find(tuple(part for part in loc if part != "[key]"))
-            place = key if key and (loc[-1] == "[key]" or fault.code == "spec.unknown_key") else node
-            where = Where(file, place.line, place.column)
-            found[where, fault.message] = SpecError(fault.message, code=fault.code, hint=fault.hint, where=where)
-    return list(found.values())
-
-
-def _of(detail: Any, guesses: Iterator[int]) -> tuple[Fault, ...]:
-    """Return the faults that one of pydantic's errors stands for."""
-    loc = detail["loc"]
-    if detail["type"] == "spec":
-        return tuple(detail["ctx"]["faults"])
-    if detail["type"] == "extra_forbidden":
-        return (_unknown(loc, guesses),)
-    if detail["type"] == "missing":
-        form = FORMS.get(str(loc[0]), Spec)
-        return (Fault("spec.missing", f"the key {shown(loc[-1])} is missing", form.written),)
-    return (Fault("spec.value", f"{shown(loc[-1])} is not valid: {detail['msg']}", "`envspec schema` says what is"),)
-
-
-def _unknown(loc: tuple[str | int, ...], guesses: Iterator[int]) -> Fault:
-    """Return the fault for an unknown key, with the known key that it resembles most."""
-    name = str(loc[-1])
-    known = sorted((FORMS[str(loc[0])] if len(loc) > 1 else Spec).model_fields)
-    if len(loc) == 1 and name in LATER:
-        hint = f"`{name}` is not supported by this version"
-    elif next(guesses, None) is not None and (near := difflib.get_close_matches(name[:40], known, 1, 0.6)):
-        hint = f"did you mean `{near[0]}`?"
-    else:
-        hint = "the keys here are " + ", ".join(f"`{key}`" for key in known)
-    return Fault("spec.unknown_key", f"unknown key {shown(name)}", hint)

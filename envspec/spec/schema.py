@@ -19,6 +19,7 @@ from pydantic_core.core_schema import ComputedField, DataclassField, ModelField,
 
 from envspec import events, model
 from envspec.spec.models import VERSION, Spec
+from envspec.spec.settings import Settings
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 DIRECTORY = Path(__file__).resolve().parents[2] / "schemas"
@@ -46,11 +47,12 @@ class _Output(_Input):
 
 
 def schemas() -> dict[str, dict[str, Any]]:
-    """Return the schemas of ``spec``, ``plan``, ``report`` and ``event``, in draft 2020-12."""
+    """Return the schemas of ``spec``, ``settings``, ``plan``, ``report`` and ``event``, in draft 2020-12."""
     event = Annotated[events.Event, Field(discriminator="event")]
     major = model.FORMAT_VERSION.split(".", maxsplit=1)[0]
     return {
         "spec": _framed("spec", str(VERSION), Spec.model_json_schema(schema_generator=_Input)),
+        "settings": _framed("settings", str(VERSION), Settings.model_json_schema(schema_generator=_Input)),
         "plan": _framed("plan", major, _written(model.Plan)),
         "report": _framed("report", major, _written(model.Report)),
         "event": _framed("event", major, _written(event)),

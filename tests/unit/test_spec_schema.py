@@ -42,7 +42,7 @@ def test_the_checked_in_schemas_are_current() -> None:
     assert schema.stale(ROOT / "schemas") == []
 
 
-@pytest.mark.parametrize("name", ["spec", "plan", "report", "event"])
+@pytest.mark.parametrize("name", ["spec", "settings", "plan", "report", "event"])
 def test_each_schema_is_valid_and_says_what_it_is(name: str) -> None:
     found = schema.schemas()[name]
     jsonschema.Draft202012Validator.check_schema(found)
@@ -51,8 +51,9 @@ def test_each_schema_is_valid_and_says_what_it_is(name: str) -> None:
     assert found["title"]
 
 
-def test_every_key_of_a_spec_is_described() -> None:
-    found = schema.schemas()["spec"]
+@pytest.mark.parametrize("name", ["spec", "settings"])
+def test_every_key_is_described(name: str) -> None:
+    found = schema.schemas()[name]
     undescribed = [key for key, value in found["properties"].items() if not value.get("description")]
     assert undescribed == []
 
