@@ -40,6 +40,7 @@ class Inputs:
         build_secrets: Contents that builds may read, by id.
         ca_bundle: PEM bundle to bring into the container.
         no_cache: Whether images are built afresh.
+        session: Session that what is made belongs to, "" for none.
         log_dir: Where the full output of each step is kept, ``None`` to keep none.
         stopping: Set from outside when the user asked to stop: running steps finish, no new one starts.
     """
@@ -47,6 +48,7 @@ class Inputs:
     build_secrets: Mapping[str, bytes] = field(default_factory=dict)
     ca_bundle: bytes = b""
     no_cache: bool = False
+    session: str = ""
     log_dir: Path | None = None
     stopping: threading.Event = field(default_factory=threading.Event)
 
@@ -168,6 +170,7 @@ class _Run:
             ca_bundle=self.inputs.ca_bundle,
             stopping=self.inputs.stopping,
             no_cache=self.inputs.no_cache,
+            session=self.inputs.session,
         )
 
     def _outcome(self, change: Change) -> Outcome:

@@ -14,22 +14,34 @@ from envspec.errors import Conflict, Refused, Where
 from envspec.kinds import names
 from envspec.kinds.base import Observed
 from envspec.kinds.container import ContainerSpec
+from envspec.kinds.loss import UNDECLARED
 from envspec.kinds.service_state import ServiceSpec
 from envspec.model import Action, Change, Desired, Disruption, Effect, Plan, Resource
 
 
-def unallowed_losses(plan: Plan, allowed: tuple[str, ...]) -> tuple[Change, ...]:
-    """Return the changes that lose work or data and that the user did not allow by address."""
-    return tuple(change for change in plan.losses if change.address not in allowed)
+def unallowed_losses(plan: Plan, allowed: tuple[str, ...], *, ephemeral: bool = False) -> tuple[Change, ...]:
+    """Return the changes that lose work or data and that the user did not allow by address.
+
+    Args:
+        plan: The plan.
+        allowed: Addresses that may lose what the plan says they would.
+        ephemeral: Whether files that nobody declared may go: the environment was meant to.
+    """
+    found = (change for change in plan.losses if change.address not in allowed)
+    return tuple(change for change in found if not (ephemeral and all(map(_is_undeclared, change.data_loss))))
 
 
-def refuse_losses(plan: Plan, allowed: tuple[str, ...]) -> None:
-    """Insist that every loss was allowed by name.
+def _is_undeclared(lost: str) -> bool:
+    return lost.endswith(UNDECLARED)
+
+
+def refuse_losses(plan: Plan, allowed: tuple[str, ...], *, ephemeral: bool = False) -> None:
+    """Insist that every loss was allowed by name; the arguments are those of :func:`unallowed_losses`.
 
     Raises:
         Refused: Something would be lost that nobody allowed.
     """
-    lost = unallowed_losses(plan, allowed)
+    lost = unallowed_losses(plan, allowed, ephemeral=ephemeral)
     if not lost:
         return
     told = "; ".join(f"{change.address} would lose {_listed(change.data_loss)}" for change in lost)

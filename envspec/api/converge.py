@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,7 +19,7 @@ from envspec.api.lock import abandoned, locked
 from envspec.api.work import Cancel, Look, Options, Target, look, open_engine, read_target, without_wishes
 from envspec.engine.base import Engine
 from envspec.engine.operations import Reap
-from envspec.errors import Conflict, Where
+from envspec.errors import Conflict, UsageError, Where
 from envspec.events import Emit, Notice
 from envspec.kinds import names
 from envspec.kinds.base import is_service
@@ -25,6 +27,11 @@ from envspec.model import Desired, Outcome, Plan, Report, Status
 
 MAX_ROUNDS = 3
 """Looks at a world that a first round made visible: a container that had to be started shows its inside only then."""
+
+SESSION_VARIABLE = "ENVSPEC_SESSION"
+"""Names the session that environments are made in, where nothing else does."""
+
+_SESSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 
 Confirm = Callable[[Plan], bool]
 """Shows a plan that ends something which exists and says whether to go on."""
@@ -60,6 +67,7 @@ def run(engine: Engine, target: Target, options: Options, doors: Doors, *, promi
         Conflict: Somebody else works on the environment, or the world is no longer the one that was planned for.
     """
     started = time.monotonic()
+    session_of(options)
     first = look(engine, target, options, judge=True)
     if promised:
         _check_promise(promised, first.plan)
@@ -87,6 +95,7 @@ def _rounds(  # noqa: PLR0913, PLR0917 - the parts of one apply
         inputs = executor.Inputs(
             build_secrets=host.build_secrets(current.host),
             ca_bundle=current.host.ca_bundle,
+            session=session_of(options),
             no_cache=number == 0 and (options.no_cache or "image.workspace" in options.replace),
             log_dir=directory / datetime.now(UTC).strftime("%Y%m%d-%H%M%S-%f"),
             stopping=doors.cancel.event,
@@ -104,6 +113,18 @@ def _rounds(  # noqa: PLR0913, PLR0917 - the parts of one apply
     raise AssertionError("the last round returns")
 
 
+def session_of(options: Options, environ: Mapping[str, str] = os.environ) -> str:
+    """Return the session that new environments belong to, "" for none.
+
+    Raises:
+        UsageError: Its ID is none.
+    """
+    session = options.session or environ.get(SESSION_VARIABLE, "")
+    if session and not _SESSION.fullmatch(session):
+        raise UsageError(f"{session[:70]!r} is no session ID", hint="use up to 64 letters, digits, `_`, `.` and `-`")
+    return session
+
+
 def _merged(before: tuple[Outcome, ...], after: tuple[Outcome, ...]) -> tuple[Outcome, ...]:
     """Return one outcome an address, the latest."""
     found = {outcome.address: outcome for outcome in before}
@@ -113,7 +134,7 @@ def _merged(before: tuple[Outcome, ...], after: tuple[Outcome, ...]) -> tuple[Ou
 
 def _ask(plan: Plan, options: Options, doors: Doors) -> None:
     """Insist on every loss by name, and on a yes before something that exists is ended."""
-    policy.refuse_losses(plan, options.allow_data_loss)
+    policy.refuse_losses(plan, options.allow_data_loss, ephemeral=options.ephemeral)
     if policy.wants_consent(plan) and not options.yes and not doors.confirm(plan):
         policy.refuse_without_consent(plan)
 
@@ -152,7 +173,7 @@ def _again(engine: Engine, target: Target, options: Options, first: Look) -> Loo
             hint="plan again, and look at it",
             where=Where(address=worse[0].address),
         )
-    policy.refuse_losses(seen.plan, options.allow_data_loss)
+    policy.refuse_losses(seen.plan, options.allow_data_loss, ephemeral=options.ephemeral)
     return seen
 
 

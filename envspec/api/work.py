@@ -58,6 +58,8 @@ class Options:
         take_over: Whether an environment that another spec made may become this one's.
         volumes: Whether the volumes that the spec named go with the environment.
         allow: Names of effects that may reach out of the containers.
+        session: Session that what is made belongs to, "" for none.
+        ephemeral: Whether files that nobody declared go with an environment that was meant to go.
     """
 
     replace: tuple[str, ...] = ()
@@ -69,6 +71,8 @@ class Options:
     take_over: bool = False
     volumes: bool = False
     allow: tuple[str, ...] = ()
+    session: str = ""
+    ephemeral: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from envspec.kinds.environment import Environment
 from envspec.kinds.file import File
 from envspec.kinds.health import Health
 from envspec.kinds.image import Image
+from envspec.kinds.lease import Lease
 from envspec.kinds.network import Network
 from envspec.kinds.repo import Repo
 from envspec.kinds.service import Service
@@ -28,6 +29,7 @@ def all_kinds() -> dict[str, Kind[Any]]:
         Volume(),
         Container(),
         Service(),
+        Lease(),
         User(),
         Environment(),
         File(),

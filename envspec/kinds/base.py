@@ -174,6 +174,7 @@ class StepContext:
         ca_bundle: PEM bundle to bring into the container, ``b""`` for none.
         stopping: Set when the user asked to stop; a waiting step gives up.
         no_cache: Whether images are built afresh.
+        session: Session that what is made belongs to, "" for none.
     """
 
     engine: Engine
@@ -186,6 +187,7 @@ class StepContext:
     ca_bundle: bytes = b""
     stopping: threading.Event = field(default_factory=threading.Event)
     no_cache: bool = False
+    session: str = ""
 
     def perform(self, address: str, operation: Operation, *, deadline: float = 60.0) -> Completed:
         """Do an operation in the workspace and insist that it ends well.

@@ -14,6 +14,7 @@ from envspec.engine.operations import ReadEnvironment, ReadState, RestoreEnviron
 from envspec.errors import Conflict, EngineCallFailed, StepFailed, Where
 from envspec.kinds import loss, names
 from envspec.kinds.base import Done, Kind, Observed, StepContext, Verdict, Work, record, spec_of
+from envspec.kinds.lease import moment
 from envspec.kinds.swap import Replacement, settle
 from envspec.model import Action, Cause, Diff, Disruption, Resource, to_json
 
@@ -40,6 +41,7 @@ class ContainerSpec:
         content: Digest that the image must bear; "" when the reference alone says which image.
         base: Reference of the image that it must be built from, "" likewise.
         purpose: Name of the purpose, "" when the image is the user's own.
+        ttl: Seconds that the environment is wanted for, ``None`` for good.
     """
 
     config: ContainerConfig
@@ -49,6 +51,7 @@ class ContainerSpec:
     content: str = ""
     base: str = ""
     purpose: str = ""
+    ttl: float | None = None
 
     @property
     def places(self) -> dict[str, tuple[str, ...]]:
@@ -141,6 +144,7 @@ class Container(Kind[ContainerSpec]):
             names.ORIGIN: context.origin,
             names.PURPOSE: spec.purpose,
             names.SETTINGS: json.dumps(_remembered(spec), sort_keys=True),
+            **_belonging(spec, context),
         }
         replacement = Replacement(context, spec.config, spec.places, labels)
         if item.change.action is Action.CREATE:
@@ -187,6 +191,14 @@ def survives(path: str, old: tuple[Mount, ...], new: tuple[Mount, ...]) -> bool:
 def _remembered(spec: ContainerSpec) -> dict[str, Any]:
     """Return what to remember of a container, to tell drift from a changed file later."""
     return {**spec.settings, "networks": list(spec.networks)}
+
+
+def _belonging(spec: ContainerSpec, context: StepContext) -> dict[str, str]:
+    """Return the labels that say whose the environment is and until when; a replacement belongs to whom the old did."""
+    old = context.observed.workspace
+    session = old.labels.get(names.SESSION, "") if old else context.session
+    found = {names.SESSION: session, names.EXPIRES: moment(spec.ttl) if spec.ttl else ""}
+    return {name: value for name, value in found.items() if value}
 
 
 def _mounts(world: Observed) -> tuple[Mount, ...]:

@@ -9,6 +9,10 @@ from envspec.kinds.base import Observed
 UNKNOWN = "what was made inside (the container does not run, so nobody can look)"
 
 
+UNDECLARED = " (undeclared)"
+"""Ends what is said of a file that nobody declared."""
+
+
 def lies_below(path: str, root: str) -> bool:
     """Say whether a path is a directory or lies below it."""
     return bool(root) and (path == root or path.startswith(root.rstrip("/") + "/"))
@@ -47,4 +51,4 @@ def _repos(world: Observed, goes: Callable[[str], bool]) -> tuple[str, ...]:
 
 
 def _files(world: Observed, goes: Callable[[str], bool]) -> tuple[str, ...]:
-    return tuple(f"{path} (undeclared)" for path in sorted(world.answer.undeclared or ()) if goes(path))
+    return tuple(f"{path}{UNDECLARED}" for path in sorted(world.answer.undeclared or ()) if goes(path))

@@ -16,6 +16,8 @@ PURPOSE = f"{LABEL}purpose"
 FORMAT = f"{LABEL}format"
 BASE = f"{LABEL}base"
 SETTINGS = f"{LABEL}settings"
+SESSION = f"{LABEL}session"
+EXPIRES = f"{LABEL}expires"
 
 
 def container(env: str) -> str:

@@ -139,4 +139,5 @@ def container(  # noqa: PLR0913, PLR0917 - what it is made of
         content=built.content if built else "",
         base=built.base if built else "",
         purpose=built.purpose if built else "",
+        ttl=spec.ttl,
     )

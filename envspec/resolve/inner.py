@@ -11,7 +11,7 @@ from envspec import host as hosts
 from envspec.engine.objects import Mount
 from envspec.errors import SpecError
 from envspec.host import HostFacts
-from envspec.kinds import names
+from envspec.kinds import lease, names
 from envspec.kinds.command import CommandSpec
 from envspec.kinds.environment import EnvironmentSpec
 from envspec.kinds.file import FileSpec
@@ -56,7 +56,7 @@ def resources(given: Inner) -> tuple[Resource, ...]:
     paths = sorted(spec.path for spec in repos)
     early = [spec for spec in files if not any(lies_below(spec.path, path) for path in paths)]
     early_addresses = tuple(f"file.{spec.path}" for spec in early)
-    found = [*ground, environment]
+    found = [*ground, environment, *_lease(given, first)]
     found += [Resource(f"file.{spec.path}", "file", spec, (*_CONTAINER, *first)) for spec in early]
     for spec in sorted(repos, key=lambda repo: repo.path):
         outer = tuple(f"repo.{path}" for path in paths if path != spec.path and lies_below(spec.path, path))
@@ -72,6 +72,13 @@ def resources(given: Inner) -> tuple[Resource, ...]:
 
 
 _CONTAINER = (names.WORKSPACE,)
+
+
+def _lease(given: Inner, needs: tuple[str, ...]) -> list[Resource]:
+    """Return how long the environment is wanted, where the file says so."""
+    if given.spec.ttl is None:
+        return []
+    return [Resource(lease.WORKSPACE, "lease", lease.LeaseSpec(given.spec.ttl), (*_CONTAINER, *needs[:-1]))]
 
 
 def _user(given: Inner) -> list[Resource]:

@@ -20,6 +20,7 @@ from envspec.spec.services import Compose
 from envspec.spec.values import (
     ANY_TEXT,
     GIB,
+    LASTS,
     Cpus,
     Fault,
     Flag,
@@ -34,6 +35,7 @@ from envspec.spec.values import (
     mapped,
     optional,
     same,
+    seconds,
     shown,
     text,
     wrong,
@@ -57,7 +59,7 @@ FORMS: Mapping[str, type[Form]] = {
 """The keys of a spec whose values have keys of their own."""
 
 LATER = frozenset(
-    ["dotfiles", "env_passthrough", "forward_gh", "forward_git", "forward_ssh", "repo_url", "trust", "ttl"],
+    ["dotfiles", "env_passthrough", "forward_gh", "forward_git", "forward_ssh", "repo_url", "trust"],
 )
 """Keys of the format that this version does not know yet."""
 
@@ -231,6 +233,10 @@ class Spec(Form):
     """What the container may do: the profile `dev` or `strict`, or a mapping."""
     persistent: Flag = False
     """Whether the environment survives the end of its session."""
+    ttl: Annotated[
+        float | None, BeforeValidator(optional(seconds)), WithJsonSchema({"anyOf": [*LASTS["anyOf"], {"type": "null"}]})
+    ] = None
+    """How long it is wanted, such as `8h`: once it has passed, `envspec gc` may remove the environment."""
 
     @field_validator("purpose")
     @classmethod

@@ -25,9 +25,10 @@ _UNLIMITED = ("none", "unlimited")
 _PID_MAX = 4_194_304
 """The kernel's ``PID_MAX_LIMIT``."""
 _UNITS = {"": 1, "b": 1, "k": KIB, "m": KIB**2, "g": GIB, "t": KIB**4}
-_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "": 1.0}
+_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "": 1.0}
+_LONGEST = 3650 * 86400.0
 _SIZE = re.compile(r"(\d{1,20}(?:\.\d{1,6})?) ?([bkmgt]?)(?:i?b)?", re.IGNORECASE)
-_DURATION = re.compile(r"(?:(\d{1,9}(?:\.\d{1,6})?)(ms|s|m|h))")
+_DURATION = re.compile(r"(?:(\d{1,9}(?:\.\d{1,6})?)(ms|s|m|h|d))")
 _INTEGER = re.compile(r"[-+]?\d{1,20}")
 _NUMBER = re.compile(r"[-+]?(?:\d{1,20}(?:\.\d{0,20})?|\.\d{1,20})")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
@@ -200,7 +201,7 @@ def at_least(low: int, name: str) -> Callable[[object], int]:
 
 
 def seconds(value: object) -> float:
-    """Read a duration: ``500ms``, ``2s``, ``1m30s``, ``1h``, or a number of seconds."""
+    """Read a duration: ``500ms``, ``2s``, ``1m30s``, ``1h``, ``7d``, or a number of seconds; ten years at most."""
     hint = "write `2s`, `500ms`, `1m30s`, or a number of seconds"
     if not is_scalar(value) or isinstance(value, bool):
         raise bad(f"{shown(value)} is not a duration", hint)
@@ -211,8 +212,8 @@ def seconds(value: object) -> float:
         result = math.fsum(float(number) * _SECONDS[unit] for number, unit in parts)
     else:
         raise bad(f"{shown(value)} is not a duration", hint)
-    if not math.isfinite(result) or result <= 0:
-        raise bad(f"{shown(value)} is not a duration above 0", hint)
+    if not 0 < result <= _LONGEST:
+        raise bad(f"{shown(value)} is not a duration above 0 and up to 3650d", hint)
     return result
 
 
@@ -287,10 +288,10 @@ _BYTES: list[dict[str, Any]] = [
     {"type": "string", "pattern": "^[0-9.]+ ?[bkmgtBKMGT]?(i?[bB])?$"},
 ]
 _UNSET: dict[str, Any] = {"enum": [*_UNLIMITED, None]}
-_LASTS: dict[str, Any] = {
+LASTS: dict[str, Any] = {
     "anyOf": [
         {"type": "number", "exclusiveMinimum": 0},
-        {"type": "string", "pattern": r"^([0-9.]+(ms|s|m|h))+$|^[0-9.]+$"},
+        {"type": "string", "pattern": r"^([0-9.]+(ms|s|m|h|d))+$|^[0-9.]+$"},
     ]
 }
 
@@ -300,7 +301,7 @@ Text = Annotated[str, BeforeValidator(text), WithJsonSchema({"type": [*ANY_TEXT,
 Line = Annotated[str, BeforeValidator(line), WithJsonSchema({"type": "string", "minLength": 1})]
 Command = Annotated[str, BeforeValidator(command), WithJsonSchema({"type": [*ANY_TEXT]})]
 Flag = Annotated[bool, BeforeValidator(flag)]
-Seconds = Annotated[float, BeforeValidator(seconds), WithJsonSchema(_LASTS)]
+Seconds = Annotated[float, BeforeValidator(seconds), WithJsonSchema(LASTS)]
 Memory = Annotated[
     int | None,
     BeforeValidator(optional(at_least(6 * KIB**2, "6m"), *_UNLIMITED)),

@@ -121,6 +121,7 @@ KEYS: Mapping[str, Strategy] = {
     "user": st.sampled_from(["root", "1000:1000", "1001"]),
     "security": st.sampled_from(["dev", "strict", {"cap_add": ["NET_RAW"]}, {"read_only": True}, {"privileged": True}]),
     "persistent": st.booleans(),
+    "ttl": st.sampled_from(["8h", "7d"]),
     "mount_cwd": st.booleans(),
     "mounts": st.sampled_from([["./aside:/host"], ["./aside:/host:ro"], []]),
     "add_hosts": st.sampled_from([{"db": "10.0.0.5"}, {"db": "10.0.0.6", "cache": "10.0.0.7"}]),

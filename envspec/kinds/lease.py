@@ -1,0 +1,91 @@
+"""How long an environment is wanted: a moment after which ``envspec gc`` may take it away."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from envspec.engine.facts import Answer
+from envspec.engine.operations import Forget, WriteRecords
+from envspec.kinds import names
+from envspec.kinds.base import Done, Kind, Observed, StepContext, Verdict, Work, ledger_addresses, record, spec_of
+from envspec.model import Action, Cause, Diff, Disruption, Resource
+
+WORKSPACE = "lease.workspace"
+"""Address of an environment's one lease."""
+
+_UNTIL = "until"
+
+
+@dataclass(frozen=True, slots=True)
+class LeaseSpec:
+    """A lease.
+
+    Attributes:
+        ttl: Seconds that it lasts, counted from when it was written.
+    """
+
+    ttl: float
+
+
+class Lease(Kind[LeaseSpec]):
+    """It is kept in the ledger, so that it changes in place; a new container has it anew."""
+
+    name = "lease"
+    inside = True
+
+    def existing(self, world: Observed) -> tuple[str, ...]:
+        """Return the lease that the ledger knows."""
+        return ledger_addresses(self.name, world)
+
+    def actual(self, address: str, spec: LeaseSpec | None, world: Observed) -> Any:  # noqa: ARG002 - the ledger's word
+        """Return the seconds that were granted, and until when."""
+        entry = world.answer.entry(address)
+        return {"ttl": entry.data.get("ttl"), _UNTIL: entry.data.get(_UNTIL)} if entry else None
+
+    def diff(self, resource: Resource, spec: LeaseSpec, world: Observed) -> Verdict | None:
+        """Ask for a lease where there is none of this length."""
+        entry = world.answer.entry(resource.address)
+        if entry and entry.digest == resource.digest:
+            return None
+        before = entry.data.get("ttl") if entry else None
+        change = (Diff("ttl", before, spec.ttl, Cause.SPEC),)
+        action = Action.UPDATE if entry else Action.CREATE
+        return Verdict(action, f"expires {spec.ttl:g} s after this", change, Disruption.WRITE)
+
+    def removal(self, address: str, world: Observed) -> Verdict | None:  # noqa: ARG002 - there is but one
+        """Let the environment stay."""
+        return Verdict(Action.DELETE, "no longer in the file: it does not expire", (), Disruption.WRITE)
+
+    def apply(self, work: tuple[Work, ...], context: StepContext) -> Done:
+        """Write the moment into the ledger, or forget it."""
+        (item,) = work
+        if item.change.action is Action.DELETE:
+            context.perform(item.change.address, Forget((item.change.address,)))
+            return Done("does not expire")
+        spec = spec_of(item, LeaseSpec)
+        assert item.resource is not None
+        until = moment(spec.ttl)
+        context.perform(item.change.address, WriteRecords((record(item.resource, ttl=spec.ttl, until=until),)))
+        return Done(f"expires {until}")
+
+
+def moment(ttl: float) -> str:
+    """Return the moment that lies ``ttl`` seconds ahead, in ISO 8601."""
+    return (datetime.now(UTC) + timedelta(seconds=ttl)).isoformat(timespec="seconds")
+
+
+def expiry(answer: Answer | None, labels: dict[str, str]) -> datetime | None:
+    """Return when an environment expires, ``None`` when it does not.
+
+    Args:
+        answer: What the probe found inside; ``None`` when nobody could look.
+        labels: Those of its container, which tell what was true when it was made.
+    """
+    entry = answer.entry(WORKSPACE) if answer else None
+    text = str(entry.data.get(_UNTIL, "")) if entry else "" if answer else labels.get(names.EXPIRES, "")
+    try:
+        return datetime.fromisoformat(text)
+    except ValueError:
+        return None
