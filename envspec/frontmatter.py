@@ -31,6 +31,15 @@ Texts = Annotated[tuple[str, ...], BeforeValidator(_tuple_of)]
 """One text or a list of them."""
 
 
+def _expression(value: str) -> str:
+    """Insist that a text is a regular expression."""
+    try:
+        re.compile(value)
+    except (re.error, RecursionError, OverflowError) as error:
+        raise ValueError(f"not a regular expression: {error}") from None
+    return value
+
+
 class _Words(BaseModel):
     """Base of the front matter's models: frozen, no unknown keys."""
 
@@ -69,11 +78,7 @@ class Param(_Words):
     @field_validator("pattern")
     @classmethod
     def _compiles(cls, value: str) -> str:
-        try:
-            re.compile(value)
-        except (re.error, RecursionError, OverflowError) as error:
-            raise ValueError(f"not a regular expression: {error}") from None
-        return value
+        return _expression(value)
 
     def default_for(self, source: Source) -> str:
         """Return the value when nothing is asked."""
@@ -86,6 +91,26 @@ class Param(_Words):
         return self.versions.bootstrap if source == "bootstrap" else self.versions.registry
 
 
+class InstallRule(_Words):
+    """How a repository that has a certain file is installed.
+
+    Attributes:
+        file: The file, directly in the directory that is installed.
+        matching: Extended regular expression that some line of the file must match; "" for any file. It is read by
+            Python and by ``grep -E``, so it keeps to what both understand.
+        run: The commands, run there.
+    """
+
+    file: str = Field(pattern=r"^[A-Za-z0-9._-]+$")
+    matching: str = ""
+    run: Texts = Field(min_length=1)
+
+    @field_validator("matching")
+    @classmethod
+    def _compiles(cls, value: str) -> str:
+        return _expression(value)
+
+
 class FrontMatter(_Words):
     """What a purpose says of itself.
 
@@ -96,7 +121,7 @@ class FrontMatter(_Words):
         detect: Files in a repository that show this purpose.
         forwards: What of the user it takes along; empty for nothing, ``None`` to leave that to the spec's defaults.
         mount_cwd: Whether the working directory is bound by default.
-        install: File in a repository to the commands that install it; the first file that is there counts.
+        install: How a repository of its kind is installed; the first rule whose file is there counts.
     """
 
     summary: str = Field(min_length=1)
@@ -105,7 +130,7 @@ class FrontMatter(_Words):
     detect: Texts = ()
     forwards: Texts | None = None
     mount_cwd: bool = True
-    install: dict[str, Texts] = {}
+    install: tuple[InstallRule, ...] = ()
 
     @model_validator(mode="after")
     def _names(self) -> Self:
@@ -165,7 +190,7 @@ def _plain(node: yaml.Node | None, path: tuple[str | int, ...], places: dict[Any
 
 
 def _faults(error: ValidationError, places: Mapping[tuple[str | int, ...], int], file: Path) -> list[SpecError]:
-    known = sorted({*FrontMatter.model_fields, *Param.model_fields, *PerSource.model_fields})
+    known = sorted({*FrontMatter.model_fields, *Param.model_fields, *PerSource.model_fields, *InstallRule.model_fields})
     faults = []
     for item in error.errors():
         path = tuple(item["loc"])
