@@ -98,6 +98,27 @@ def _mounts(resource: Resource) -> tuple[Mount, ...]:
     return ()
 
 
+def refuse_more(env: str, existing: tuple[str, ...], most: int | None) -> None:
+    """Insist that one environment more is not one too many.
+
+    Args:
+        env: The environment that is to be made.
+        existing: Names of all that exist.
+        most: How many there may be, ``None`` for any number.
+
+    Raises:
+        Refused: There are as many already.
+    """
+    if most is None or env in existing or len(existing) < most:
+        return
+    raise Refused(
+        f"{env} would be one environment too many: there are {len(existing)}, and max_environments is {most}",
+        code="refused.max_environments",
+        hint="`envspec list` names them; `envspec gc` and `envspec destroy` make room, or raise `max_environments`",
+        where=Where(address=env),
+    )
+
+
 def wants_consent(plan: Plan) -> tuple[Change, ...]:
     """Return the changes that end something which exists, so that a person is asked first."""
     ends = (Action.REPLACE, Action.DELETE)

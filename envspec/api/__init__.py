@@ -6,10 +6,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
-from envspec.api import inventory, saved
+from envspec.api import cache, inventory, saved
+from envspec.api import networks as network
+from envspec.api.cache import CachedImage, Cleared
 from envspec.api.connect import ConnectInfo
 from envspec.api.converge import Confirm, Doors, apply, run
 from envspec.api.inventory import EnvironmentRow, EnvironmentStatus, ServiceRow
+from envspec.api.networks import NetworkMade, NetworkRow
 from envspec.api.work import Cancel, Options, is_name, look, open_engine, read_target
 from envspec.engine.base import Engine, Reader
 from envspec.errors import UsageError
@@ -20,20 +23,29 @@ from envspec.resolve import candidates
 from envspec.spec.load import Loaded, load
 
 __all__ = [
+    "CachedImage",
     "Cancel",
+    "Cleared",
     "ConnectInfo",
     "EnvironmentRow",
     "EnvironmentStatus",
+    "NetworkMade",
+    "NetworkRow",
     "Options",
     "ServiceRow",
     "apply",
+    "cached_images",
+    "clear_cache",
     "connect_command",
+    "create_network",
     "destroy",
     "environments",
     "locate",
+    "networks",
     "open_engine",
     "plan",
     "purposes",
+    "remove_network",
     "render",
     "render_purpose",
     "save_plan",
@@ -187,6 +199,49 @@ def service_containers(target: str, service: str, engine: Reader | None = None) 
             hint=f"its services are {known}" if known else "`envspec status` shows what there is",
         )
     return found
+
+
+def networks(engine: Reader | None = None) -> tuple[NetworkRow, ...]:
+    """Return the networks of ours, sorted by name."""
+    return network.networks(engine or open_engine())
+
+
+def create_network(name: str, engine: Engine | None = None) -> NetworkMade:
+    """Make a network that environments share through ``networks``, unless it is there.
+
+    Raises:
+        UsageError: The name is none.
+        Conflict: A network that is not ours bears it.
+    """
+    return network.create(engine or open_engine(), name)
+
+
+def remove_network(name: str, engine: Engine | None = None) -> NetworkRow:
+    """Remove a network of ours that nobody is on.
+
+    Raises:
+        UsageError: There is no such network.
+        Refused: It is not ours, or in use.
+    """
+    return network.remove(engine or open_engine(), name)
+
+
+def cached_images(engine: Reader | None = None) -> tuple[CachedImage, ...]:
+    """Return the images that environments share, with size and last use."""
+    return cache.cached(engine or open_engine())
+
+
+def clear_cache(purpose: str = "", engine: Engine | None = None) -> Cleared:
+    """Remove the images that no container uses.
+
+    Args:
+        purpose: Only those of this purpose, ``base`` for bootstrapped bases; "" for all.
+        engine: The engine, by default this host's.
+
+    Raises:
+        UsageError: There is no image of that purpose.
+    """
+    return cache.clear(engine or open_engine(), purpose)
 
 
 def locate(target: str) -> str:

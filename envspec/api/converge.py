@@ -13,7 +13,7 @@ from pathlib import Path
 import platformdirs
 
 from envspec import executor, host, policy
-from envspec.api import saved
+from envspec.api import inventory, saved
 from envspec.api.connect import command_of
 from envspec.api.lock import abandoned, locked
 from envspec.api.work import Cancel, Look, Options, Target, look, open_engine, read_target, without_wishes
@@ -24,6 +24,7 @@ from envspec.events import Emit, Notice
 from envspec.kinds import names
 from envspec.kinds.base import is_service
 from envspec.model import Desired, Outcome, Plan, Report, Status
+from envspec.spec.settings import load_settings
 
 MAX_ROUNDS = 3
 """Looks at a world that a first round made visible: a container that had to be started shows its inside only then."""
@@ -75,6 +76,8 @@ def run(engine: Engine, target: Target, options: Options, doors: Doors, *, promi
         if first.world.locked and abandoned(engine, target.env):
             _free(engine, first, doors)
         return _report(first, (), started)
+    if first.desired.resources and not first.world.containers:
+        _insist_on_room(engine, target.env)
     _ask(first.plan, options, doors)
     with locked(engine, target.env) as stolen:
         if stolen:
@@ -95,7 +98,7 @@ def _rounds(  # noqa: PLR0913, PLR0917 - the parts of one apply
         inputs = executor.Inputs(
             build_secrets=host.build_secrets(current.host),
             ca_bundle=current.host.ca_bundle,
-            session=session_of(options),
+            marks={names.SESSION: session_of(options), names.RUN: options.runner},
             no_cache=number == 0 and (options.no_cache or "image.workspace" in options.replace),
             log_dir=directory / datetime.now(UTC).strftime("%Y%m%d-%H%M%S-%f"),
             stopping=doors.cancel.event,
@@ -123,6 +126,14 @@ def session_of(options: Options, environ: Mapping[str, str] = os.environ) -> str
     if session and not _SESSION.fullmatch(session):
         raise UsageError(f"{session[:70]!r} is no session ID", hint="use up to 64 letters, digits, `_`, `.` and `-`")
     return session
+
+
+def _insist_on_room(engine: Engine, env: str) -> None:
+    """Refuse an environment more than the user's configuration allows; ones that left only volumes do not count."""
+    most = load_settings().max_environments
+    if most is not None:
+        rows = inventory.environments(engine)
+        policy.refuse_more(env, tuple(row.name for row in rows if row.status != inventory.NO_CONTAINER), most)
 
 
 def _merged(before: tuple[Outcome, ...], after: tuple[Outcome, ...]) -> tuple[Outcome, ...]:

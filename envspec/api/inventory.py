@@ -15,6 +15,9 @@ from envspec.kinds.base import is_service
 from envspec.kinds.environment import parse
 from envspec.model import type_json
 
+NO_CONTAINER = "no container"
+"""Status of an environment of which only volumes or services are left."""
+
 
 @dataclass(frozen=True, slots=True)
 class EnvironmentRow:
@@ -28,6 +31,8 @@ class EnvironmentRow:
         ports: Published ports, ``127.0.0.1:8080->80/tcp``.
         spec: ``host:path`` of the spec that made it.
         persistent: Whether it survives the end of its session.
+        session: ID of the session that made it, "" for none.
+        expires: When it expires, as it was when its container was made; "" for never.
         services: Names of its services.
         services_up: How many of them run, and are not unhealthy.
     """
@@ -39,6 +44,8 @@ class EnvironmentRow:
     ports: tuple[str, ...] = ()
     spec: str = ""
     persistent: bool = False
+    session: str = ""
+    expires: str = ""
     services: tuple[str, ...] = ()
     services_up: int = 0
 
@@ -112,7 +119,7 @@ def environments(reader: Reader) -> tuple[EnvironmentRow, ...]:
     for box in boxes:
         env = box.labels.get(names.ENV, "")
         if is_service(box):
-            rows.setdefault(env, EnvironmentRow(env, "no container", spec=box.labels.get(names.ORIGIN, "")))
+            rows.setdefault(env, EnvironmentRow(env, NO_CONTAINER, spec=box.labels.get(names.ORIGIN, "")))
         elif env and (env not in rows or not rows[env].image or box.name == names.container(env)):
             rows[env] = EnvironmentRow(
                 name=env,
@@ -122,11 +129,13 @@ def environments(reader: Reader) -> tuple[EnvironmentRow, ...]:
                 ports=_ports(box),
                 spec=box.labels.get(names.ORIGIN, ""),
                 persistent=box.config.restart != "no",
+                session=box.labels.get(names.SESSION, ""),
+                expires=box.labels.get(names.EXPIRES, ""),
             )
     for volume in reader.volumes():
         env = volume.labels.get(names.ENV, "")
         if env:
-            rows.setdefault(env, EnvironmentRow(env, "no container"))
+            rows.setdefault(env, EnvironmentRow(env, NO_CONTAINER))
     return tuple(_with_services(rows[name], boxes) for name in sorted(rows))
 
 

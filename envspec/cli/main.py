@@ -32,6 +32,8 @@ COMMANDS = (
     ("exec", "Run a command in an environment."),
     ("shell", "Open a shell in an environment."),
     ("connect", "Print the command that takes a person inside."),
+    ("network", "Make, list and remove networks that environments share."),
+    ("cache", "List and clear the images that environments share."),
     ("completion", "Print the completion script of a shell."),
 )
 """Name and one line of help of every command; module ``envspec.cli.commands.NAME_command`` holds its ``command``."""

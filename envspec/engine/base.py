@@ -20,6 +20,7 @@ from envspec.engine.objects import (
     ImageState,
     Limits,
     NetworkState,
+    StoredImage,
     VolumeState,
 )
 from envspec.engine.operations import Completed, Operation
@@ -55,6 +56,13 @@ class Reader(Protocol):
 
     def images(self, refs: Sequence[str]) -> Mapping[str, ImageState]:
         """Return those of the references, or IDs, that exist locally."""
+        ...
+
+    def stored_images(self) -> tuple[StoredImage, ...]:
+        """Return the images of purposes and the bootstrapped bases, sorted by their first reference.
+
+        One whose only references are somebody else's, or that has none, is not among them: it may be built upon ours.
+        """
         ...
 
     def networks(self) -> tuple[NetworkState, ...]:
@@ -212,6 +220,10 @@ class Engine(Reader, Protocol):
 
     def lock_owner(self, env: str) -> str | None:
         """Return who holds the mutex, ``None`` when nobody does."""
+        ...
+
+    def locked_envs(self) -> tuple[str, ...]:
+        """Return the environments whose mutex is held, sorted."""
         ...
 
     def unlock(self, env: str, owner: str = "") -> None:

@@ -17,7 +17,7 @@ from envspec.engine import inside, inspect
 from envspec.engine.dialect import DOCKER, Dialect
 from envspec.engine.facts import ENV_FILE, Answer, Questions
 from envspec.engine.inside import Script
-from envspec.engine.objects import LINE, ContainerState, ImageState, NetworkState, VolumeState
+from envspec.engine.objects import LABEL, LINE, ContainerState, ImageState, NetworkState, StoredImage, VolumeState
 from envspec.engine.operations import Completed, Operation, ReadEnvironment, ReadState
 from envspec.engine.runner import KEEP, Runner
 from envspec.engine.stack import ComposeSource, config_argv, config_environment, config_fault, env_file_text
@@ -101,6 +101,12 @@ class Client:
         found = self._inspect("image", wanted)
         matches = ((ref, inspect.find_image(found, ref)) for ref in wanted)
         return {ref: inspect.image(data) for ref, data in matches if data is not None}
+
+    def stored_images(self) -> tuple[StoredImage, ...]:
+        """Return the images of purposes and the bootstrapped bases, sorted by their first reference."""
+        ours = self._listed("image", "ls", "--quiet", "--no-trunc", "--filter", f"label={LABEL}kind").split()
+        boxes = self._listed("ps", "--all", "--quiet", "--no-trunc").split() if ours else []
+        return inspect.stored_images(self._inspect("image", sorted({*ours})), self._inspect("container", boxes))
 
     def networks(self) -> tuple[NetworkState, ...]:
         """Return all networks, sorted by name, then ID."""

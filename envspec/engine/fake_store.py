@@ -11,7 +11,18 @@ from envspec.engine.fake_build import bases_of, fault_of, full_ref
 from envspec.engine.fake_fs import Layer, Node
 from envspec.engine.fake_hooks import Hooks
 from envspec.engine.fake_world import DEBIAN, Container, FakeRemote, Image, Network, Volume
-from envspec.engine.objects import LABEL, LINE, Attachment, Build, ImageState, NetworkState, VolumeState
+from envspec.engine.inspect import is_shared
+from envspec.engine.objects import (
+    LABEL,
+    LINE,
+    Attachment,
+    Build,
+    ImageState,
+    ImageUse,
+    NetworkState,
+    StoredImage,
+    VolumeState,
+)
 from envspec.errors import EngineCallFailed
 
 BUILTIN = ("bridge", "host", "none")
@@ -115,6 +126,18 @@ class Store(Hooks):
         with self._reading():
             found = {ref: self.image_of(ref) for ref in sorted(set(refs))}
         return {ref: ImageState(image.id, dict(image.labels), 1) for ref, image in found.items() if image}
+
+    def stored_images(self) -> tuple[StoredImage, ...]:
+        """Return the images that environments share; time is the number of a container, or 0 for an image."""
+        with self._reading():
+            order = {box: number for number, box in enumerate(self.live, 1)}
+            found = []
+            for image in self._images.values():
+                refs = tuple(sorted(ref for ref, identity in self._refs.items() if identity == image.id))
+                uses = (ImageUse(order[c.id], c.name) for c in self.live.values() if c.image_id == image.id)
+                if is_shared(image.labels, refs):
+                    found.append(StoredImage(image.id, refs, dict(image.labels), 1, 0, tuple(sorted(uses))))
+            return tuple(sorted(found, key=lambda stored: stored.refs))
 
     def networks(self) -> tuple[NetworkState, ...]:
         """Return all networks, the engine's own three among them, sorted by name, then ID."""
@@ -300,8 +323,8 @@ class Store(Hooks):
         return env in self._locks
 
     def locked_envs(self) -> tuple[str, ...]:
-        """Return the environments whose mutex is held."""
-        return tuple(self._locks)
+        """Return the environments whose mutex is held, sorted."""
+        return tuple(sorted(self._locks))
 
     def lock_owner(self, env: str) -> str | None:
         """Return who holds an environment's mutex."""

@@ -4,9 +4,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
-from envspec.engine.objects import LABEL, Attachment, ContainerConfig, ContainerState, ImageState, Mount, Port
+from envspec.engine.objects import (
+    LABEL,
+    Attachment,
+    ContainerConfig,
+    ContainerState,
+    ImageState,
+    ImageUse,
+    Mount,
+    Port,
+    StoredImage,
+)
 
 DEFAULT_SHM = 64 * 1024 * 1024
 """Size of ``/dev/shm`` that the engine gives when none is asked for, in bytes; read back as ``None``."""
@@ -17,6 +28,12 @@ execs no capability at all in a container whose own user is another (measured on
 
 NANO = 1_000_000_000
 """The engine counts processors in billionths."""
+
+REPOSITORY = "envspec/"
+"""Begins the reference of every image that we make for environments to share."""
+
+SHARED_KINDS = ("image", "base_image")
+"""What the label ``kind`` says of such images."""
 
 _SHORT_ID = 12
 _ANONYMOUS = re.compile(r"[0-9a-f]{64}")
@@ -50,6 +67,33 @@ def image(data: type_json) -> ImageState:
     return ImageState(id=data["Id"], labels=dict(config.get("Labels") or {}), size=data.get("Size") or 0)
 
 
+def stored_images(images: Sequence[type_json], containers: Sequence[type_json]) -> tuple[StoredImage, ...]:
+    """Read the images that we made and that environments share.
+
+    Args:
+        images: Their ``inspect``.
+        containers: That of all containers.
+    """
+    uses: dict[str, list[ImageUse]] = {}
+    for box in containers:
+        use = ImageUse(_time(box["Created"]), box["Name"].removeprefix("/"))
+        uses.setdefault(_bare(box["Image"]), []).append(use)
+    found = []
+    for data in images:
+        state = image(data)
+        refs = tuple(sorted(map(familiar, data.get("RepoTags") or ())))
+        if is_shared(state.labels, refs):
+            running = tuple(sorted(uses.get(_bare(state.id), ())))
+            found.append(StoredImage(state.id, refs, state.labels, state.size, _time(data["Created"]), running))
+    return tuple(sorted(found, key=lambda stored: stored.refs))
+
+
+def is_shared(labels: Mapping[str, str], refs: Sequence[str]) -> bool:
+    """Say whether an image is one of ours that environments share; what is built upon one inherits its labels."""
+    kind = labels.get(f"{LABEL}kind")
+    return kind in SHARED_KINDS and f"{LABEL}env" not in labels and any(ref.startswith(REPOSITORY) for ref in refs)
+
+
 def find_image(images: Sequence[type_json], ref: str) -> type_json | None:
     """Return the one of several images' ``inspect`` that a reference or an ID means, or ``None``."""
     wanted = familiar(ref)
@@ -70,6 +114,15 @@ def familiar(ref: str) -> str:
         repository, _, digest = name.partition("@")
         return f"{repository.partition(':')[0] if '/' not in repository else repository}@{digest}"
     return name if ":" in name.rpartition("/")[2] else f"{name}:latest"
+
+
+def _time(text: str) -> float:
+    """Read a time as engines write it, in nanoseconds and with a zone."""
+    return datetime.fromisoformat(text).timestamp()
+
+
+def _bare(image_id: str) -> str:
+    return image_id.removeprefix("sha256:")
 
 
 def _config(data: type_json) -> ContainerConfig:

@@ -170,6 +170,35 @@ class ImageState:
     size: int = 0
 
 
+@dataclass(frozen=True, slots=True, order=True)
+class ImageUse:
+    """A container that runs an image: when it was made, in seconds since the epoch, and its name."""
+
+    created: float
+    container: str
+
+
+@dataclass(frozen=True, slots=True)
+class StoredImage:
+    """An image that we made and that other environments may share.
+
+    Attributes:
+        id: Its ID.
+        refs: Its references, sorted.
+        labels: Its labels.
+        size: Bytes, those of layers that it shares with others included.
+        created: When it was made, in seconds since the epoch.
+        uses: Containers that run it, ours or not, running or not, the newest last.
+    """
+
+    id: str
+    refs: tuple[str, ...]
+    labels: Mapping[str, str]
+    size: int
+    created: float
+    uses: tuple[ImageUse, ...] = ()
+
+
 @dataclass(frozen=True, slots=True)
 class NetworkState:
     """A network: two may bear one name on Docker, so the ID tells them apart."""
