@@ -115,6 +115,7 @@ def _merged(first: Questions, parts: list[Questions]) -> Questions:
         exists=tuple(sorted({path for part in everything for path in part.exists})),
         undeclared=tuple(sorted({path for part in everything for path in part.undeclared})),
         declared=tuple(sorted({path for part in everything for path in part.declared})),
+        links=tuple(sorted({address for part in everything for address in part.links})),
     )
 
 

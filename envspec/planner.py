@@ -210,7 +210,7 @@ def _creations(
         if resource.address not in verdicts:
             continue
         needs = {need for need in effective[resource.address] if need in known}
-        if resource.kind in ("file", "repo"):
+        if resource.kind in ("file", "repo", "dotfiles"):
             needs.update(inside_gone)
         changes.append(_change(resource.address, kinds[resource.kind].name, verdicts[resource.address], needs))
     return changes
@@ -227,10 +227,10 @@ def _effective(
 
 
 def _before(address: str, inside_gone: list[str], first: list[Change]) -> list[str]:
-    """Return what a removal inside waits for: the container, and for a repository the files in it."""
+    """Return what a removal inside waits for: the container, and for a repository the files in it and the links to it."""
     needs = [change.address for change in first if change.address == names.WORKSPACE]
     if address.startswith("repo."):
-        needs += [other for other in inside_gone if other.startswith("file.")]
+        needs += [other for other in inside_gone if other.startswith(("file.", "dotfiles."))]
     return needs
 
 

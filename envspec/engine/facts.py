@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 RUN_DIR = "/run/envspec"
@@ -11,6 +11,14 @@ RUN_DIR = "/run/envspec"
 
 ENV_FILE = f"{RUN_DIR}/env"
 """Shell text that exports every variable; read by every shell and every exec of ours."""
+
+
+SECRETS_FILE = f"{RUN_DIR}/secrets"
+"""Shell text that exports the secret ones; :data:`ENV_FILE` reads it, and no probe does."""
+
+
+SEALS_FILE = f"{RUN_DIR}/seals"
+"""A random key, and by it the keyed digest of every secret that was written; root's alone."""
 
 
 CA_FILE = f"{RUN_DIR}/ca.pem"
@@ -45,6 +53,9 @@ class Questions:
         undeclared: Roots below which to look for files made outside any apply; empty means do not look. The search
             stays on the root's own filesystem and passes over caches, logs, ``/tmp`` and :data:`STATE_DIR`.
         declared: Paths (files, or directories with all below them) that the search passes over.
+        links: Addresses whose ledger entries remember links (facts ``home``, ``from``, ``link1`` and on).
+
+    A path, but for a root of the search, may begin with ``~UID/``: it is below the home of that user then.
     """
 
     files: tuple[str, ...] = ()
@@ -52,6 +63,7 @@ class Questions:
     exists: tuple[str, ...] = ()
     undeclared: tuple[str, ...] = ()
     declared: tuple[str, ...] = ()
+    links: tuple[str, ...] = ()
 
     def merged(self, other: Questions) -> Questions:
         """Return the questions of both, sorted and each asked once."""
@@ -61,6 +73,7 @@ class Questions:
             exists=tuple(sorted({*self.exists, *other.exists})),
             undeclared=tuple(sorted({*self.undeclared, *other.undeclared})),
             declared=tuple(sorted({*self.declared, *other.declared})),
+            links=tuple(sorted({*self.links, *other.links})),
         )
 
 
@@ -138,6 +151,38 @@ class LedgerEntry:
 
 
 @dataclass(frozen=True, slots=True)
+class SealedFile:
+    """A file of the tmpfs that nothing but its seal is told of.
+
+    Attributes:
+        mode: Permission bits, 0o7777.
+        uid: Numeric owner.
+        gid: Numeric group.
+        seal: :func:`envspec.secrets.seal` of its content as it is.
+    """
+
+    mode: int
+    uid: int
+    gid: int
+    seal: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Seals:
+    """What is told of secrets: enough to compare them with the wanted ones. It stays in memory.
+
+    Attributes:
+        key: The key of the seals.
+        variables: Seal of ``NAME=value`` of each secret variable as it was written, by name.
+        files: The sealed files that exist, by path below :data:`RUN_DIR`; ``secrets`` is one of them.
+    """
+
+    key: str = field(repr=False)
+    variables: Mapping[str, str] = field(default_factory=dict)
+    files: Mapping[str, SealedFile] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class Answer:
     """What a probe found inside a running container.
 
@@ -148,7 +193,9 @@ class Answer:
         exists: Those of the asked paths that exist.
         accounts: All of ``/etc/passwd``, in order.
         environment: Text of :data:`ENV_FILE`, ``None`` when it is missing.
+        seals: What is told of secrets, ``None`` when the key is missing.
         undeclared: Files made outside any apply, sorted, at most 200; ``None`` when nobody looked.
+        unlinked: Paths of the links asked about that are gone or lead elsewhere, sorted.
     """
 
     ledger: tuple[LedgerEntry, ...] = ()
@@ -157,8 +204,24 @@ class Answer:
     exists: frozenset[str] = frozenset()
     accounts: tuple[Account, ...] = ()
     environment: str | None = None
+    seals: Seals | None = None
     undeclared: tuple[str, ...] | None = None
+    unlinked: tuple[str, ...] = ()
 
     def entry(self, address: str) -> LedgerEntry | None:
         """Return the ledger's entry for an address, or ``None``."""
         return next((entry for entry in self.ledger if entry.address == address), None)
+
+
+def located(path: str, accounts: Iterable[Account]) -> str:
+    """Return where a path lies: one that begins with ``~UID/`` is below the home of that user.
+
+    Args:
+        path: The path.
+        accounts: The accounts inside, in order.
+    """
+    if not path.startswith("~"):
+        return path
+    uid, _, rest = path[1:].partition("/")
+    home = next((account.home for account in accounts if str(account.uid) == uid), "/")
+    return f"{home.rstrip('/')}/{rest}"

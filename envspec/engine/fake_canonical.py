@@ -13,7 +13,7 @@ import hashlib
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from envspec.engine.facts import CA_FILE, ENV_FILE, RUN_DIR, STATE_DIR
+from envspec.engine.facts import CA_FILE, ENV_FILE, RUN_DIR, SEALS_FILE, STATE_DIR
 from envspec.engine.fake_fs import Layer, Node, Tree
 from envspec.engine.fake_probe import accounts
 from envspec.engine.fake_world import Container
@@ -65,9 +65,17 @@ def _inside(container: Container) -> type_json:
         "files": _files(container.layer),
         "accounts": [to_json(account) for account in accounts(tree)],
         "environment": _text(tree, ENV_FILE),
+        "secrets": _secrets(tree),
         "ca": _text(tree, CA_FILE),
         "run_dir": tree.get(RUN_DIR) is not None,
     }
+
+
+def _secrets(tree: Tree) -> type_json:
+    """Return what lies in the tmpfs, but for the seals, whose key is another one every time."""
+    apart = {ENV_FILE, CA_FILE, SEALS_FILE}
+    files = {path: node for path, node in tree.below(RUN_DIR) if node.type == "file" and path not in apart}
+    return {path: [f"{files[path].mode:o}", files[path].uid, _text(tree, path)] for path in sorted(files)}
 
 
 def _binds(store: Store, containers: list[Container]) -> type_json:
@@ -92,6 +100,8 @@ def _files(layer: Layer) -> type_json:
             found[path] = [node.repo.origin, node.repo.branch, node.repo.head, node.uid, node.gid]
         elif node.type == "file" and node.by == "apply" and path not in ACCOUNTS and not _as_before(layer, path, node):
             found[path] = [f"{node.mode:o}", node.uid, node.gid, hashlib.sha256(node.content).hexdigest()]
+        elif node.type == "link" and node.by == "apply":
+            found[path] = ["link", node.uid, node.gid, node.content.decode()]
     return dict(sorted(found.items()))
 
 

@@ -38,7 +38,8 @@ class Repo:
         parents: Parent of every commit known here, "" for a first one.
         remote: Commits that remote branches and tags point to.
         branches: Local branches and their commits.
-        readme: Content of the one tracked file, ``README.md``, at HEAD.
+        readme: Content of the tracked file ``README.md`` at HEAD.
+        files: Contents of the other tracked files, which all commits have, by path.
     """
 
     origin: str
@@ -48,6 +49,7 @@ class Repo:
     remote: frozenset[str]
     branches: Mapping[str, str]
     readme: bytes
+    files: Mapping[str, bytes] = field(default_factory=dict)
 
     def ancestry(self, commit: str) -> Iterator[str]:
         """Yield a commit and all that it descends from."""

@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from envspec.engine import fake_state as state
-from envspec.engine.facts import CA_FILE, ENV_FILE, RUN_DIR, STATE_DIR, Account, LedgerEntry
+from envspec.engine.facts import CA_FILE, RUN_DIR, SEALS_FILE, SECRETS_FILE, STATE_DIR, Account, LedgerEntry, located
 from envspec.engine.fake_command import Shell
+from envspec.engine.fake_dotfiles import Home, install
 from envspec.engine.fake_fs import Node, Original, Refusal, State, Tree, directory, lies_below, parent_of
 from envspec.engine.fake_probe import accounts
 from envspec.engine.fake_repo import sync
@@ -16,6 +17,7 @@ from envspec.engine.operations import (
     Completed,
     EnsureUser,
     Forget,
+    InstallDotfiles,
     Operation,
     PutEnvironment,
     PutFiles,
@@ -24,6 +26,7 @@ from envspec.engine.operations import (
     ReadState,
     Reap,
     Record,
+    RemoveDotfiles,
     RemoveFiles,
     RemoveRepo,
     RestoreEnvironment,
@@ -31,7 +34,9 @@ from envspec.engine.operations import (
     SyncRepo,
     WriteRecords,
 )
+from envspec.engine.run_files import contents, read_lines
 from envspec.model import to_json
+from envspec.secrets import new_key
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +64,10 @@ class Inside:
         """The ledger, the originals and the windows, wherever ``STATE_DIR`` lies."""
         return self.tree.place(STATE_DIR)[0].layer.state
 
+    def at(self, path: str) -> str:
+        """Return where a path lies, one in a home that ``~UID/`` stands for too."""
+        return located(path, accounts(self.tree))
+
     def record(self, record: Record | None, facts: Mapping[str, str] | None = None) -> None:
         """Write a record to the ledger."""
         if record is not None:
@@ -77,7 +86,7 @@ def subjects(operation: Operation) -> tuple[str, ...]:
             return tuple(record.address for record in records)
         case Forget(addresses) | ReadState(addresses):
             return addresses
-        case RemoveRepo(address):
+        case RemoveRepo(address) | RemoveDotfiles(address):
             return (address,)
     record = getattr(operation, "record", None)
     return (record.address,) if record else ()
@@ -109,14 +118,23 @@ def _dispatch(inside: Inside, operation: Operation) -> Completed:  # noqa: PLR09
         case PutEnvironment():
             _put_environment(inside, operation)
         case SyncRepo():
-            if inside.tree.get(operation.path) is None:
-                _make_parents(inside, operation.path, operation.uid, operation.gid)
-            facts = sync(inside.tree, inside.tick, inside.remotes, operation)
-            inside.record(operation.record, facts)
+            wish = replace(operation, path=inside.at(operation.path))
+            if inside.tree.get(wish.path) is None:
+                _make_parents(inside, wish.path, wish.uid, wish.gid)
+            facts = sync(inside.tree, inside.tick, inside.remotes, wish)
+            inside.record(wish.record, facts)
         case RemoveRepo():
-            if inside.tree.get(operation.path) is not None:
-                inside.tree.drop(operation.path)
+            if inside.tree.get(inside.at(operation.path)) is not None:
+                inside.tree.drop(inside.at(operation.path))
             inside.state.forget(operation.address)
+        case InstallDotfiles():
+            home = _home(inside, operation.record.address, operation)
+            inside.record(operation.record, install(home, inside.tokens, operation))
+        case RemoveDotfiles(address):
+            home = _home(inside, address, operation)
+            for place, target in home.linked():
+                home.unlink(place, target)
+            inside.state.forget(address)
         case RunCommand():
             return _run(inside, operation)
         case WriteRecords():
@@ -138,12 +156,17 @@ def _dispatch(inside: Inside, operation: Operation) -> Completed:  # noqa: PLR09
     return Completed(0)
 
 
+def _home(inside: Inside, address: str, operation: InstallDotfiles | RemoveDotfiles) -> Home:
+    return Home(inside.tree, inside.state, address, inside.tick, operation.uid, operation.gid)
+
+
 def _put_files(inside: Inside, operation: PutFiles) -> None:
-    for item in operation.files:
+    files = tuple(replace(item, path=inside.at(item.path)) for item in operation.files)
+    for item in files:
         here = inside.tree.get(item.path)
         if here is not None and here.type == "dir":
             raise Refusal(f"{item.path}: Is a directory")
-    for item in operation.files:
+    for item in files:
         here = inside.tree.get(item.path)
         made = _make_parents(inside, item.path, item.uid, item.gid)
         if item.record.address not in inside.state.ledger:
@@ -168,7 +191,8 @@ def _make_parents(inside: Inside, path: str, uid: int, gid: int) -> str:
 
 def _remove_files(inside: Inside, operation: RemoveFiles) -> None:
     tree = inside.tree
-    for address, path in operation.paths:
+    for address, written in operation.paths:
+        path = inside.at(written)
         here = tree.get(path)
         if address not in inside.state.ledger:
             continue
@@ -239,12 +263,17 @@ def _append(inside: Inside, path: str, line: str) -> None:
 def _put_environment(inside: Inside, wish: PutEnvironment) -> None:
     if inside.tree.get(RUN_DIR) is None:
         raise Refusal(f"{RUN_DIR}: No such file or directory")
-    content = wish.text.encode()
-    inside.tree.put(ENV_FILE, Node("file", 0o400, wish.uid, wish.gid, content, inside.tick, "apply"))
+    files = {f"{RUN_DIR}/{item.path}": item for item in contents(wish, new_key())}
+    before = inside.tree.get(SEALS_FILE)
+    sealed = read_lines(before.content.decode()).files if before else ()
+    for path in (*(f"{RUN_DIR}/{path}" for path in sealed), SECRETS_FILE, CA_FILE):
+        if path not in files and inside.tree.get(path) is not None:
+            inside.tree.drop(path)
+    for path, item in files.items():
+        inside.tree.make_directory(parent_of(path), lambda _: directory(0o755, 0, 0, inside.tick, "apply"))
+        inside.tree.put(path, Node("file", item.mode, item.uid, item.gid, item.data, inside.tick, "apply"))
     if wish.ca:
         inside.tree.put(CA_FILE, Node("file", 0o444, 0, 0, wish.ca, inside.tick, "apply"))
-    elif inside.tree.get(CA_FILE) is not None:
-        inside.tree.drop(CA_FILE)
     inside.record(wish.record)
 
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from envspec.engine.facts import (
     ENV_FILE,
+    RUN_DIR,
+    SEALS_FILE,
     STATE_DIR,
     Account,
     Answer,
@@ -16,9 +18,14 @@ from envspec.engine.facts import (
     Questions,
     RepoFact,
     RepoQuestion,
+    SealedFile,
+    Seals,
+    located,
 )
 from envspec.engine.fake_fs import Node, Repo, State, Tree
 from envspec.engine.fake_world import Container
+from envspec.engine.run_files import read_lines
+from envspec.secrets import seal
 
 PASSED_OVER = (
     *("/tmp", "/var/tmp", "/run", "/proc", "/sys", "/dev", STATE_DIR, "/var/cache", "/var/log", "/var/lib/apt"),
@@ -40,17 +47,34 @@ def answer(container: Container, questions: Questions) -> Answer:
     tree = container.tree
     environment = tree.get(ENV_FILE)
     ledger = tree.place(STATE_DIR)[0].layer.state.ledger
-    found = {path: tree.get(path) for path in questions.files}
+    known = accounts(tree)
+    found = {path: tree.get(located(path, known)) for path in questions.files}
     repos = {question.path: describe_repo(tree, question, ledger) for question in questions.repos}
     return Answer(
         ledger=tuple(ledger[address] for address in sorted(ledger)),
         files={path: describe(node) for path, node in found.items() if node is not None},
         repos={path: fact for path, fact in repos.items() if fact is not None},
-        exists=frozenset(path for path in questions.exists if tree.get(path) is not None),
-        accounts=accounts(tree),
+        exists=frozenset(path for path in questions.exists if tree.get(located(path, known)) is not None),
+        accounts=known,
         environment=None if environment is None else environment.content.decode(),
+        seals=seals(tree),
         undeclared=undeclared(tree, questions) if questions.undeclared else None,
+        unlinked=unlinked(tree, [ledger[address] for address in questions.links if address in ledger]),
     )
+
+
+def seals(tree: Tree) -> Seals | None:
+    """Return what is told of the secrets in the tmpfs."""
+    node = tree.get(SEALS_FILE)
+    lines = read_lines(node.content.decode(errors="replace")) if node else None
+    if lines is None or not lines.key:
+        return None
+    files = {}
+    for path in lines.files:
+        here = tree.get(f"{RUN_DIR}/{path}")
+        if here is not None and here.type == "file":
+            files[path] = SealedFile(here.mode, here.uid, here.gid, seal(lines.key, here.content))
+    return Seals(lines.key, lines.variables, files)
 
 
 def describe(node: Node) -> FileFact:
@@ -69,7 +93,7 @@ def accounts(tree: Tree) -> tuple[Account, ...]:
 
 def describe_repo(tree: Tree, question: RepoQuestion, ledger: Mapping[str, LedgerEntry]) -> RepoFact | None:
     """Return the fact of a path where a repository is asked for, ``None`` when nothing is there."""
-    path = question.path
+    path = located(question.path, accounts(tree))
     here = tree.get(path)
     if here is None:
         return None
@@ -91,6 +115,18 @@ def describe_repo(tree: Tree, question: RepoQuestion, ledger: Mapping[str, Ledge
     )
 
 
+def unlinked(tree: Tree, entries: Sequence[LedgerEntry]) -> tuple[str, ...]:
+    """Return the links that entries remember and that are gone or lead elsewhere, sorted."""
+    found = []
+    for entry in entries:
+        facts = entry.facts
+        for name in (facts[key] for key in facts if key.startswith("link")):
+            node = tree.get(f"{facts['home']}/{name}")
+            if node is None or node.type != "link" or node.content != f"{facts['from']}/{name}".encode():
+                found.append(f"{facts['home']}/{name}")
+    return tuple(sorted(found))
+
+
 def repo_at(tree: Tree, path: str) -> Repo | None:
     """Return the repository whose work tree is at a path, ``None`` when there is none."""
     inside = tree.get(f"{path.rstrip('/')}/.git")
@@ -99,20 +135,24 @@ def repo_at(tree: Tree, path: str) -> Repo | None:
 
 def changed(tree: Tree, path: str, repo: Repo) -> list[str]:
     """Return the tracked paths that differ from HEAD."""
-    readme = tree.get(f"{path}/README.md")
-    return [] if readme is not None and readme.content == repo.readme else [f"{path}/README.md"]
+    tracked = {"README.md": repo.readme, **repo.files}
+    found = {name: tree.get(f"{path}/{name}") for name in sorted(tracked)}
+    return [f"{path}/{name}" for name, node in found.items() if node is None or node.content != tracked[name]]
 
 
-def untracked(tree: Tree, path: str) -> list[str]:
+def untracked(tree: Tree, path: str, repo: Repo) -> list[str]:
     """Return what git does not know in a work tree; a directory without tracked files counts once."""
     below = (name[len(path) + 1 :] for name, node in tree.below(path) if node.type != "dir" or node.repo is not None)
-    return sorted({name.split("/")[0] for name in below if name not in {".git", "README.md"}})
+    tracked = {".git", "README.md", *repo.files}
+    known = {name.split("/")[0] for name in repo.files}
+    found = ((name, name.split("/")[0]) for name in below if name not in tracked)
+    return sorted({name if first in known else first for name, first in found})
 
 
 def _local_changes(tree: Tree, path: str, repo: Repo) -> tuple[int, int]:
     """Return how many local changes somebody made by hand, and how many commands of an apply made."""
     by_hand = set(_made(tree, path, tree.place(STATE_DIR)[0].layer.state))
-    found = [*changed(tree, path, repo), *(f"{path}/{name}" for name in untracked(tree, path))]
+    found = [*changed(tree, path, repo), *(f"{path}/{name}" for name in untracked(tree, path, repo))]
     mine = [
         name for name in found if tree.get(name) is None or any(f == name or f.startswith(f"{name}/") for f in by_hand)
     ]
@@ -130,7 +170,8 @@ def undeclared(tree: Tree, questions: Questions) -> tuple[str, ...]:
     """Return the files made outside any operation below the asked roots, on the roots' own mounts."""
     state = tree.place(STATE_DIR)[0].layer.state
     found = {path for root in questions.undeclared for path in _made(tree, root, state)}
-    passed = (*PASSED_OVER, *questions.declared)
+    known = accounts(tree)
+    passed = (*PASSED_OVER, *(located(path, known) for path in questions.declared))
     kept = (path for path in found if not any(path == p or path.startswith(f"{p}/") for p in passed))
     return tuple(sorted(kept)[:MOST])
 

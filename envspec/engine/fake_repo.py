@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from envspec.engine.fake_fs import Node, Refusal, Repo, Tree, directory
+from envspec.engine.fake_fs import Node, Refusal, Repo, Tree, directory, parent_of
 from envspec.engine.fake_probe import changed, repo_at, untracked
 from envspec.engine.fake_world import FakeRemote
 from envspec.engine.operations import SyncRepo
@@ -33,13 +33,13 @@ def sync(tree: Tree, tick: int, remotes: Mapping[str, FakeRemote], wish: SyncRep
         if place is not None and (place.type != "dir" or tree.children(wish.path)):
             raise Refusal(f"{wish.path} exists and is no repository", 25)
         remote = _reach(remotes, wish.url)
-        cloned = _fetched(remote, Repo(wish.url, "", "", {}, frozenset(), {}, b""))
+        cloned = _fetched(remote, Repo(wish.url, "", "", {}, frozenset(), {}, b"", remote.files))
         return _check_out(tree, tick, wish, cloned, _target(remote, cloned, wish, remote.default))
     if here.origin != wish.url:
         raise Refusal(f"{wish.path} holds a repository of another origin", 25)
     if _is_checked_out(here, remotes.get(wish.url), wish.ref) and wish.commit in ("", here.head):
         return {"commit": here.head, "branch": here.branch}
-    if not (wish.force or wish.overwrite) and (changed(tree, wish.path, here) or untracked(tree, wish.path)):
+    if not (wish.force or wish.overwrite) and (changed(tree, wish.path, here) or untracked(tree, wish.path, here)):
         raise Refusal(f"{wish.path} has local changes", 26)
     remote = _reach(remotes, wish.url)
     fetched = _fetched(remote, here)
@@ -104,4 +104,8 @@ def _check_out(tree: Tree, tick: int, wish: SyncRepo, repo: Repo, target: Target
         tree.put(wish.path, top)
     tree.put(f"{wish.path}/.git", replace(top, repo=done))
     tree.put(f"{wish.path}/README.md", Node("file", 0o644, wish.uid, wish.gid, readme, tick, "apply"))
+    for name, content in repo.files.items():
+        path = f"{wish.path}/{name}"
+        tree.make_directory(parent_of(path), lambda _: top)
+        tree.put(path, Node("file", 0o644, wish.uid, wish.gid, content, tick, "apply"))
     return {"commit": target.commit, "branch": target.branch}

@@ -34,11 +34,13 @@ class FakeRemote:
         branches: Commits of every branch, first to last; a commit's parent is the one before it.
         tags: Commit of every tag.
         default: Branch that a clone checks out.
+        files: What each commit has beside a ``README.md`` of its own: contents by path.
     """
 
     branches: Mapping[str, list[str]]
     tags: Mapping[str, str] = field(default_factory=dict)
     default: str = "main"
+    files: Mapping[str, bytes] = field(default_factory=dict)
 
     def parents(self) -> dict[str, str]:
         """Return the parent of every commit, "" for a first one."""

@@ -14,13 +14,12 @@ import stat
 import tarfile
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from importlib import resources
 
-from envspec.engine.facts import Account, Answer, FileFact, LedgerEntry, Questions, RepoFact
+from envspec.engine.facts import Account, Answer, FileFact, LedgerEntry, Questions, RepoFact, located
 from envspec.engine.operations import (
     EnsureUser,
     Forget,
+    InstallDotfiles,
     Operation,
     PutEnvironment,
     PutFiles,
@@ -29,6 +28,7 @@ from envspec.engine.operations import (
     ReadState,
     Reap,
     Record,
+    RemoveDotfiles,
     RemoveFiles,
     RemoveRepo,
     RestoreEnvironment,
@@ -36,29 +36,12 @@ from envspec.engine.operations import (
     SyncRepo,
     WriteRecords,
 )
+from envspec.engine.run_files import contents, read_seals
+from envspec.engine.script import Script, reap, text_of
 from envspec.model import to_json
+from envspec.secrets import new_key
 
 _TYPES = {stat.S_IFREG: "file", stat.S_IFDIR: "dir", stat.S_IFLNK: "link"}
-
-
-@dataclass(frozen=True, slots=True)
-class Script:
-    """A shell script with its arguments and what it reads.
-
-    Attributes:
-        text: The script.
-        args: Its positional arguments.
-        stdin: What it reads.
-    """
-
-    text: str
-    args: tuple[str, ...] = ()
-    stdin: bytes = b""
-
-
-def text_of(name: str) -> str:
-    """Return the text of one script by its name without suffix."""
-    return resources.files("envspec.engine").joinpath("scripts", f"{name}.sh").read_text(encoding="utf-8")
 
 
 def ledger_name(address: str) -> str:
@@ -94,6 +77,11 @@ def prepare(operation: Operation, workspace: str) -> Script:  # noqa: PLR0911, P
             return _sync_repo(operation, workspace)
         case RemoveRepo(address, path):
             return _script("remove_repo", ledger_name(address), path)
+        case InstallDotfiles():
+            return _install_dotfiles(operation)
+        case RemoveDotfiles(address, uid, gid):
+            args = (ledger_name(address), str(uid), str(gid), text_of("dotfiles"))
+            return _script("remove_dotfiles", *args)
         case RunCommand():
             return _run_command(operation)
         case WriteRecords(records):
@@ -112,11 +100,6 @@ def prepare(operation: Operation, workspace: str) -> Script:  # noqa: PLR0911, P
             return _script("restore_environment", stdin=data or _tar(()))
 
 
-def reap(token: str = "") -> Script:
-    """Return the script that ends one operation's processes, or those of every operation that was cut off."""
-    return _script("reap", *([token] if token else []))
-
-
 def probe(questions: Questions, mark: str) -> Script:
     """Return the script that answers questions.
 
@@ -131,6 +114,7 @@ def probe(questions: Questions, mark: str) -> Script:
         *(f"C {index} {ledger_name(question.address)}" for index, question in enumerate(questions.repos)),
         *(f"U {path}" for path in questions.undeclared),
         *(f"D {_literal(path)}" for path in questions.declared),
+        *(f"K {ledger_name(address)}" for address in questions.links),
     ]
     return Script(text_of("probe"), (mark, text_of("repo")), _lines(lines))
 
@@ -141,19 +125,25 @@ def answer(output: bytes, questions: Questions, mark: str) -> Answer | None:
     if "end" not in parts:
         return None
     environment = parts.get("environment")
+    seals = parts.get("seals")
     undeclared = parts.get("undeclared")
+    accounts = tuple(_accounts(_text(parts["passwd"])))
+    files = _files(_text(parts.get("stat", b"")), _text(parts.get("sha256", b"")))
+    exists = frozenset(_text(parts["exists"]).splitlines())
     return Answer(
         ledger=_ledger(_text(parts["ledger"])),
-        files=_files(_text(parts.get("stat", b"")), _text(parts.get("sha256", b""))),
+        files={path: files[place] for path in questions.files if (place := located(path, accounts)) in files},
         repos={
             question.path: _repo(parts, index)
             for index, question in enumerate(questions.repos)
             if f"repo {index} state" in parts
         },
-        exists=frozenset(_text(parts["exists"]).splitlines()),
-        accounts=tuple(_accounts(_text(parts["passwd"]))),
+        exists=frozenset(path for path in questions.exists if located(path, accounts) in exists),
+        accounts=accounts,
         environment=None if environment is None else _text(environment),
+        seals=None if seals is None else read_seals(_text(seals)),
         undeclared=None if undeclared is None else tuple(sorted(_text(undeclared).splitlines())),
+        unlinked=tuple(sorted(_text(parts.get("unlinked", b"")).splitlines())),
     )
 
 
@@ -184,6 +174,13 @@ def _sync_repo(operation: SyncRepo, workspace: str) -> Script:
         "all" if operation.force else "made" if operation.overwrite else "",
     )
     return _script("sync_repo", *args, stdin=_lines([record_line(operation.record)]))
+
+
+def _install_dotfiles(operation: InstallDotfiles) -> Script:
+    lists = ("\n".join(words) for words in (operation.scripts, operation.links, operation.taken))
+    args = (str(operation.uid), str(operation.gid), text_of("dotfiles"), operation.path, *lists)
+    again = "again" if operation.again else ""
+    return _script("install_dotfiles", *args, again, stdin=_lines([record_line(operation.record)]))
 
 
 def _run_command(operation: RunCommand) -> Script:
@@ -225,12 +222,11 @@ def _files_tar(operation: PutFiles) -> bytes:
 
 
 def _environment_tar(operation: PutEnvironment) -> bytes:
-    members = [
-        ("record", _lines([record_line(operation.record)]), 0o600, 0, 0),
-        ("env", operation.text.encode(), 0o400, operation.uid, operation.gid),
-    ]
+    members = [("record", _lines([record_line(operation.record)]), 0o600, 0, 0)]
+    for file in contents(operation, new_key()):
+        members.append((f"run/{file.path}", file.data, file.mode, file.uid, file.gid))
     if operation.ca:
-        members.append(("ca.pem", operation.ca, 0o444, 0, 0))
+        members.append(("run/ca.pem", operation.ca, 0o444, 0, 0))
     return _tar(members)
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from envspec.model import Hidden
+
 
 @dataclass(frozen=True, slots=True)
 class Record:
@@ -82,15 +84,45 @@ class EnsureUser:
 
 
 @dataclass(frozen=True, slots=True)
-class PutEnvironment:
-    """Write :data:`ENV_FILE` and :data:`CA_FILE` into the tmpfs by stdin, and make shells read them.
+class RunFile:
+    """A file that lives in the tmpfs alone, such as a key.
 
     Attributes:
-        text: Shell text, readable by the user only.
+        path: Where, below :data:`RUN_DIR`; directories above it are root's and can be read by all.
+        content: Its content; bytes that are no UTF-8 are carried as ``surrogateescape`` has them. What is
+            :class:`Hidden` is masked wherever it would be shown.
+        mode: Permission bits.
+        uid: Numeric owner.
+        gid: Numeric group.
+    """
+
+    path: str
+    content: str | Hidden
+    mode: int
+    uid: int
+    gid: int
+
+    @property
+    def data(self) -> bytes:
+        """Return the content as bytes."""
+        text = self.content.text if isinstance(self.content, Hidden) else self.content
+        return text.encode(errors="surrogateescape")
+
+
+@dataclass(frozen=True, slots=True)
+class PutEnvironment:
+    """Write variables, secrets and the CA bundle into the tmpfs by stdin, and make shells read them.
+
+    Secrets are sealed with a new key (:data:`SEALS_FILE`). What an earlier one wrote and this one does not is removed.
+
+    Attributes:
+        text: Shell text of the plain variables, readable by the user only.
         uid: Numeric owner.
         gid: Numeric group.
         ca: The CA bundle in PEM, or ``b""`` to remove the file.
         record: Its ledger entry.
+        secrets: ``(name, value)`` of each secret variable; ``text`` has to read :data:`SECRETS_FILE` where there are any.
+        files: Other files.
     """
 
     text: str
@@ -98,6 +130,8 @@ class PutEnvironment:
     gid: int
     ca: bytes
     record: Record
+    secrets: tuple[tuple[str, Hidden], ...] = ()
+    files: tuple[RunFile, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +176,49 @@ class RemoveRepo:
 
     address: str
     path: str
+
+
+@dataclass(frozen=True, slots=True)
+class InstallDotfiles:
+    """Let a repository of dotfiles set its user's home up.
+
+    The first of the scripts that is there is run in the repository; where there is none, ``make``, if there is a
+    Makefile and make; else names in it are linked from home. What was in a link's place is kept as the *original*, or,
+    where one is kept already, beside it. Links of the last time that are no longer wanted are taken away, and their
+    originals put back. Remembered are the facts ``way`` (a script, ``make`` or ``links``), ``home``, ``from``, and
+    ``link1`` and on: names relative to both.
+
+    Attributes:
+        path: Absolute path of the work tree.
+        scripts: Paths in it.
+        links: Names in it, the last parts of which may be ``*``; none means that nothing but a script will do.
+        taken: Paths relative to home that belong to others: neither they nor what is above or below is linked.
+        again: Whether a script that ended well the last time is run once more.
+        uid: Numeric user; everything is done as this user.
+        gid: Numeric group.
+        record: Its ledger entry, written when all went well.
+    """
+
+    path: str
+    scripts: tuple[str, ...]
+    links: tuple[str, ...]
+    taken: tuple[str, ...]
+    again: bool
+    uid: int
+    gid: int
+    record: Record
+
+
+@dataclass(frozen=True, slots=True)
+class RemoveDotfiles:
+    """Take away the links that :class:`InstallDotfiles` made, put originals back, and drop the entry.
+
+    What a script did stays.
+    """
+
+    address: str
+    uid: int
+    gid: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,6 +308,8 @@ Operation = (
     | PutEnvironment
     | SyncRepo
     | RemoveRepo
+    | InstallDotfiles
+    | RemoveDotfiles
     | RunCommand
     | WriteRecords
     | Forget

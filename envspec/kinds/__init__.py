@@ -8,6 +8,7 @@ from envspec.kinds.base import Kind
 from envspec.kinds.base_image import BaseImage
 from envspec.kinds.command import Command
 from envspec.kinds.container import Container
+from envspec.kinds.dotfiles import Dotfiles
 from envspec.kinds.environment import Environment
 from envspec.kinds.file import File
 from envspec.kinds.health import Health
@@ -34,6 +35,7 @@ def all_kinds() -> dict[str, Kind[Any]]:
         Environment(),
         File(),
         Repo(),
+        Dotfiles(),
         Command(),
         Health(),
     )

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Generic, TypeVar
 
 from envspec.engine.base import Engine
-from envspec.engine.facts import Answer, FileFact, LedgerEntry, Questions
+from envspec.engine.facts import Answer, FileFact, LedgerEntry, Questions, located
 from envspec.engine.objects import ContainerState, ImageState, NetworkState, VolumeState
 from envspec.engine.operations import Completed, Operation, Record
 from envspec.errors import StepFailed, Where
@@ -88,6 +88,10 @@ class Observed:
         """Return what is known of the inside, empty where it could not be asked."""
         return self.inside or Answer(files=self.host_files, exists=frozenset(self.host_files))
 
+    def located(self, path: str) -> str:
+        """Return where a path inside lies, one in a home that ``~UID/`` stands for too."""
+        return located(path, self.answer.accounts)
+
     def renewed(self, survives: Callable[[str], bool]) -> Observed:
         """Return the world as it will be right after the workspace is made anew.
 
@@ -95,12 +99,16 @@ class Observed:
             survives: Says of a path inside whether it lies in a volume or bind that the next container mounts too.
         """
         known = self.answer
-        ledger = tuple(entry for entry in known.ledger if survives(str(entry.data.get("path", ""))))
+
+        def stays(path: str) -> bool:
+            return survives(self.located(path))
+
         inside = Answer(
-            ledger=ledger,
-            files={path: fact for path, fact in known.files.items() if survives(path)},
-            repos={path: fact for path, fact in known.repos.items() if survives(path)},
-            exists=frozenset(path for path in known.exists if survives(path)),
+            ledger=tuple(entry for entry in known.ledger if stays(str(entry.data.get("path", "")))),
+            files={path: fact for path, fact in known.files.items() if stays(path)},
+            repos={path: fact for path, fact in known.repos.items() if stays(path)},
+            exists=frozenset(path for path in known.exists if stays(path)),
+            unlinked=tuple(path for path in known.unlinked if stays(path)),
         )
         return replace(self, inside=inside)
 
@@ -174,7 +182,7 @@ class StepContext:
         ca_bundle: PEM bundle to bring into the container, ``b""`` for none.
         stopping: Set when the user asked to stop; a waiting step gives up.
         no_cache: Whether images are built afresh.
-        session: Session that what is made belongs to, "" for none.
+        marks: Labels that say whose the environment is, given to a container that is made.
     """
 
     engine: Engine
@@ -187,7 +195,7 @@ class StepContext:
     ca_bundle: bytes = b""
     stopping: threading.Event = field(default_factory=threading.Event)
     no_cache: bool = False
-    session: str = ""
+    marks: Mapping[str, str] = field(default_factory=dict)
 
     def perform(self, address: str, operation: Operation, *, deadline: float = 60.0) -> Completed:
         """Do an operation in the workspace and insist that it ends well.
@@ -295,6 +303,12 @@ def record(resource: Resource, **data: object) -> Record:
 def ledger_addresses(kind: str, world: Observed) -> tuple[str, ...]:
     """Return the addresses of one kind that the ledger knows, sorted."""
     return tuple(sorted(e.address for e in world.answer.ledger if e.address.split(".", 1)[0] == kind))
+
+
+def recorded_path(entry: LedgerEntry | None, address: str) -> str:
+    """Return the path of something that only the ledger still knows, by its entry, else by its address."""
+    known = entry.data.get("path") if entry else None
+    return known if isinstance(known, str) else address.split(".", 1)[1]
 
 
 def cause_of(resource: Resource, world: Observed) -> Cause:

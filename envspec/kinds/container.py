@@ -154,7 +154,9 @@ class Container(Kind[ContainerSpec]):
         carried = tuple(
             entry.address
             for entry in context.observed.answer.ledger
-            if survives(str(entry.data.get("path", "")), _mounts(context.observed), spec.config.mounts)
+            if survives(
+                context.observed.located(str(entry.data.get("path", ""))), _mounts(context.observed), spec.config.mounts
+            )
         )
         return replacement.begin(ReadState(carried), ReadEnvironment())
 
@@ -196,8 +198,8 @@ def _remembered(spec: ContainerSpec) -> dict[str, Any]:
 def _belonging(spec: ContainerSpec, context: StepContext) -> dict[str, str]:
     """Return the labels that say whose the environment is and until when; a replacement belongs to whom the old did."""
     old = context.observed.workspace
-    session = old.labels.get(names.SESSION, "") if old else context.session
-    found = {names.SESSION: session, names.EXPIRES: moment(spec.ttl) if spec.ttl else ""}
+    marks = {name: old.labels.get(name, "") for name in names.MARKS} if old else context.marks
+    found = {**marks, names.EXPIRES: moment(spec.ttl) if spec.ttl else ""}
     return {name: value for name, value in found.items() if value}
 
 

@@ -19,6 +19,7 @@ from envspec.kinds.base import (
     cause_of,
     ledger_addresses,
     record,
+    recorded_path,
     spec_of,
 )
 from envspec.kinds.loss import lies_below
@@ -62,7 +63,7 @@ class File(Kind[FileSpec]):
 
     def actual(self, address: str, spec: FileSpec | None, world: Observed) -> Any:
         """Return type, mode, owner and digest."""
-        fact = world.answer.files.get(spec.path if spec else address.split(".", 1)[1])
+        fact = world.answer.files.get(spec.path if spec else recorded_path(world.answer.entry(address), address))
         if fact is None:
             return None
         return {"type": fact.type, "mode": f"{fact.mode:04o}", "owner": f"{fact.uid}:{fact.gid}", "sha256": fact.sha256}
@@ -73,7 +74,7 @@ class File(Kind[FileSpec]):
 
     def recorded_questions(self, entry: LedgerEntry) -> Questions:
         """Ask for a file that is to go."""
-        path = entry.address.split(".", 1)[1]
+        path = recorded_path(entry, entry.address)
         return Questions(files=(path,), declared=(path,))
 
     def diff(self, resource: Resource, spec: FileSpec, world: Observed) -> Verdict | None:
@@ -92,7 +93,7 @@ class File(Kind[FileSpec]):
             return Verdict(Action.UPDATE, "in place already: recorded as ours", (), Disruption.NONE)
         differs = fact.sha256 != spec.sha256
         box = world.workspace
-        kept_outside = not box or any(lies_below(spec.path, mount.target) for mount in box.config.mounts)
+        kept_outside = not box or any(lies_below(world.located(spec.path), mount.target) for mount in box.config.mounts)
         lost = (f"{spec.path} (not written by envspec)",) if differs and entry is None and kept_outside else ()
         names = ", ".join(_WORDS[d.path] for d in diffs)
         return Verdict(Action.UPDATE, f"{names}: {because(cause)}", diffs, Disruption.WRITE, lost)
@@ -110,7 +111,8 @@ class File(Kind[FileSpec]):
         gone = []
         for item in work:
             if item.change.action is Action.DELETE:
-                gone.append((item.change.address, item.change.address.split(".", 1)[1]))
+                entry = context.observed.answer.entry(item.change.address)
+                gone.append((item.change.address, recorded_path(entry, item.change.address)))
                 continue
             spec = spec_of(item, FileSpec)
             assert item.resource is not None

@@ -41,7 +41,7 @@ def below(target: str, world: Observed) -> tuple[str, ...]:
 def _repos(world: Observed, goes: Callable[[str], bool]) -> tuple[str, ...]:
     found = []
     for path, fact in sorted(world.answer.repos.items()):
-        if not goes(path) or fact.state != "repo":
+        if not goes(world.located(path)) or fact.state != "repo":
             continue
         if fact.dirty:
             found.append(f"{path} ({fact.dirty} uncommitted {'change' if fact.dirty == 1 else 'changes'})")

@@ -52,6 +52,21 @@ need_tmpfs() {
   grep -q " $RUN tmpfs " /proc/mounts || fail 1 "$RUN is no tmpfs here: variables would end up in a layer"
 }
 
+# sealed_files: paths, below the tmpfs, of the files that the last put_environment sealed
+sealed_files() {
+  sed -n 's/^file //p' "$RUN/seals" 2> /dev/null || :
+}
+
+# into_tmpfs DIR: move every file below DIR to its place in the tmpfs
+into_tmpfs() {
+  (
+    cd "$1" || exit 1
+    find . ! -type d | while IFS= read -r path; do
+      mkdir -p -- "$RUN/${path%/*}" && mv -f -- "$path" "$RUN/$path" || exit 1
+    done
+  ) || fail 1 "cannot write to $RUN"
+}
+
 # record NAME JSON [FACT...]: write a ledger entry, whole or not at all
 record() {
   record_name=$1
@@ -84,6 +99,18 @@ account() {
       return 0
     fi
   done < /etc/passwd
+}
+
+# locate PATH: set located to it; one that begins with ~UID/ is below the home of that user
+locate() {
+  located=$1
+  case $1 in
+    '~'*)
+      located=${1#?}
+      account "${located%%/*}"
+      located=${user_home%/}/${located#*/}
+      ;;
+  esac
 }
 
 # as_user UID GID SCRIPT [ARG...]: run shell text as a user, without stdin; 125 where that cannot be done

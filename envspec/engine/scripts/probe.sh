@@ -14,6 +14,23 @@ values() {
   printf '%s\n' "$input" | sed -n "s/^$1 //p"
 }
 
+# home UID: the home of a user, as in prelude.sh
+home() {
+  while IFS=: read -r _ _ uid _ _ found _; do
+    if [ "$uid" = "$1" ]; then
+      printf '%s\n' "${found%/}"
+      return
+    fi
+  done < /etc/passwd
+}
+
+# A path that begins with ~UID/ is below the home of that user.
+for uid in $(printf '%s\n' "$input" | sed -n 's|^[A-Z] ~\([0-9]*\)/.*|\1|p' | sort -u); do
+  input=$(printf '%s\n' "$input" | home=$(home "$uid") awk -v prefix="~$uid/" '
+    index($0, prefix) == 3 { print substr($0, 1, 2) ENVIRON["home"] "/" substr($0, length(prefix) + 3); next }
+    { print }')
+done
+
 part ledger
 cat "$STATE"/ledger/* 2> /dev/null
 part passwd
@@ -21,6 +38,22 @@ cat /etc/passwd
 if [ -e "$RUN/env" ]; then
   part environment
   cat "$RUN/env"
+fi
+
+# key: the key of the seals
+key() {
+  sed -n 's/^key //p' "$RUN/seals" | tr -d '\n'
+}
+if [ -e "$RUN/seals" ]; then
+  part seals
+  cat "$RUN/seals"
+  sed -n 's/^file //p' "$RUN/seals" | while IFS= read -r path; do
+    if [ -f "$RUN/$path" ] && [ ! -L "$RUN/$path" ]; then
+      inner=$({ key && cat -- "$RUN/$path"; } | sha256sum)
+      outer=$({ key && printf '%s' "${inner%% *}"; } | sha256sum)
+      printf 'is %s %s %s\n' "${outer%% *}" "$(stat -c '%a %u %g' -- "$RUN/$path")" "$path"
+    fi
+  done
 fi
 
 IFS='
@@ -46,6 +79,18 @@ if [ $# -gt 0 ]; then
   part sha256
   [ $# = 0 ] || sha256sum -- "$@" 2> /dev/null
 fi
+
+# K is the name in the ledger of what made links: those that are gone or lead elsewhere
+# shellcheck disable=SC2046 # one word a line
+set -- $(values K)
+[ $# = 0 ] || part unlinked
+for name; do
+  entry=$STATE/ledger/$name
+  at=$(sed -n 's/^home=//p' "$entry") from=$(sed -n 's/^from=//p' "$entry")
+  sed -n 's/^link[0-9]*=//p' "$entry" | while IFS= read -r link; do
+    [ "$(readlink "$at/$link")" = "$from/$link" ] || printf '%s\n' "$at/$link"
+  done
+done 2> /dev/null
 
 # as_owner PATH TEXT ARG...: run shell text as the owner of a path, who may be anybody
 as_owner() {

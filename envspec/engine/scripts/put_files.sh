@@ -4,6 +4,8 @@ begin
 stage "$STATE"
 
 while read -r name uid gid && IFS= read -r path && IFS= read -r json; do
+  locate "$path"
+  path=$located
   if [ -d "$path" ] && [ ! -L "$path" ]; then fail 1 "$path is a directory: move it away, or choose another path"; fi
 done < "$STAGE/manifest"
 
@@ -22,6 +24,8 @@ keep_original() {
 }
 
 while read -r name uid gid && IFS= read -r path && IFS= read -r json; do
+  locate "$path"
+  path=$located
   keep_original
   part=${path%/*}/.envspec-$name
   [ ! -L "$path" ] || rm -f -- "$path"

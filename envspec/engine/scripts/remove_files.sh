@@ -10,6 +10,8 @@ remove_made() {
 }
 
 while read -r name && IFS= read -r path; do
+  locate "$path"
+  path=$located
   original=$STATE/originals/$name
   [ -e "$STATE/ledger/$name" ] || continue
   if [ -d "$path" ] && [ ! -L "$path" ]; then

@@ -1,6 +1,8 @@
 # remove_repo NAME PATH: remove a work tree; what is mounted below it stays.
 name=$1 path=$2
 begin
+locate "$path"
+path=$located
 case $path in
   / | '') fail 1 "refusing to remove the root directory" ;;
 esac

@@ -7,6 +7,8 @@ force=$1
 MARK=.git/envspec-incomplete
 begin
 read_record
+locate "$path"
+path=$located
 
 user_git() {
   in_environment "$uid" "$gid" "$git" "$1" "$url" "$2" "$ref" "$depth" "$commit" "$force"
