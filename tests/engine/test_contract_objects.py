@@ -262,3 +262,26 @@ def test_the_last_reference_of_a_running_image_is_not_removed(world: World) -> N
 def test_an_image_that_no_registry_has_cannot_be_pulled(world: World) -> None:
     with refused():
         world.engine.pull("127.0.0.1:1/none:1")
+
+
+def test_images_that_environments_share_are_told_with_who_runs_them(world: World) -> None:
+    purpose = world.name()
+    ref = f"envspec/{purpose}:1"
+    labels = {TEST_LABEL: "1", "dev.envspec.kind": "image", "dev.envspec.purpose": purpose}
+    world.build("ENV A=1\n", ref, labels)
+    upon = world.image_ref()
+    try:
+        world.engine.build(Build(f"FROM {ref}\nENV B=1\n", upon, {}))
+        name = world.name()
+        box = world.create(name, {TEST_LABEL: "1"}, image=ref)
+        found = [
+            stored for stored in world.engine.stored_images() if stored.labels.get("dev.envspec.purpose") == purpose
+        ]
+        assert [(stored.refs, [use.container for use in stored.uses]) for stored in found] == [((ref,), [name])]
+        assert found[0].size > 0
+        assert found[0].uses[-1].created >= found[0].created
+        world.engine.remove_container(box)
+    finally:
+        world.engine.remove_image(upon)
+        world.engine.remove_image(ref)
+    assert purpose not in {stored.labels.get("dev.envspec.purpose") for stored in world.engine.stored_images()}
