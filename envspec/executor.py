@@ -40,7 +40,7 @@ class Inputs:
         build_secrets: Contents that builds may read, by id.
         ca_bundle: PEM bundle to bring into the container.
         no_cache: Whether images are built afresh.
-        session: Session that what is made belongs to, "" for none.
+        marks: Labels that say whose the environment is, given to a container that is made.
         log_dir: Where the full output of each step is kept, ``None`` to keep none.
         stopping: Set from outside when the user asked to stop: running steps finish, no new one starts.
     """
@@ -48,7 +48,7 @@ class Inputs:
     build_secrets: Mapping[str, bytes] = field(default_factory=dict)
     ca_bundle: bytes = b""
     no_cache: bool = False
-    session: str = ""
+    marks: Mapping[str, str] = field(default_factory=dict)
     log_dir: Path | None = None
     stopping: threading.Event = field(default_factory=threading.Event)
 
@@ -170,7 +170,7 @@ class _Run:
             ca_bundle=self.inputs.ca_bundle,
             stopping=self.inputs.stopping,
             no_cache=self.inputs.no_cache,
-            session=self.inputs.session,
+            marks=self.inputs.marks,
         )
 
     def _outcome(self, change: Change) -> Outcome:

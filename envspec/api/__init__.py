@@ -6,12 +6,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
-from envspec.api import cache, inventory, saved
+from envspec.api import cache, inventory, lifecycle, saved
 from envspec.api import networks as network
 from envspec.api.cache import CachedImage, Cleared
 from envspec.api.connect import ConnectInfo
 from envspec.api.converge import Confirm, Doors, apply, run
 from envspec.api.inventory import EnvironmentRow, EnvironmentStatus, ServiceRow
+from envspec.api.lifecycle import PERSISTENT, Ended, Ending
 from envspec.api.networks import NetworkMade, NetworkRow
 from envspec.api.work import Cancel, Options, is_name, look, open_engine, read_target
 from envspec.engine.base import Engine, Reader
@@ -23,10 +24,13 @@ from envspec.resolve import candidates
 from envspec.spec.load import Loaded, load
 
 __all__ = [
+    "PERSISTENT",
     "CachedImage",
     "Cancel",
     "Cleared",
     "ConnectInfo",
+    "Ended",
+    "Ending",
     "EnvironmentRow",
     "EnvironmentStatus",
     "NetworkMade",
@@ -36,9 +40,11 @@ __all__ = [
     "apply",
     "cached_images",
     "clear_cache",
+    "collect_garbage",
     "connect_command",
     "create_network",
     "destroy",
+    "end_session",
     "environments",
     "locate",
     "networks",
@@ -151,6 +157,23 @@ def destroy(  # noqa: PLR0913 - the same doors as apply
     wanted = read_target(target, destroy=True)
     chosen = Options(destroy=True, allow_data_loss=options.allow_data_loss, yes=options.yes, volumes=options.volumes)
     return run(engine, wanted, chosen, Doors(emit, confirm, cancel))
+
+
+def end_session(  # noqa: PLR0913 - the same doors as apply
+    session: str, ending: Ending, *, emit: Emit, confirm: Confirm, cancel: Cancel, engine: Engine | None = None
+) -> tuple[Ended, ...]:
+    """Destroy the environments that a session made, save those that are persistent.
+
+    Files that nobody declared go with them; uncommitted or unpushed work keeps an environment, and the result says so.
+    """
+    return lifecycle.end_session(engine or open_engine(), session, ending, Doors(emit, confirm, cancel))
+
+
+def collect_garbage(
+    ending: Ending, *, emit: Emit, confirm: Confirm, cancel: Cancel, engine: Engine | None = None
+) -> tuple[Ended, ...]:
+    """Remove what nobody wants any more, as :func:`envspec.api.lifecycle.collect` tells, and say what came of it."""
+    return lifecycle.collect(engine or open_engine(), ending, Doors(emit, confirm, cancel))
 
 
 def environments(engine: Reader | None = None) -> tuple[EnvironmentRow, ...]:

@@ -80,7 +80,7 @@ def clear(engine: Engine, purpose: str = "") -> Cleared:
         )
     kept: list[tuple[str, str]] = []
     for image in found:
-        why = _in_use(image) or _remove(engine, image)
+        why = _in_use(image) or remove(engine, image)
         if why:
             kept.append((image.refs[0], why))
     left = {image.id for image in engine.stored_images()}
@@ -115,7 +115,7 @@ def _in_use(image: StoredImage) -> str:
     return f"used by {', '.join(users)}" if users else ""
 
 
-def _remove(engine: Engine, image: StoredImage) -> str:
+def remove(engine: Engine, image: StoredImage) -> str:
     """Remove an image by all its references and return why it stays, "" when it is gone."""
     try:
         for ref in image.refs:

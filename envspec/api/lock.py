@@ -26,24 +26,24 @@ def locked(engine: Engine, env: str) -> Iterator[bool]:
         Conflict: Somebody else holds it.
     """
     stolen = False
-    if not engine.lock(env, _owner()):
+    if not engine.lock(env, owner()):
         holder = engine.lock_owner(env)
-        if holder is not None and not _is_dead(holder):
+        if holder is not None and not is_dead(holder):
             raise _busy(env, holder)
         engine.unlock(env, holder or "")
         stolen = True
-        if not engine.lock(env, _owner()):
+        if not engine.lock(env, owner()):
             raise _busy(env, engine.lock_owner(env) or "another apply")
     try:
         yield stolen
     finally:
-        engine.unlock(env, _owner())
+        engine.unlock(env, owner())
 
 
 def abandoned(engine: Engine, env: str) -> bool:
     """Say whether the mutex is held by a process of this host that died with it."""
     holder = engine.lock_owner(env)
-    return holder is not None and _is_dead(holder)
+    return holder is not None and is_dead(holder)
 
 
 def _busy(env: str, holder: str) -> Conflict:
@@ -57,11 +57,12 @@ def _busy(env: str, holder: str) -> Conflict:
     )
 
 
-def _owner() -> str:
+def owner() -> str:
+    """Return this process's name for others: ``host:pid:when it began``."""
     return f"{socket.gethostname()}:{os.getpid()}:{_started(os.getpid())}"
 
 
-def _is_dead(holder: str) -> bool:
+def is_dead(holder: str) -> bool:
     """Say whether the process that took the mutex ran on this host and is gone, its number reused or not."""
     host, _, rest = holder.partition(":")
     pid, _, started = rest.partition(":")

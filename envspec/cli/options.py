@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from envspec.errors import UsageError
+
 if TYPE_CHECKING:
     from envspec.engine.whales import WhalesEngine
 
@@ -65,6 +67,15 @@ loss_option = click.option(
     multiple=True,
     help="Let this resource lose what the plan says it would; repeatable.",
 )
+ending_loss_option = click.option(
+    "--allow-data-loss",
+    metavar="NAME",
+    multiple=True,
+    help="Let this environment lose whatever is in it; repeatable.",
+)
+session_option = click.option(
+    "--session", metavar="ID", default="", help="Session that what is made belongs to; by default $ENVSPEC_SESSION."
+)
 replace_option = click.option("--replace", metavar="ADDRESS", multiple=True, help="Make this one anew; repeatable.")
 allow_option = click.option(
     "--allow",
@@ -100,6 +111,22 @@ def spec_argument(function: Function) -> Function:
 def env_argument(function: Function) -> Function:
     """Add the argument ENV: the name of an environment, or its file."""
     return click.argument("env", shell_complete=complete_environment)(function)
+
+
+def duration(text: str, option: str) -> float:
+    """Return the seconds that an option's ``30d``, ``8h``, ``2s`` or plain number stands for.
+
+    Raises:
+        UsageError: It is no duration.
+    """
+    from pydantic_core import PydanticCustomError  # noqa: PLC0415 - most commands have no such option
+
+    from envspec.spec.values import seconds  # noqa: PLC0415 - the same
+
+    try:
+        return seconds(text)
+    except PydanticCustomError:
+        raise UsageError(f"{option}: {text[:40]!r} is not a duration", hint="write 30d, 8h, 90s or 500ms") from None
 
 
 def is_file(target: str) -> bool:

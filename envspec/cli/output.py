@@ -84,6 +84,11 @@ def print_failure(error: EnvspecError) -> None:
     print_json({"ok": False, "error": error.as_json()})
 
 
+def megabytes(size: int) -> str:
+    """Return a number of bytes as engines print sizes: in megabytes of a million."""
+    return f"{size / 1_000_000:.0f} MB"
+
+
 def table(rows: Sequence[Sequence[str]]) -> list[str]:
     """Return rows as lines with aligned columns, the last one ragged."""
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))] if rows else []

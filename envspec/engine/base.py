@@ -85,6 +85,10 @@ class Reader(Protocol):
         """Return the last lines that a container's main process printed, "" when the container is gone."""
         ...
 
+    def hide(self, text: str) -> None:
+        """Mask a secret, from now on, in all that operations print and errors tell."""
+        ...
+
     def compose_config(self, source: ComposeSource) -> str:
         """Resolve a Compose document to JSON, with ``$`` doubled. Asks Compose, but no engine.
 

@@ -24,6 +24,7 @@ from envspec.engine.objects import (
     VolumeState,
 )
 from envspec.errors import EngineCallFailed
+from envspec.secrets import Redactor
 
 BUILTIN = ("bridge", "host", "none")
 NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]+")
@@ -47,6 +48,7 @@ class Store(Hooks):
         self._volumes: dict[str, Volume] = {}
         self._locks: dict[str, str] = {}
         self.tokens: set[str] = set()
+        self.redactor = Redactor()
         for ref in images:
             self.add_image(ref)
 

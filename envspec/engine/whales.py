@@ -313,6 +313,11 @@ class WhalesEngine(Client):
             return str((found["Config"].get("Labels") or {}).get(OWNER_LABEL, "somebody else"))
         return None
 
+    def locked_envs(self) -> tuple[str, ...]:
+        """Return the environments whose mutex is held, sorted."""
+        words = ("container", "ls", "--all", "--filter", f"label={LOCK_LABEL}", "--format", "{{.Names}}")
+        return tuple(sorted(name.removeprefix(LOCK_PREFIX) for name in self._listed(*words).split()))
+
     def unlock(self, env: str, owner: str = "") -> None:
         """Give the mutex back, after :meth:`cancel` too; what bears its name and is none is left alone.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -76,7 +77,7 @@ def moment(ttl: float) -> str:
     return (datetime.now(UTC) + timedelta(seconds=ttl)).isoformat(timespec="seconds")
 
 
-def expiry(answer: Answer | None, labels: dict[str, str]) -> datetime | None:
+def expiry(answer: Answer | None, labels: Mapping[str, str]) -> datetime | None:
     """Return when an environment expires, ``None`` when it does not.
 
     Args:

@@ -18,6 +18,10 @@ BASE = f"{LABEL}base"
 SETTINGS = f"{LABEL}settings"
 SESSION = f"{LABEL}session"
 EXPIRES = f"{LABEL}expires"
+RUN = f"{LABEL}run"
+
+MARKS = (SESSION, RUN)
+"""Labels that say whose an environment is: its session, and the process that runs one command in it."""
 
 
 def container(env: str) -> str:

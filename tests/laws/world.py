@@ -165,7 +165,7 @@ class World:
         with (
             mock.patch.object(host, "gather", return_value=facts),
             mock.patch.object(host, "registry_reachable", return_value=self.reachable),
-            mock.patch.object(lock, "_owner", return_value=f"{socket.gethostname()}:{DEAD}"),
+            mock.patch.object(lock, "owner", return_value=f"{socket.gethostname()}:{DEAD}"),
         ):
             yield
 

@@ -17,6 +17,7 @@ from envspec.cli import options
 @options.replace_option
 @options.target_option
 @options.allow_option
+@options.session_option
 @click.option("--no-cache", is_flag=True, help="Build the image afresh.")
 @click.option("--take-over", is_flag=True, help="Take an environment of this name that another file made.")
 @click.option("--verbose", "-v", is_flag=True, help="Show what the steps print.")
@@ -28,6 +29,7 @@ def command(
     replace: tuple[str, ...],
     target: tuple[str, ...],
     allow: tuple[str, ...],
+    session: str,
     no_cache: bool,
     take_over: bool,
     verbose: bool,
@@ -45,6 +47,7 @@ def command(
         replace=replace,
         target=target,
         allow=allow,
+        session=session,
         allow_data_loss=allow_data_loss,
         yes=yes,
         no_cache=no_cache,

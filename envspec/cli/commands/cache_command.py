@@ -12,8 +12,6 @@ from envspec.cli import options, output
 if TYPE_CHECKING:
     from envspec import api
 
-MEGA = 1_000_000
-"""Bytes of a megabyte, as engines print sizes."""
 
 _SPANS = ((86400, "d"), (3600, "h"), (60, "min"))
 
@@ -61,7 +59,7 @@ def clear(purpose: str, as_json: bool) -> None:
         return
     lines = [f"removed  {ref}" for ref in cleared.removed]
     lines += [f"kept     {ref}: {why}" for ref, why in cleared.kept]
-    lines.append(f"Freed up to {_size(cleared.freed)}." if cleared.removed else "Nothing to remove.")
+    lines.append(f"Freed up to {output.megabytes(cleared.freed)}." if cleared.removed else "Nothing to remove.")
     output.print_text("\n".join(lines))
 
 
@@ -70,14 +68,10 @@ def _line(row: api.CachedImage) -> tuple[str, ...]:
     return (
         row.ref,
         row.purpose,
-        _size(row.size),
+        output.megabytes(row.size),
         f"{_ago(time.time() - row.last_used)} ({by})",
         ", ".join(row.used_by),
     )
-
-
-def _size(size: int) -> str:
-    return f"{size / MEGA:.0f} MB"
 
 
 def _ago(seconds: float) -> str:

@@ -17,6 +17,8 @@ from envspec.model import Report
 @click.option("--all", "every", is_flag=True, help="Destroy every environment on the engine.")
 @options.yes_option
 @options.volumes_option
+@click.option("--keep-volumes", is_flag=True, help="Keep the named volumes: the default, spelt out.")
+@click.option("--session", metavar="ID", default="", help="With --all: only what this session made.")
 @options.loss_option
 @click.option("--verbose", "-v", is_flag=True, help="Show what the steps print.")
 @options.json_option
@@ -25,6 +27,8 @@ def command(
     every: bool,
     yes: bool,
     volumes: bool,
+    keep_volumes: bool,
+    session: str,
     allow_data_loss: tuple[str, ...],
     verbose: bool,
     as_json: bool,
@@ -38,7 +42,11 @@ def command(
 
     if (env is None) is not every:
         raise UsageError("name one environment, or ask for --all", hint="`envspec list` names them")
-    names = _all_names(yes=yes) if every else (env or "",)
+    if volumes and keep_volumes:
+        raise UsageError("--volumes and --keep-volumes exclude each other", hint="leave one of them out")
+    if session and not every:
+        raise UsageError("--session goes with --all", hint="add --all, or name one environment")
+    names = _all_names(session, yes=yes) if every else (env or "",)
     chosen = api.Options(destroy=True, yes=yes or every, volumes=volumes, allow_data_loss=allow_data_loss)
     reports: list[Report] = []
     failed: dict[str, EnvspecError] = {}
@@ -62,11 +70,12 @@ def _told(failed: dict[str, EnvspecError], destroyed: int) -> Refused:
     return Refused(f"{destroyed} destroyed, {len(failed)} not: {told}", code=first.code, hint=first.hint)
 
 
-def _all_names(*, yes: bool) -> tuple[str, ...]:
-    """Return every environment's name, once the user has agreed to lose them all."""
+def _all_names(session: str, *, yes: bool) -> tuple[str, ...]:
+    """Return the name of every environment, or of those of a session, once the user has agreed to lose them all."""
     from envspec import api  # noqa: PLC0415 - completion and --help do without the core
 
-    names = tuple(row.name for row in api.environments(options.open_engine()))
+    rows = api.environments(options.open_engine())
+    names = tuple(row.name for row in rows if session in ("", row.session))
     if not names or yes:
         return names
     if not output.is_interactive(sys.stdin):

@@ -1,0 +1,217 @@
+"""How environments end that were not made to stay: with their session, when they expire, or when their maker died."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+
+from envspec.api import cache
+from envspec.api.converge import Doors, run
+from envspec.api.inventory import EnvironmentRow, environments
+from envspec.api.lock import abandoned, is_dead, locked
+from envspec.api.work import Options, Target, look
+from envspec.engine.base import Engine
+from envspec.engine.facts import Answer, Questions
+from envspec.engine.objects import ContainerState
+from envspec.errors import EngineCallFailed, EnvspecError
+from envspec.kinds import names
+from envspec.kinds.base import is_service
+from envspec.kinds.container import ASLEEP
+from envspec.kinds.lease import expiry
+from envspec.model import Status
+
+PERSISTENT = "it is persistent"
+"""Why an environment stays that outlives its session."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """What came of one thing that was to end.
+
+    Attributes:
+        name: Name of the environment, container or image.
+        why: Why it was to end.
+        gone: Whether it is gone.
+        kept: Why it is not, "" when it is, or would be.
+        freed: Bytes that went with it; 0 where the engine does not say.
+    """
+
+    name: str
+    why: str
+    gone: bool
+    kept: str = ""
+    freed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How environments shall end.
+
+    Attributes:
+        volumes: Whether the volumes that the spec named go too.
+        allow_data_loss: Names of environments that may lose whatever is in them.
+        dry_run: Whether to say only what would go.
+        images_after: Seconds after which an image that nobody uses goes, counted from when it was built.
+    """
+
+    volumes: bool = False
+    allow_data_loss: tuple[str, ...] = ()
+    dry_run: bool = False
+    images_after: float = 30 * 86400.0
+
+
+def end_session(engine: Engine, session: str, ending: Ending, doors: Doors) -> tuple[Ended, ...]:
+    """Destroy the environments that a session made, save those that are persistent.
+
+    Files that nobody declared go with them; uncommitted or unpushed work keeps an environment.
+
+    Args:
+        engine: The engine.
+        session: ID of the session.
+        ending: How they shall end.
+        doors: How to speak with the user.
+    """
+    found = [row for row in environments(engine) if row.session == session]
+    stay = [Ended(row.name, "session", gone=False, kept=PERSISTENT) for row in found if row.persistent]
+    return (*stay, *(end(engine, row.name, "session", ending, doors) for row in found if not row.persistent))
+
+
+def collect(engine: Engine, ending: Ending, doors: Doors) -> tuple[Ended, ...]:
+    """Remove what nobody wants any more: expired environments, and what was left half-way.
+
+    That is environments whose ``ttl`` has passed or whose ``envspec run`` died, services whose workspace is missing,
+    workspaces that never started, the remains of interrupted replaces, mutexes of applies that died, and images of
+    ours that no container uses.
+
+    Args:
+        engine: The engine.
+        ending: How they shall end.
+        doors: How to speak with the user.
+    """
+    boxes = engine.containers()
+    mutexes = [env for env in engine.locked_envs() if abandoned(engine, env)]
+    found = [_attempt(f"envspec-lock-{env}", "its apply died", _freeing(engine, env), ending) for env in mutexes]
+    for row in environments(engine):
+        ours = [box for box in boxes if box.labels.get(names.ENV) == row.name and not is_service(box)]
+        why = _unwanted(engine, row, ours, ending)
+        if why:
+            found.append(end(engine, row.name, why, ending, doors))
+        elif any(box.name == names.container(row.name) for box in ours):
+            aside = [box for box in ours if box.name == names.next_container(row.name)]
+            found += [_attempt(b.name, "left by an interrupted replace", _sweeping(engine, b), ending) for b in aside]
+    return (*found, *_images(engine, ending))
+
+
+def end(engine: Engine, env: str, why: str, ending: Ending, doors: Doors) -> Ended:
+    """Destroy one environment that was not made to stay; an error is what keeps it.
+
+    A workspace that sleeps is woken, for only then anybody can look for work that would be lost.
+
+    Args:
+        engine: The engine.
+        env: Its name.
+        why: Why it ends.
+        ending: How.
+        doors: How to speak with the user.
+    """
+
+    def destroy() -> None:
+        for box in engine.containers(env):
+            if box.name == names.container(env) and box.status in ASLEEP:
+                wake(engine, box)
+        target = Target(env, None, destroy=True)
+        chosen = Options(destroy=True, yes=True, ephemeral=True, volumes=ending.volumes)
+        if env in ending.allow_data_loss:
+            losses = look(engine, target, chosen).plan.losses
+            chosen = replace(chosen, allow_data_loss=tuple(change.address for change in losses))
+        report = run(engine, target, chosen, doors)
+        failed = [o.detail for o in report.outcomes if o.status is not Status.DONE]
+        if failed or report.remaining:
+            raise EngineCallFailed("; ".join(failed) or f"still there: {', '.join(report.remaining)}")
+
+    return _attempt(env, why, destroy, ending)
+
+
+def wake(engine: Engine, box: ContainerState) -> bool:
+    """Start a workspace that sleeps, or let it go on, and say whether it runs."""
+    try:
+        if box.status == "paused":
+            engine.unpause(box.id)
+        else:
+            engine.start(box.id)
+    except EngineCallFailed:
+        return False
+    return True
+
+
+def _attempt(name: str, why: str, act: Callable[[], None], ending: Ending) -> Ended:
+    if ending.dry_run:
+        return Ended(name, why, gone=False)
+    try:
+        act()
+    except EnvspecError as error:  # one that stays keeps no other from going
+        return Ended(name, why, gone=False, kept=error.message)
+    return Ended(name, why, gone=True)
+
+
+def _unwanted(engine: Engine, row: EnvironmentRow, ours: list[ContainerState], ending: Ending) -> str:
+    """Say why nobody wants an environment, "" when somebody may."""
+    if not ours:
+        return "its workspace is missing" if row.services else ""
+    box = next((box for box in ours if box.name == names.container(row.name)), ours[0])
+    runner = box.labels.get(names.RUN, "")
+    if runner and is_dead(runner):
+        return "its run died"
+    if box.status == "created" and not any(mount.type == "volume" for mount in box.config.mounts):
+        return "it never started"
+    return "it expired" if _expired(engine, box, ending) else ""
+
+
+def _expired(engine: Engine, box: ContainerState, ending: Ending) -> bool:
+    """Say whether a workspace's lease has ended; one that sleeps is woken to have the last word, if it must."""
+    if box.running:
+        return _is_past(engine.probe(box.id, Questions()), box)
+    if not _is_past(None, box):
+        return False
+    if ending.dry_run or box.status == "paused" or not wake(engine, box):
+        return True
+    if _is_past(engine.probe(box.id, Questions()), box):
+        return True
+    engine.stop(box.id)
+    return False
+
+
+def _is_past(answer: Answer | None, box: ContainerState) -> bool:
+    moment = expiry(answer, box.labels)
+    return moment is not None and moment <= datetime.now(UTC)
+
+
+def _images(engine: Engine, ending: Ending) -> list[Ended]:
+    """Remove the images of ours that no container uses and that are older than wanted."""
+    found = []
+    for image in engine.stored_images():
+        if image.uses or time.time() - image.created < ending.images_after:
+            continue
+        built = datetime.fromtimestamp(image.created, UTC).date().isoformat()
+        kept = "" if ending.dry_run else cache.remove(engine, image)
+        gone = not (ending.dry_run or kept)
+        found.append(Ended(image.refs[0], f"built {built}, nobody uses it", gone, kept, image.size if gone else 0))
+    return found
+
+
+def _freeing(engine: Engine, env: str) -> Callable[[], None]:
+    def free() -> None:
+        with locked(engine, env):  # taking over what a dead process holds, and giving it back, removes it
+            return
+
+    return free
+
+
+def _sweeping(engine: Engine, box: ContainerState) -> Callable[[], None]:
+    def sweep() -> None:
+        with locked(engine, box.labels[names.ENV]):
+            engine.remove_container(box.id)
+
+    return sweep
