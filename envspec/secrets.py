@@ -1,12 +1,15 @@
 """Keeping secrets out of what people and machines get to see.
 
-A secret reaches the inside of a container by standard input and nothing else; this module is the net below that
-rule: whatever leaves the engine package as text passes a :class:`Redactor`.
+A secret reaches the inside of a container by standard input and nothing else. The net below that rule is here:
+whatever leaves the engine package as text passes a :class:`Redactor`. So is the *seal*, by which the secret inside is
+compared with the one that is wanted although neither is shown.
 """
 
 from __future__ import annotations
 
+import hashlib
 import re
+import secrets
 import threading
 
 MASK = "***"
@@ -15,7 +18,29 @@ MASK = "***"
 SHORTEST = 4
 """Shorter values are not masked: they would turn every text that holds them by chance into noise."""
 
+COMMON = frozenset({"auto", "false", "none", "null", "true"})
+"""Values that are no secret although they come by a secret's way, and are not masked for the same reason."""
+
 _USERINFO = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*://)[^\s/@]+@")
+
+
+def new_key() -> str:
+    """Return a key for seals: 32 random bytes, in hex."""
+    return secrets.token_hex(32)
+
+
+def seal(key: str, content: bytes) -> str:
+    """Return the keyed digest of a content, in hex: who has not the key can neither read nor guess the content from it.
+
+    It is HMAC's nested form with both hashes keyed by a prefix, for a POSIX shell with ``sha256sum`` has to make the
+    same one; a key of fixed length in front and the digest hashed once more are what makes that sound.
+
+    Args:
+        key: What :func:`new_key` returned.
+        content: What to seal.
+    """
+    inner = hashlib.sha256(key.encode() + content).hexdigest()
+    return hashlib.sha256(f"{key}{inner}".encode()).hexdigest()
 
 
 class Redactor:
@@ -32,7 +57,7 @@ class Redactor:
         """Mask a value, and each of its lines, from now on; values shorter than :data:`SHORTEST` are passed over."""
         parts = {part.strip() for part in (value, *value.splitlines())}
         with self._lock:
-            self._values |= {part for part in parts if len(part) >= SHORTEST}
+            self._values |= {part for part in parts if len(part) >= SHORTEST and part.lower() not in COMMON}
 
     def text(self, text: str) -> str:
         """Return the text with every secret masked, the longest first."""

@@ -9,10 +9,10 @@ from envspec.api.connect import ConnectInfo, connect_info
 from envspec.engine.base import Reader
 from envspec.engine.facts import Questions
 from envspec.engine.objects import ContainerState
+from envspec.engine.run_files import parse
 from envspec.errors import Conflict, UsageError, Where
 from envspec.kinds import names
 from envspec.kinds.base import is_service
-from envspec.kinds.environment import parse
 from envspec.model import type_json
 
 NO_CONTAINER = "no container"
@@ -87,7 +87,9 @@ class EnvironmentStatus:
         mounts: Mounts, ``source -> target (ro)``.
         volumes: Its named volumes.
         limits: Limits by name; those that are not set are left out.
-        variables: Names of the variables that are present inside.
+        variables: Names of the plain variables that are present inside.
+        secrets: Names of the secret variables that are present inside.
+        secret_files: Files that live in the tmpfs alone and are present, by path.
         applied: Addresses that the ledger holds, sorted.
         connect: The command that takes a person inside, "" while it does not run.
         services: Its services.
@@ -107,6 +109,8 @@ class EnvironmentStatus:
     volumes: tuple[str, ...]
     limits: Mapping[str, type_json]
     variables: tuple[str, ...]
+    secrets: tuple[str, ...]
+    secret_files: tuple[str, ...]
     applied: tuple[str, ...]
     connect: str
     services: tuple[ServiceRow, ...] = ()
@@ -167,6 +171,8 @@ def status(reader: Reader, env: str) -> EnvironmentStatus:
         volumes=tuple(owned),
         limits={name: value for name, value in limits.items() if value is not None},
         variables=tuple(sorted(parse(answer.environment or ""))) if answer else (),
+        secrets=answer.seals.present if answer and answer.seals else (),
+        secret_files=answer.seals.others if answer and answer.seals else (),
         applied=tuple(sorted(_applied(e.address, e.data) for e in answer.ledger)) if answer else (),
         connect=info.command if box.running else "",
         services=services(reader, env),

@@ -15,13 +15,15 @@ from envspec.api.stack import Permission, stack
 from envspec.compose.read import read as read_document
 from envspec.engine.base import Reader
 from envspec.errors import EnvspecError
+from envspec.forward import read as forwarding
 from envspec.host import HostFacts
 from envspec.kinds import names
 from envspec.kinds.base import Observed
+from envspec.kinds.environment import secrets_of
 from envspec.model import Desired, Plan
 from envspec.planner import Wishes
 from envspec.purposes import catalogue
-from envspec.resolve import asked, candidates, choose, resolve
+from envspec.resolve import asked, candidates, choose, resolve, wish
 from envspec.spec.load import Loaded, load
 
 if TYPE_CHECKING:
@@ -58,7 +60,8 @@ class Options:
         take_over: Whether an environment that another spec made may become this one's.
         volumes: Whether the volumes that the spec named go with the environment.
         allow: Names of effects that may reach out of the containers.
-        session: Session that what is made belongs to, "" for none.
+        session: Session that what is made belongs to, "" for what the process's environment says.
+        runner: The process that makes the environment for one command only, as :func:`envspec.api.lock.owner` has it.
         ephemeral: Whether files that nobody declared go with an environment that was meant to go.
     """
 
@@ -72,6 +75,7 @@ class Options:
     volumes: bool = False
     allow: tuple[str, ...] = ()
     session: str = ""
+    runner: str = ""
     ephemeral: bool = False
 
 
@@ -169,9 +173,11 @@ def look(  # noqa: PLR0913 - what one look is told
         Conflict: A name belongs to something else.
         EngineNotReady: No engine answers.
     """
-    facts = hosts.gather()
+    facts = _facts(target)
     permission = Permission(options.allow, judge)
     desired, world = _outside(reader, target, facts, reachable or hosts.registry_reachable, permission)
+    for text in secrets_of(desired):
+        reader.hide(text)
     policy.refuse_remote_binds(desired, reader.remote)
     wishes = dataclasses.replace(_wishes(options, desired, world), again=again)
     if not options.take_over:
@@ -182,6 +188,15 @@ def look(  # noqa: PLR0913 - what one look is told
         seen = observe.inside(reader, world, desired, deep=True)
         made = planner.plan(desired, seen, wishes)
     return Look(desired, seen, made, facts)
+
+
+def _facts(target: Target) -> HostFacts:
+    """Look at the host, and there for what of the user's own goes inside."""
+    facts = hosts.gather()
+    if target.destroy or target.loaded is None:
+        return facts
+    found = forwarding.read(wish(target.loaded, catalogue(target.loaded.directory)))
+    return dataclasses.replace(facts, forwarded=found)
 
 
 def _outside(

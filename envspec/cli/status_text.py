@@ -37,6 +37,8 @@ def status_lines(status: EnvironmentStatus, paint: Painter) -> list[str]:
         ("mounts", "\n".join(status.mounts)),
         ("volumes", ", ".join(status.volumes)),
         ("variables", ", ".join(status.variables)),
+        ("secrets", ", ".join(status.secrets)),
+        ("secret files", "\n".join(status.secret_files)),
         ("applied", "\n".join(status.applied)),
         ("go inside", status.connect),
     )

@@ -16,10 +16,10 @@ from typing import Any
 from envspec.engine import inside, inspect
 from envspec.engine.dialect import DOCKER, Dialect
 from envspec.engine.facts import ENV_FILE, Answer, Questions
-from envspec.engine.inside import Script
 from envspec.engine.objects import LABEL, LINE, ContainerState, ImageState, NetworkState, StoredImage, VolumeState
 from envspec.engine.operations import Completed, Operation, ReadEnvironment, ReadState
 from envspec.engine.runner import KEEP, Runner
+from envspec.engine.script import Script, reap
 from envspec.engine.stack import ComposeSource, config_argv, config_environment, config_fault, env_file_text
 from envspec.errors import EngineCallFailed, EngineNotReady, EngineTimeout, EnvspecError, Interrupted, Where
 
@@ -106,7 +106,8 @@ class Client:
         """Return the images of purposes and the bootstrapped bases, sorted by their first reference."""
         ours = self._listed("image", "ls", "--quiet", "--no-trunc", "--filter", f"label={LABEL}kind").split()
         boxes = self._listed("ps", "--all", "--quiet", "--no-trunc").split() if ours else []
-        return inspect.stored_images(self._inspect("image", sorted({*ours})), self._inspect("container", boxes))
+        images, containers = self._inspect("image", sorted({*ours})), self._inspect("container", boxes)
+        return inspect.stored_images(images, containers, inspect.is_shared)
 
     def networks(self) -> tuple[NetworkState, ...]:
         """Return all networks, sorted by name, then ID."""
@@ -140,6 +141,10 @@ class Client:
             return ""
         said = (completed.stdout + completed.stderr).decode(errors="replace")
         return self._runner.redactor.text(said).strip()
+
+    def hide(self, text: str) -> None:
+        """Mask a secret, from now on, in all that operations print and errors tell."""
+        self._runner.redactor.add(text)
 
     def compose_config(self, source: ComposeSource) -> str:
         """Resolve a Compose document; the answer is kept, for one command may ask for it several times."""
@@ -209,8 +214,32 @@ class Client:
     ) -> Completed:
         """Do an operation inside a running container; see :meth:`envspec.engine.base.Engine.perform`."""
         script = inside.prepare(operation, self._workspace(container_id))
-        token = secrets.token_hex(8)
         binary = isinstance(operation, ReadState | ReadEnvironment)
+        return self.run_script(container_id, script, deadline=deadline, on_line=on_line, binary=binary)
+
+    def run_script(
+        self,
+        container_id: str,
+        script: Script,
+        *,
+        deadline: float = DEADLINE,
+        on_line: LINE | None = None,
+        binary: bool = False,
+    ) -> Completed:
+        """Run one of the scripts as root inside a running container, in one exec.
+
+        Args:
+            container_id: The container, by ID or name.
+            script: A script that begins with the prelude.
+            deadline: Seconds after which it is ended, inside too.
+            on_line: Takes its output while it runs, unless that is binary.
+            binary: Whether its output is kept whole and as it is.
+
+        Raises:
+            EngineTimeout: The deadline passed; nothing of the script is left running inside.
+            EngineCallFailed: The container is gone or does not run.
+        """
+        token = secrets.token_hex(8)
         try:
             completed = self._enter(
                 container_id,
@@ -275,7 +304,7 @@ class Client:
     def _reap(self, container_id: str, token: str) -> None:
         """End what an operation that was cut off left running inside; whatever fails here, the next apply does it."""
         try:
-            script = inside.reap(token)
+            script = reap(token)
             self._enter(container_id, script, deadline=REAP_DEADLINE, token=secrets.token_hex(8), regardless=True)
         except EnvspecError:
             return

@@ -17,6 +17,9 @@ SECRETS_FILE = f"{RUN_DIR}/secrets"
 """Shell text that exports the secret ones; :data:`ENV_FILE` reads it, and no probe does."""
 
 
+_SECRETS = SECRETS_FILE.removeprefix(f"{RUN_DIR}/")
+
+
 SEALS_FILE = f"{RUN_DIR}/seals"
 """A random key, and by it the keyed digest of every secret that was written; root's alone."""
 
@@ -27,6 +30,14 @@ CA_FILE = f"{RUN_DIR}/ca.pem"
 
 STATE_DIR = "/var/lib/envspec"
 """The ledger and the windows: what was applied inside this container's filesystem, and when."""
+
+
+FORWARDED_GIT = f"{STATE_DIR}/forwarded/gitconfig"
+"""git's configuration of the host's user; the system's file includes it, so that it holds for everybody."""
+
+
+AGENT_SOCKET = "/run/host-services/ssh-auth.sock"
+"""Where the socket of the host's SSH agent is mounted; the path that Docker Desktop uses."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -86,7 +97,7 @@ class FileFact:
         mode: Permission bits, 0o7777.
         uid: Numeric owner.
         gid: Numeric group.
-        sha256: Hex digest of the content, "" unless it is a regular file.
+        sha256: Hex digest of the content of a regular file, or of the target of a link; "" for all else.
     """
 
     type: str
@@ -180,6 +191,16 @@ class Seals:
     key: str = field(repr=False)
     variables: Mapping[str, str] = field(default_factory=dict)
     files: Mapping[str, SealedFile] = field(default_factory=dict)
+
+    @property
+    def present(self) -> tuple[str, ...]:
+        """Return the names of the secret variables, where their file is there, sorted."""
+        return tuple(sorted(self.variables)) if _SECRETS in self.files else ()
+
+    @property
+    def others(self) -> tuple[str, ...]:
+        """Return the absolute paths of the other files that are there, sorted."""
+        return tuple(f"{RUN_DIR}/{path}" for path in sorted(self.files) if path != _SECRETS)
 
 
 @dataclass(frozen=True, slots=True)

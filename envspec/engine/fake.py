@@ -38,7 +38,7 @@ from envspec.engine.objects import (
     Limits,
     Port,
 )
-from envspec.engine.operations import Completed, Operation
+from envspec.engine.operations import Completed, Operation, ReadEnvironment, ReadState
 from envspec.engine.stack import ComposeSource, ComposeUp
 from envspec.errors import EngineCallFailed
 from envspec.model import type_json
@@ -104,6 +104,10 @@ class FakeEngine(Store):
         """Answer questions about the inside of a running container."""
         with self._reading():
             return answer(self._entered(container_id), questions)
+
+    def hide(self, text: str) -> None:
+        """Mask a secret in all that operations print from now on."""
+        self.redactor.add(text)
 
     def logs(self, container_id: str, lines: int) -> str:
         """Return a line that says which container it is; nothing here prints more."""
@@ -307,11 +311,17 @@ class FakeEngine(Store):
                 return Completed(1, stderr=b"made to fail")
             tick = self.tick()
             inside = Inside(container, container.tree, tick, self.remotes, self.tokens, deadline)
-            completed = perform(inside, operation)
+            completed = self._masked(operation, perform(inside, operation))
         if on_line is not None:
             for line in (completed.stdout + completed.stderr).decode(errors="replace").splitlines():
                 on_line(line)
         return completed
+
+    def _masked(self, operation: Operation, done: Completed) -> Completed:
+        """Return what an operation printed without secrets; what is carried from container to container is as it is."""
+        if isinstance(operation, ReadState | ReadEnvironment):
+            return done
+        return Completed(done.code, self.redactor.data(done.stdout), self.redactor.data(done.stderr))
 
     def _entered(self, container_id: str) -> Container:
         found = self.container(container_id)

@@ -171,7 +171,7 @@ def _put_files(inside: Inside, operation: PutFiles) -> None:
         made = _make_parents(inside, item.path, item.uid, item.gid)
         if item.record.address not in inside.state.ledger:
             inside.state.originals.setdefault(item.record.address, Original(here, made))
-        node = Node("file", item.mode, item.uid, item.gid, item.content, inside.tick, "apply")
+        node = Node("link" if item.link else "file", item.mode, item.uid, item.gid, item.content, inside.tick, "apply")
         inside.tree.put(item.path, node)
         inside.record(item.record)
 

@@ -79,7 +79,7 @@ def seals(tree: Tree) -> Seals | None:
 
 def describe(node: Node) -> FileFact:
     """Return the fact of a node."""
-    digest = hashlib.sha256(node.content).hexdigest() if node.type == "file" else ""
+    digest = hashlib.sha256(node.content).hexdigest() if node.type in ("file", "link") else ""
     return FileFact(node.type, node.mode, node.uid, node.gid, digest)
 
 

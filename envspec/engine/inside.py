@@ -216,15 +216,16 @@ def _files_tar(operation: PutFiles) -> bytes:
     members: list[tuple[str, bytes, int, int, int]] = []
     for file in operation.files:
         name, _, text = record_line(file.record).partition(" ")
-        manifest += [f"{name} {file.uid} {file.gid}", file.path, text]
+        kind = "link" if file.link else "file"
+        manifest += [f"{name} {file.uid} {file.gid} {kind}", file.path, text]
         members.append((f"f/{name}", file.content, file.mode, file.uid, file.gid))
     return _tar([("manifest", _lines(manifest), 0o600, 0, 0), *members])
 
 
 def _environment_tar(operation: PutEnvironment) -> bytes:
     members = [("record", _lines([record_line(operation.record)]), 0o600, 0, 0)]
-    for file in contents(operation, new_key()):
-        members.append((f"run/{file.path}", file.data, file.mode, file.uid, file.gid))
+    files = contents(operation, new_key())
+    members += [(f"run/{file.path}", file.data, file.mode, file.uid, file.gid) for file in files]
     if operation.ca:
         members.append(("run/ca.pem", operation.ca, 0o444, 0, 0))
     return _tar(members)
@@ -278,7 +279,7 @@ def _files(stats: str, sums: str) -> Mapping[str, FileFact]:
         if len(fields) == len(("mode", "uid", "gid", "path")):
             mode, path = int(fields[0], 16), fields[3]
             kind = _TYPES.get(stat.S_IFMT(mode), "other")
-            digest = hashes.get(path, "") if kind == "file" else ""
+            digest = hashes.get(path, "") if kind in ("file", "link") else ""
             facts[path] = FileFact(kind, stat.S_IMODE(mode), int(fields[1]), int(fields[2]), digest)
     return facts
 

@@ -29,6 +29,7 @@ class FilePut:
         uid: Numeric owner.
         gid: Numeric group.
         record: Its ledger entry.
+        link: Whether it is a symbolic link, to the path that its content is; its mode is 0o777 then.
     """
 
     path: str
@@ -37,6 +38,7 @@ class FilePut:
     uid: int
     gid: int
     record: Record
+    link: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +123,8 @@ class PutEnvironment:
         gid: Numeric group.
         ca: The CA bundle in PEM, or ``b""`` to remove the file.
         record: Its ledger entry.
-        secrets: ``(name, value)`` of each secret variable; ``text`` has to read :data:`SECRETS_FILE` where there are any.
+        secrets: ``(name, value)`` of each secret variable; where there are any, ``text`` has to read
+            :data:`SECRETS_FILE`.
         files: Other files.
     """
 

@@ -2,27 +2,35 @@
 
 from __future__ import annotations
 
-import hashlib
-import shlex
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from envspec.engine.facts import CA_FILE, Questions
-from envspec.engine.operations import PutEnvironment
+from envspec.engine.facts import CA_FILE, SECRETS_FILE, Answer, LedgerEntry, Questions, SealedFile
+from envspec.engine.operations import PutEnvironment, RunFile
+from envspec.engine.run_files import READ_SECRETS, exports, parse, sealed_text, secret_files
 from envspec.kinds.base import Done, Kind, Observed, StepContext, Verdict, Work, cause_of, record, spec_of
-from envspec.model import Action, Cause, Diff, Disruption, Hidden, Resource
+from envspec.model import Action, Cause, Desired, Diff, Disruption, Hidden, Resource
+from envspec.secrets import seal
+
+ADDRESS = "environment.workspace"
+"""Address of an environment's one resource of this kind."""
+
+HIDDEN = str(Hidden(""))
+"""What stands for a secret, wherever one would be shown."""
 
 
 @dataclass(frozen=True, slots=True)
 class EnvironmentSpec:
-    """Variables.
+    """Variables, and files that live beside them.
 
     Attributes:
         variables: ``(name, value)`` of each, sorted by name; a :class:`Hidden` value is never shown or digested.
-        uid: Numeric owner of the file that holds them.
-        gid: Its group.
+        uid: Numeric owner of the files that hold them.
+        gid: Their group.
         ca_digest: SHA-256 of the CA bundle that comes along, "" for none.
         brought: Names of those variables that the host brings and nobody wrote; plans count them and list the rest.
+        files: Other files of the tmpfs, sorted by path.
     """
 
     variables: tuple[tuple[str, str | Hidden], ...]
@@ -30,6 +38,28 @@ class EnvironmentSpec:
     gid: int
     ca_digest: str = ""
     brought: tuple[str, ...] = ()
+    files: tuple[RunFile, ...] = ()
+
+    @property
+    def plain(self) -> dict[str, str]:
+        """Return the variables that anybody may see, by name."""
+        return {name: value for name, value in self.variables if not isinstance(value, Hidden)}
+
+    @property
+    def secrets(self) -> dict[str, Hidden]:
+        """Return the secret variables, by name."""
+        return {name: value for name, value in self.variables if isinstance(value, Hidden)}
+
+    @property
+    def hidden(self) -> Iterator[str]:
+        """Yield every text in it that must not be shown."""
+        yield from (value.text for value in self.secrets.values())
+        yield from (file.content.text for file in self.files if isinstance(file.content, Hidden))
+
+    @property
+    def text(self) -> str:
+        """Return the shell text of the plain variables, which reads the secret ones."""
+        return exports(self.plain.items()) + (READ_SECRETS if self.secrets else "")
 
 
 class Environment(Kind[EnvironmentSpec]):
@@ -44,42 +74,34 @@ class Environment(Kind[EnvironmentSpec]):
         return ()
 
     def actual(self, address: str, spec: EnvironmentSpec | None, world: Observed) -> Any:  # noqa: ARG002 - one per env
-        """Return the digest of what is there: values stay out of plans."""
-        text = world.answer.environment
-        if text is None:
+        """Return digests of what is there, keyed by a key that no plan holds: values stay out of plans."""
+        answer = world.answer
+        if answer.environment is None:
             return None
-        ca = world.answer.files.get(CA_FILE)
-        return {"digest": hashlib.sha256(text.encode()).hexdigest() if not _hides(spec) else "present", "ca": _sha(ca)}
+        found: dict[str, Any] = {"text": "present", "ca": _sha(answer.files.get(CA_FILE))}
+        if answer.seals:
+            found["text"] = seal(answer.seals.key, answer.environment.encode())
+            found["files"] = answer.seals.files
+        return found
 
     def questions(self, resource: Resource, spec: EnvironmentSpec) -> Questions:  # noqa: ARG002 - always the same
         """Ask for the CA bundle; the variables are always part of the answer."""
         return Questions(files=(CA_FILE,))
 
     def diff(self, resource: Resource, spec: EnvironmentSpec, world: Observed) -> Verdict | None:
-        """Compare variable by variable."""
-        text = world.answer.environment
+        """Compare variable by variable, secret ones by their seals."""
         known = world.answer.entry(resource.address)
-        if text is None:
-            written = [(name, value) for name, value in spec.variables if name not in spec.brought]
-            added = tuple(Diff(f"env.{name}", None, _shown(value), Cause.SPEC) for name, value in written)
-            stopped = world.workspace is not None and world.inside is None
-            if known is None and not stopped:
-                return Verdict(Action.CREATE, _count(spec), added, Disruption.WRITE)
-            lost = tuple(Diff(d.path, None, d.after, Cause.ENGINE) for d in added)
-            lost = lost or (Diff("present", False, True, Cause.ENGINE),)
-            return Verdict(Action.UPDATE, "a stop emptied the tmpfs that holds them", lost, Disruption.WRITE)
+        if world.answer.environment is None:
+            return _missing(spec, world, known)
         cause = cause_of(resource, world)
-        before, after = parse(text), dict(spec.variables)
-        diffs = tuple(
-            Diff(f"env.{name}", _mask(before.get(name), after.get(name)), _shown(after.get(name)), cause)
-            for name in sorted(before.keys() | after.keys())
-            if before.get(name) != _plain(after.get(name))
+        diffs = (
+            *_variables(spec, world.answer, known, cause),
+            *_files(spec, world.answer, cause),
+            *_bundle(spec, world.answer, cause),
         )
-        ca = _sha(world.answer.files.get(CA_FILE))
-        if ca != spec.ca_digest:
-            diffs += (Diff("ca_bundle", ca[:12] or None, spec.ca_digest[:12] or None, cause),)
+        diffs = diffs or tuple(_by_hand(spec, world.answer))
         if diffs:
-            return Verdict(Action.UPDATE, ", ".join(d.path for d in diffs), diffs, Disruption.WRITE)
+            return Verdict(Action.UPDATE, ", ".join(map(_told, diffs)), diffs, Disruption.WRITE)
         if known is None or known.digest != resource.digest:
             return Verdict(Action.UPDATE, "in place already: recorded as applied", (), Disruption.NONE)
         return None
@@ -89,47 +111,101 @@ class Environment(Kind[EnvironmentSpec]):
         return None
 
     def apply(self, work: tuple[Work, ...], context: StepContext) -> Done:
-        """Write all variables and the CA bundle into the tmpfs, by stdin."""
+        """Write everything into the tmpfs, by stdin."""
         (item,) = work
         spec = spec_of(item, EnvironmentSpec)
         assert item.resource is not None
-        ca = context.ca_bundle if spec.ca_digest else b""
-        text = render(spec.variables)
-        context.perform(
-            item.change.address, PutEnvironment(text, spec.uid, spec.gid, ca, record(item.resource)), deadline=60
-        )
+        note = record(item.resource, plain=sorted(spec.plain))
+        context.perform(item.change.address, _put(spec, note, context.ca_bundle), deadline=60)
         return Done(_count(spec))
 
 
-def render(variables: tuple[tuple[str, str | Hidden], ...]) -> str:
-    """Return shell text that exports variables."""
-    return "".join(f"export {name}={shlex.quote(_plain(value) or '')}\n" for name, value in variables)
+def secrets_of(desired: Desired) -> Iterator[str]:
+    """Yield every text of an environment that must not be shown."""
+    for resource in desired.of_kind(Environment.name):
+        assert isinstance(resource.spec, EnvironmentSpec)
+        yield from resource.spec.hidden
 
 
-def parse(text: str) -> dict[str, str]:
-    """Return the variables of a text that :func:`render` made; what does not read so is passed over."""
-    try:
-        words = shlex.split(text)
-    except ValueError:
-        return {}
-    pairs = (word.partition("=") for word in words if "=" in word)
-    return {name: value for name, _, value in pairs}
+def _put(spec: EnvironmentSpec, note: Any, ca_bundle: bytes = b"") -> PutEnvironment:
+    ca = ca_bundle if spec.ca_digest else b""
+    return PutEnvironment(spec.text, spec.uid, spec.gid, ca, note, tuple(spec.secrets.items()), spec.files)
 
 
-def _plain(value: str | Hidden | None) -> str | None:
-    return value.text if isinstance(value, Hidden) else value
+def _missing(spec: EnvironmentSpec, world: Observed, known: LedgerEntry | None) -> Verdict:
+    """Say what it takes where there is nothing: it was never there, or a stop emptied the tmpfs."""
+    written = [(name, value) for name, value in spec.variables if name not in spec.brought]
+    added = tuple(Diff(f"env.{name}", None, str(value), Cause.SPEC) for name, value in written)
+    added += tuple(Diff(f"files.{file.path}", None, _shown(file), Cause.SPEC) for file in spec.files)
+    stopped = world.workspace is not None and world.inside is None
+    if known is None and not stopped:
+        return Verdict(Action.CREATE, _count(spec), added, Disruption.WRITE)
+    lost = tuple(Diff(d.path, None, d.after, Cause.ENGINE) for d in added)
+    lost = lost or (Diff("present", False, True, Cause.ENGINE),)
+    return Verdict(Action.UPDATE, "a stop emptied the tmpfs that holds them", lost, Disruption.WRITE)
 
 
-def _shown(value: str | Hidden | None) -> str | None:
-    return str(value) if value is not None else None
+def _variables(spec: EnvironmentSpec, answer: Answer, known: LedgerEntry | None, cause: Cause) -> Iterator[Diff]:
+    """Yield the variables that differ; what somebody else put there is not shown, for it may be a secret."""
+    plain, secrets = spec.plain, spec.secrets
+    ours = {*plain, *(known.data.get("plain", ()) if known else ())} - secrets.keys()  # type: ignore[misc]  # names
+    before = {name: value if name in ours else HIDDEN for name, value in parse(answer.environment or "").items()}
+    sealed: Mapping[str, str] = answer.seals.variables if answer.seals else {}
+    for name in sorted({*before, *sealed, *plain, *secrets}):
+        was = HIDDEN if name in sealed else before.get(name)
+        if name not in secrets:
+            if name in sealed or before.get(name) != plain.get(name):
+                yield Diff(f"env.{name}", was, plain.get(name), cause)
+        elif name not in sealed or name in before:
+            yield Diff(f"env.{name}", was, HIDDEN, cause)
+        elif answer.seals and sealed[name] != seal(answer.seals.key, sealed_text(name, secrets[name].text)):
+            yield Diff(f"env.{name}", HIDDEN, HIDDEN, Cause.SPEC)
 
 
-def _mask(before: str | None, after: str | Hidden | None) -> str | None:
-    return str(after) if isinstance(after, Hidden) and before is not None else before
+def _files(spec: EnvironmentSpec, answer: Answer, cause: Cause) -> Iterator[Diff]:
+    """Yield the files that differ, but for the one of the secret variables."""
+    before = {path: file for path, file in answer.seals.files.items() if path != _SECRETS} if answer.seals else {}
+    after = {file.path: file for file in spec.files}
+    for path in sorted(before.keys() | after.keys()):
+        was, wanted = before.get(path), after.get(path)
+        if answer.seals is None or was is None or wanted is None or was != _sealed(answer.seals.key, wanted):
+            yield Diff(f"files.{path}", HIDDEN if was else None, _shown(wanted), cause)
 
 
-def _hides(spec: EnvironmentSpec | None) -> bool:
-    return spec is None or any(isinstance(value, Hidden) for _, value in spec.variables)
+def _bundle(spec: EnvironmentSpec, answer: Answer, cause: Cause) -> Iterator[Diff]:
+    digest = _sha(answer.files.get(CA_FILE))
+    if digest != spec.ca_digest:
+        yield Diff("ca_bundle", digest[:12] or None, spec.ca_digest[:12] or None, cause)
+
+
+def _by_hand(spec: EnvironmentSpec, answer: Answer) -> Iterator[Diff]:
+    """Yield what was changed by hand although every variable is named as it shall be."""
+    if answer.environment != spec.text:
+        yield Diff("env", HIDDEN, HIDDEN, Cause.DRIFT)
+    wanted = secret_files(_put(spec, None))[:1] if spec.secrets else ()
+    for file in wanted:
+        if answer.seals is None or answer.seals.files.get(_SECRETS) != _sealed(answer.seals.key, file):
+            yield Diff("secrets", HIDDEN, HIDDEN, Cause.DRIFT)
+
+
+def _sealed(key: str, file: RunFile) -> SealedFile:
+    return SealedFile(file.mode, file.uid, file.gid, seal(key, file.data))
+
+
+_SECRETS = SECRETS_FILE.rpartition("/")[2]
+
+
+def _shown(file: RunFile | None) -> str | None:
+    if file is None:
+        return None
+    return HIDDEN if isinstance(file.content, Hidden) else f"{len(file.data)} bytes"
+
+
+def _told(diff: Diff) -> str:
+    """Return what a reason says of a difference."""
+    if diff.cause is Cause.SPEC and diff.before == diff.after == HIDDEN:
+        return f"{diff.path} has another value on this host"
+    return f"{diff.path}: changed by hand" if diff.path in ("env", "secrets") else diff.path
 
 
 def _sha(fact: Any) -> str:
@@ -140,4 +216,5 @@ def _count(spec: EnvironmentSpec) -> str:
     number = len(spec.variables) - len(spec.brought)
     ca = " and its CA bundle" if spec.ca_digest else ""
     brought = f", {len(spec.brought)} of the host{ca}" if spec.brought else ""
-    return f"{number} {'variable' if number == 1 else 'variables'}{brought}"
+    files = f", {len(spec.files)} {'file' if len(spec.files) == 1 else 'files'}" if spec.files else ""
+    return f"{number} {'variable' if number == 1 else 'variables'}{brought}{files}"

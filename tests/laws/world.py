@@ -66,7 +66,7 @@ class Everything(tuple[str, ...]):
 
 VERBS = (
     *("name", "command", "remote", "containers", "images", "networks", "network_users", "volumes", "probe"),
-    *("logs", "compose_config"),
+    *("logs", "compose_config", "hide"),
 )
 """What :class:`envspec.engine.base.Reader` can do."""
 

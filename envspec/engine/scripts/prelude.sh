@@ -5,6 +5,7 @@ set -u
 umask 022
 STATE=/var/lib/envspec
 RUN=/run/envspec
+FORWARDED_GIT=$STATE/forwarded/gitconfig
 TOKEN=$ENVSPEC_STEP
 exec 3>&2 2>&1
 

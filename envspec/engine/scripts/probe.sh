@@ -78,6 +78,12 @@ if [ $# -gt 0 ]; then
   shift "$count"
   part sha256
   [ $# = 0 ] || sha256sum -- "$@" 2> /dev/null
+  for path in $(values F); do
+    if [ -L "$path" ]; then
+      sum=$(printf '%s' "$(readlink "$path")" | sha256sum)
+      printf '%s  %s\n' "${sum%% *}" "$path"
+    fi
+  done
 fi
 
 # K is the name in the ledger of what made links: those that are gone or lead elsewhere

@@ -1,7 +1,13 @@
 # read_environment: the files of the tmpfs as a tar stream.
 cd "$RUN" 2> /dev/null || exit 0
-set --
-for name in env ca.pem; do
-  [ ! -e "$name" ] || set -- "$@" "$name"
+IFS='
+'
+set -f
+# shellcheck disable=SC2046 # one path a line
+set -- env ca.pem seals $(sealed_files)
+count=$#
+for path; do
+  [ ! -e "$path" ] || set -- "$@" "$path"
 done
+shift "$count"
 [ $# = 0 ] || tar -cf - "$@" 2> /dev/null

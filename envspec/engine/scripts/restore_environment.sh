@@ -2,6 +2,4 @@
 begin
 need_tmpfs
 stage "$RUN"
-for name in env ca.pem; do
-  [ ! -e "$STAGE/$name" ] || mv -f "$STAGE/$name" "$RUN/$name" || fail 1 "cannot write $RUN/$name"
-done
+into_tmpfs "$STAGE"
