@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
 
@@ -57,6 +58,7 @@ __all__ = [
     "save_plan",
     "service_containers",
     "status",
+    "temporary",
     "validate",
 ]
 
@@ -167,6 +169,23 @@ def end_session(  # noqa: PLR0913 - the same doors as apply
     Files that nobody declared go with them; uncommitted or unpushed work keeps an environment, and the result says so.
     """
     return lifecycle.end_session(engine or open_engine(), session, ending, Doors(emit, confirm, cancel))
+
+
+@contextmanager
+def temporary(  # noqa: PLR0913 - the same doors as apply
+    target: str | Path, options: Options, *, emit: Emit, confirm: Confirm, cancel: Cancel, engine: Engine | None = None
+) -> Iterator[Report]:
+    """Make an environment of its own name from a spec, for the length of a ``with``; then it is gone, volumes too.
+
+    Yields:
+        The report of the apply, whether it went well or not.
+
+    Raises:
+        EnvspecError: As :func:`apply`.
+    """
+    doors = Doors(emit, confirm, cancel)
+    with lifecycle.temporary(engine or open_engine(), load(Path(target)), options, doors) as report:
+        yield report
 
 
 def collect_garbage(

@@ -2,28 +2,36 @@
 
 from __future__ import annotations
 
+import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from envspec.api import cache
 from envspec.api.converge import Doors, run
 from envspec.api.inventory import EnvironmentRow, environments
-from envspec.api.lock import abandoned, is_dead, locked
+from envspec.api.lock import abandoned, is_dead, locked, owner
 from envspec.api.work import Options, Target, look
 from envspec.engine.base import Engine
 from envspec.engine.facts import Answer, Questions
 from envspec.engine.objects import ContainerState
 from envspec.errors import EngineCallFailed, EnvspecError
+from envspec.events import Notice
 from envspec.kinds import names
 from envspec.kinds.base import is_service
 from envspec.kinds.container import ASLEEP
 from envspec.kinds.lease import expiry
-from envspec.model import Status
+from envspec.model import Report, Status
+from envspec.spec.load import Loaded
 
 PERSISTENT = "it is persistent"
 """Why an environment stays that outlives its session."""
+
+
+RUN_NAME = 29
+"""Letters that the name of an environment for one run takes of its spec's: 40 with its ending."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,12 +61,14 @@ class Ending:
         volumes: Whether the volumes that the spec named go too.
         allow_data_loss: Names of environments that may lose whatever is in them.
         dry_run: Whether to say only what would go.
+        only: Names of the environments that are looked at; none for all of them, and for images.
         images_after: Seconds after which an image that nobody uses goes, counted from when it was built.
     """
 
     volumes: bool = False
     allow_data_loss: tuple[str, ...] = ()
     dry_run: bool = False
+    only: tuple[str, ...] = ()
     images_after: float = 30 * 86400.0
 
 
@@ -91,9 +101,9 @@ def collect(engine: Engine, ending: Ending, doors: Doors) -> tuple[Ended, ...]:
         doors: How to speak with the user.
     """
     boxes = engine.containers()
-    mutexes = [env for env in engine.locked_envs() if abandoned(engine, env)]
+    mutexes = [env for env in engine.locked_envs() if _asked(env, ending) and abandoned(engine, env)]
     found = [_attempt(f"envspec-lock-{env}", "its apply died", _freeing(engine, env), ending) for env in mutexes]
-    for row in environments(engine):
+    for row in (row for row in environments(engine) if _asked(row.name, ending)):
         ours = [box for box in boxes if box.labels.get(names.ENV) == row.name and not is_service(box)]
         why = _unwanted(engine, row, ours, ending)
         if why:
@@ -101,7 +111,7 @@ def collect(engine: Engine, ending: Ending, doors: Doors) -> tuple[Ended, ...]:
         elif any(box.name == names.container(row.name) for box in ours):
             aside = [box for box in ours if box.name == names.next_container(row.name)]
             found += [_attempt(b.name, "left by an interrupted replace", _sweeping(engine, b), ending) for b in aside]
-    return (*found, *_images(engine, ending))
+    return (*found, *([] if ending.only else _images(engine, ending)))
 
 
 def end(engine: Engine, env: str, why: str, ending: Ending, doors: Doors) -> Ended:
@@ -134,6 +144,35 @@ def end(engine: Engine, env: str, why: str, ending: Ending, doors: Doors) -> End
     return _attempt(env, why, destroy, ending)
 
 
+@contextmanager
+def temporary(engine: Engine, loaded: Loaded, options: Options, doors: Doors) -> Iterator[Report]:
+    """Make an environment of its own name from a spec, and take all of it away at the end, whatever happens.
+
+    Should this process be killed, :func:`collect` finds what it left.
+
+    Args:
+        engine: The engine.
+        loaded: The spec.
+        options: What the user asks beyond the spec.
+        doors: How to speak with the user.
+
+    Yields:
+        The report of the apply, whether it went well or not.
+
+    Raises:
+        EnvspecError: As :func:`envspec.api.converge.run`; or something could not be taken away.
+    """
+    name = f"{str(loaded.spec.name)[:RUN_NAME]}-run-{secrets.token_hex(3)}"
+    own = replace(loaded, spec=loaded.spec.model_copy(update={"name": name}))
+    chosen = replace(options, yes=True, runner=owner())
+    try:
+        yield run(engine, Target(name, own, destroy=False), chosen, doors)
+    finally:
+        left = end(engine, name, "its run has ended", Ending(volumes=True, allow_data_loss=(name,)), doors)
+        if not left.gone:
+            doors.emit(Notice(f"{name} is left, for {left.kept}: `envspec destroy {name} --volumes` removes it"))
+
+
 def wake(engine: Engine, box: ContainerState) -> bool:
     """Start a workspace that sleeps, or let it go on, and say whether it runs."""
     try:
@@ -154,6 +193,10 @@ def _attempt(name: str, why: str, act: Callable[[], None], ending: Ending) -> En
     except EnvspecError as error:  # one that stays keeps no other from going
         return Ended(name, why, gone=False, kept=error.message)
     return Ended(name, why, gone=True)
+
+
+def _asked(env: str, ending: Ending) -> bool:
+    return not ending.only or env in ending.only
 
 
 def _unwanted(engine: Engine, row: EnvironmentRow, ours: list[ContainerState], ending: Ending) -> str:

@@ -34,6 +34,7 @@ COMMANDS = (
     ("connect", "Print the command that takes a person inside."),
     ("network", "Make, list and remove networks that environments share."),
     ("cache", "List and clear the images that environments share."),
+    ("run", "Run one command in an environment that lasts no longer than it."),
     ("session", "End a session, and with it the environments that it made."),
     ("gc", "Remove what has expired or was left half-way, and unused images."),
     ("completion", "Print the completion script of a shell."),

@@ -143,6 +143,16 @@ def _was_stopped(outcome: Outcome) -> bool:
 
 
 @contextmanager
+def own_interrupts() -> Iterator[None]:
+    """Let a signal end what runs in the foreground at once, within :func:`job`; a command inside is such a thing."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+@contextmanager
 def _interrupts(engine: Engine, cancel: api.Cancel) -> Iterator[None]:
     """Let the first SIGINT ask for an end and the second, or a SIGTERM, stop what runs."""
 

@@ -37,6 +37,9 @@ LOCK_LABEL = "dev.envspec.lock"
 RESULTS = {"plan": "plan", "apply": "report", "destroy": "report"}
 """Which schema the result of a command keeps to, where there is one."""
 
+EVENTFUL = frozenset({"apply", "destroy", "gc", "run", "session", "try", "restore"})
+"""Commands that tell of their steps under ``--json``."""
+
 PATIENCE = 120.0
 """Seconds after which something that is waited for has not happened."""
 
@@ -260,7 +263,7 @@ class Place:
             check_schema("event", event)
         if told.envelope["ok"] and words[0] in RESULTS and isinstance(told.result, dict):
             check_schema(RESULTS[words[0]], told.result)
-        if words[0] not in ("apply", "destroy"):
+        if words[0] not in EVENTFUL:
             assert told.events == []
         return told
 
