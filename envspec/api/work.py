@@ -14,6 +14,7 @@ from envspec import observe, planner, policy
 from envspec.api.stack import Permission, stack
 from envspec.compose.read import read as read_document
 from envspec.engine.base import Reader
+from envspec.engine.choice import config_file
 from envspec.errors import EnvspecError
 from envspec.forward import read as forwarding
 from envspec.host import HostFacts
@@ -24,7 +25,9 @@ from envspec.model import Desired, Plan
 from envspec.planner import Wishes
 from envspec.purposes import catalogue
 from envspec.resolve import asked, candidates, choose, resolve, wish
+from envspec.resolve.dotfiles import with_default
 from envspec.spec.load import Loaded, load
+from envspec.spec.settings import load_settings
 
 if TYPE_CHECKING:
     from envspec.engine.whales import WhalesEngine
@@ -210,6 +213,7 @@ def _outside(
         return Desired(target.env), observe.outside(reader, target.env, ())
     loaded = target.loaded
     purposes = catalogue(loaded.directory)
+    loaded = with_default(loaded, load_settings().dotfiles, config_file().parent, purposes)
     ways = candidates(loaded.spec, purposes)
     refs = tuple(ref for way in ways for ref in way.refs)
     permission.check(asked(loaded, facts, purposes))

@@ -38,6 +38,7 @@ class RepoSpec:
         depth: Commits to fetch; 0 for all.
         uid: Numeric owner.
         gid: Numeric group.
+        submodules: Whether its submodules are checked out too.
     """
 
     url: str
@@ -46,6 +47,7 @@ class RepoSpec:
     depth: int
     uid: int
     gid: int
+    submodules: bool = False
 
     @property
     def pinned(self) -> bool:

@@ -7,19 +7,23 @@ from pathlib import Path
 
 from envspec.compose import effects
 from envspec.compose.project import Project
+from envspec.detect import install_script, knowledge
+from envspec.engine.objects import Mount
+from envspec.forward.values import Wish
 from envspec.host import HostFacts
 from envspec.kinds import names
 from envspec.kinds.network import NetworkSpec
 from envspec.kinds.volume import VolumeSpec
 from envspec.model import Desired, Effect, Resource
 from envspec.purposes import Catalogue
+from envspec.resolve import forward
 from envspec.resolve.box import Place, container, mounts
 from envspec.resolve.inner import Inner, resources
 from envspec.resolve.source import Candidate, Chosen, base_image, candidates, choose
 from envspec.resolve.user import identify
 from envspec.spec.load import Loaded
 
-__all__ = ["Candidate", "Chosen", "asked", "candidates", "choose", "place_of", "resolve"]
+__all__ = ["Candidate", "Chosen", "asked", "candidates", "choose", "place_of", "resolve", "wish"]
 
 
 def place_of(loaded: Loaded, catalogue: Catalogue) -> Place:
@@ -45,8 +49,14 @@ def asked(loaded: Loaded, host: HostFacts, catalogue: Catalogue) -> tuple[Effect
     """
     place = place_of(loaded, catalogue)
     who = identify(loaded.spec.user, host)
-    box = container(loaded.spec, place, who, mounts(loaded.spec, place), ("", None))
+    box = container(loaded.spec, place, who, _mounts(loaded, place, host), ("", None))
     return tuple(effect for effect in effects.of_workspace(box.config) if effect.name in effects.WORKSPACE_ASKS)
+
+
+def wish(loaded: Loaded, catalogue: Catalogue) -> Wish:
+    """Return what of the user's own to look for on the host."""
+    spec = loaded.spec
+    return forward.wish(spec, catalogue.get(spec.purpose.use).matter if spec.purpose else None, loaded.directory)
 
 
 def resolve(  # noqa: PLR0913, PLR0917 - what an environment is made of
@@ -73,7 +83,7 @@ def resolve(  # noqa: PLR0913, PLR0917 - what an environment is made of
     spec = loaded.spec
     place = place_of(loaded, catalogue)
     who = identify(spec.user, host)
-    mounted = mounts(spec, place)
+    mounted = _mounts(loaded, place, host)
     outer = [Resource("base_image.workspace", "base_image", base_image(chosen))]
     built = chosen.candidate.image
     if built:
@@ -90,10 +100,38 @@ def resolve(  # noqa: PLR0913, PLR0917 - what an environment is made of
     box = container(spec, place, who, mounted, (ref, built), beside.networks if beside else ())
     outer.append(Resource(names.WORKSPACE, "container", box, tuple(r.address for r in outer)))
     services = beside.services if beside else ()
-    inner = resources(Inner(spec, place, who, mounted, host, tuple(service.address for service in services)))
+    inner = resources(
+        Inner(
+            spec,
+            place,
+            who,
+            mounted,
+            host,
+            tuple(s.address for s in services),
+            _auto_install(loaded, catalogue),
+            wished=wish(loaded, catalogue),
+        )
+    )
     origin = f"{host.hostname}:{os.path.realpath(loaded.path)}" if loaded.path else ""
     asking = asked(loaded, host, catalogue)
     own = (effect for effect in effects.of_workspace(box.config) if effect not in asking)
     told = (f"{effect.address} has {effect.name}: {effect.detail}" for effect in own)
-    notes = tuple(note for note in (chosen.note, who.why, *(beside.notes if beside else ()), *told) if note)
+    notes = tuple(
+        note
+        for note in (chosen.note, who.why, *(beside.notes if beside else ()), *told, *forward.notes(host.forwarded))
+        if note
+    )
     return Desired(place.env, (*outer, *services, *inner), origin, notes, (*asking, *reaching))
+
+
+def _mounts(loaded: Loaded, place: Place, host: HostFacts) -> tuple[Mount, ...]:
+    """Return all mounts, sorted by target."""
+    spec = loaded.spec
+    return tuple(sorted((*mounts(spec, place), *forward.mounts(spec, place, host))))
+
+
+def _auto_install(loaded: Loaded, catalogue: Catalogue) -> str:
+    """Return the shell text that ``install: auto`` stands for, "" where no repository asks for it."""
+    if not any(repo.installs_by_itself for repo in loaded.spec.repos):
+        return ""
+    return install_script(knowledge(catalogue, loaded.spec.purpose.use if loaded.spec.purpose else ""))

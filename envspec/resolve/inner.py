@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import posixpath
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from envspec import host as hosts
 from envspec.engine.objects import Mount
 from envspec.errors import SpecError
+from envspec.forward.values import Wish
 from envspec.host import HostFacts
 from envspec.kinds import lease, names
 from envspec.kinds.command import CommandSpec
@@ -20,8 +22,10 @@ from envspec.kinds.loss import lies_below
 from envspec.kinds.repo import RepoSpec
 from envspec.kinds.user import UserSpec
 from envspec.model import Hidden, Resource
+from envspec.resolve import dotfiles, forward
 from envspec.resolve.box import READ_ONLY_TMPFS, Place
 from envspec.resolve.user import Identity
+from envspec.spec.forms import ConfigFile
 from envspec.spec.models import Spec
 
 MAX_SOURCE_BYTES = 64 * 1024 * 1024
@@ -33,7 +37,7 @@ INSTALL_TIMEOUT = 1800.0
 
 @dataclass(frozen=True, slots=True)
 class Inner:
-    """What resolving the inside is given."""
+    """What resolving the inside is given; ``auto_install`` is the shell text that ``install: auto`` stands for."""
 
     spec: Spec
     place: Place
@@ -41,6 +45,8 @@ class Inner:
     mounted: tuple[Mount, ...]
     host: HostFacts
     services: tuple[str, ...] = ()
+    auto_install: str = ""
+    wished: Wish = field(default_factory=Wish)
 
 
 def resources(given: Inner) -> tuple[Resource, ...]:
@@ -52,12 +58,14 @@ def resources(given: Inner) -> tuple[Resource, ...]:
     ground = _user(given)
     first = (*(r.address for r in ground), "environment.workspace")
     environment = Resource("environment.workspace", "environment", _environment(given), first[:-1] or _CONTAINER)
-    files, repos = _files(given), _repos(given)
+    variables = (name for name, _ in environment.spec.variables)
+    files, repos = [*_files(given), *_forwarded(given, variables)], _repos(given)
     paths = sorted(spec.path for spec in repos)
     early = [spec for spec in files if not any(lies_below(spec.path, path) for path in paths)]
     early_addresses = tuple(f"file.{spec.path}" for spec in early)
     found = [*ground, environment, *_lease(given, first)]
     found += [Resource(f"file.{spec.path}", "file", spec, (*_CONTAINER, *first)) for spec in early]
+    found += _dotfiles(given, (*_CONTAINER, *first, *early_addresses))
     for spec in sorted(repos, key=lambda repo: repo.path):
         outer = tuple(f"repo.{path}" for path in paths if path != spec.path and lies_below(spec.path, path))
         found.append(Resource(f"repo.{spec.path}", "repo", spec, (*_CONTAINER, *first, *early_addresses, *outer)))
@@ -100,6 +108,7 @@ def _environment(given: Inner) -> EnvironmentSpec:
     variables: dict[str, str | Hidden] = {
         name: Hidden(value) if name in given.host.proxies else value for name, value in reach.items()
     }
+    variables.update(forward.variables(given.spec, given.host.forwarded))
     variables.update(given.spec.env)
     bundle = given.host.ca_bundle
     return EnvironmentSpec(
@@ -108,6 +117,7 @@ def _environment(given: Inner) -> EnvironmentSpec:
         gid=given.who.gid,
         ca_digest=hashlib.sha256(bundle).hexdigest() if bundle else "",
         brought=tuple(name for name in reach if name not in given.spec.env),
+        files=forward.run_files(given.host.forwarded, given.who),
     )
 
 
@@ -122,10 +132,44 @@ def _files(given: Inner) -> list[FileSpec]:
                 hint=f"put it below one of {', '.join(sorted(writable))}, or take `read_only` out",
                 where=given.place.where("config_files", path),
             )
-        uid, gid = _owner(wish.owner, given.who)
-        content = wish.content.encode() if wish.content is not None else _source(given, path, wish.source or "")
-        found.append(FileSpec(path, content, wish.mode, uid, gid))
+        found.append(_file(given, wish, path, "config_files", path))
     return found
+
+
+def _file(given: Inner, wish: ConfigFile, path: str, *at: str) -> FileSpec:
+    """Return one file; ``at`` is where the author writes of it."""
+    uid, gid = _owner(wish.owner, given.who)
+    content = wish.content.encode() if wish.content is not None else _source(given, wish.source or "", *at)
+    return FileSpec(path, content, wish.mode, uid, gid)
+
+
+def _dotfiles(given: Inner, needs: tuple[str, ...]) -> tuple[Resource, ...]:
+    """Return the user's own files in their home."""
+    wish = given.spec.dotfiles
+    if wish is None or wish.skip:
+        return ()
+    if given.spec.security.read_only:
+        raise SpecError(
+            "dotfiles cannot be written: the root filesystem is read-only",
+            code="spec.read_only",
+            hint="take `read_only` or `dotfiles` out",
+            where=given.place.where("dotfiles"),
+        )
+    url = _inner_url(given, wish.repo, "dotfiles", "repo") if wish.repo else ""
+    files = tuple(
+        _file(given, file, dotfiles.below_home(path, given.who), "dotfiles", "inline", path)
+        for path, file in sorted(wish.inline.items())
+    )
+    return dotfiles.resources(wish, url, files, given.who, needs)
+
+
+def _forwarded(given: Inner, variables: Iterable[str]) -> list[FileSpec]:
+    """Return the files that come from the host's user, but for those that the author writes."""
+    found = given.host.forwarded
+    forward.check(given.spec, given.place, found)
+    entries = forward.git_entries(found, given.wished, variables, given.mounted, given.who)
+    specs = forward.files(given.spec, found, entries, given.who)
+    return [spec for spec in specs if spec.path not in given.spec.config_files]
 
 
 def _owner(owner: str, who: Identity) -> tuple[int, int]:
@@ -137,19 +181,19 @@ def _owner(owner: str, who: Identity) -> tuple[int, int]:
     return int(uid), int(gid or uid)
 
 
-def _source(given: Inner, path: str, source: str) -> bytes:
+def _source(given: Inner, source: str, *at: str) -> bytes:
     file = given.place.directory / Path(source).expanduser()
     try:
         if file.stat().st_size > MAX_SOURCE_BYTES:
-            raise _no_source(given, path, f"{source} is larger than 64 MiB", "mount it or clone it instead")
+            raise _no_source(given, at, f"{source} is larger than 64 MiB", "mount it or clone it instead")
         return file.read_bytes()
     except OSError as error:
         told = f"{source} cannot be read: {error.strerror}"
-        raise _no_source(given, path, told, "`source` is relative to the spec's directory") from None
+        raise _no_source(given, at, told, "`source` is relative to the spec's directory") from None
 
 
-def _no_source(given: Inner, path: str, message: str, hint: str) -> SpecError:
-    return SpecError(message, code="spec.source", hint=hint, where=given.place.where("config_files", path, "source"))
+def _no_source(given: Inner, at: tuple[str, ...], message: str, hint: str) -> SpecError:
+    return SpecError(message, code="spec.source", hint=hint, where=given.place.where(*at, "source"))
 
 
 def _repos(given: Inner) -> list[RepoSpec]:
@@ -163,12 +207,12 @@ def _repos(given: Inner) -> list[RepoSpec]:
                 hint="give it a `path` below, such as `app`, or set `mount_cwd: false`",
                 where=given.place.where("repos", index, "path"),
             )
-        url = _inner_url(given, index, wish.url)
-        found.append(RepoSpec(url, path, wish.ref, wish.depth, given.who.uid, given.who.gid))
+        url = _inner_url(given, wish.url, "repos", index, "url")
+        found.append(RepoSpec(url, path, wish.ref, wish.depth, given.who.uid, given.who.gid, wish.submodules))
     return found
 
 
-def _inner_url(given: Inner, index: int, url: str) -> str:
+def _inner_url(given: Inner, url: str, *at: str | int) -> str:
     """Return a URL as it is seen from inside: a local path has to lie in something that is mounted."""
     if not url.startswith(("/", "./", "../", "~")):
         return url
@@ -180,7 +224,7 @@ def _inner_url(given: Inner, index: int, url: str) -> str:
         f"{url} is not mounted, so it cannot be cloned inside",
         code="spec.repo_unreachable",
         hint="set `mount_cwd: true`, or add its directory to `mounts`",
-        where=given.place.where("repos", index, "url"),
+        where=given.place.where(*at),
     )
 
 
@@ -204,7 +248,7 @@ def _installs(given: Inner) -> list[tuple[str, CommandSpec]]:
     who = given.who
     found = []
     for wish, spec in zip(given.spec.repos, _repos(given), strict=True):
-        for number, command in enumerate(wish.install):
+        for number, command in enumerate((given.auto_install,) if wish.installs_by_itself else wish.install):
             trigger = f"{spec.url} {spec.ref}"
             run = CommandSpec(command, spec.path, who.uid, who.gid, INSTALL_TIMEOUT, trigger=trigger)
             found.append((f"command.install.{spec.path}[{number}]", run))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 import re
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal
@@ -35,6 +36,7 @@ from envspec.spec.values import (
     integer,
     is_null,
     listed,
+    mapped,
     optional,
     shown,
     text,
@@ -46,6 +48,9 @@ _PORT = re.compile(
     re.ASCII,
 )
 _MODE = re.compile(r"(?:0o)?([0-7]{3,5})")
+AUTO = "auto"
+"""What `install` is where the purposes say how a repository is installed."""
+
 _PARAM = re.compile(r"[a-z][a-z0-9_]{0,39}")
 
 
@@ -229,12 +234,20 @@ class Repo(Form):
         WithJsonSchema({"type": ["integer", "null"], "minimum": 0}),
     ] = 0
     """How many commits to fetch; 0 is all."""
+    submodules: Flag = False
+    """Whether its submodules are checked out too."""
     install: Annotated[
         tuple[Command, ...],
         BeforeValidator(lambda value: (value,) if isinstance(value, str) and not is_null(value) else listed(value)),
         WithJsonSchema({"anyOf": [{"type": [*ANY_TEXT, "null"]}, {"type": "array", "items": {"type": [*ANY_TEXT]}}]}),
     ] = ()
-    """Command or commands to run in it after it was cloned or moved to another commit."""
+    """Command or commands to run in it after it was cloned or moved to another commit; `auto` for what the purposes
+    know of such a repository."""
+
+    @property
+    def installs_by_itself(self) -> bool:
+        """Whether the purposes say how it is installed."""
+        return self.install == (AUTO,)
 
     @field_validator("path", mode="before")
     @classmethod
@@ -295,6 +308,75 @@ class ConfigFile(Form):
                 "`content` and `source` exclude each other" if both else "the file has neither `content` nor `source`",
                 "keep one of them" if both else 'write one of them; `content: ""` makes an empty file',
             )
+        return self
+
+
+def unmixed_paths(value: object) -> object:
+    """Take a mapping of paths, and refuse two spellings of one path, which a dict would silently merge."""
+    files = mapped(value)
+    seen: dict[str, str] = {}
+    for path in files if isinstance(files, Mapping) else ():
+        normal = posixpath.normpath(str(path).removeprefix("~/"))
+        if normal in seen:
+            message = f"{shown(path)} and {shown(seen[normal])} are one file"
+            raise wrong(Fault("spec.collision", message, "keep one of them", (path, "[key]")))
+        seen[normal] = str(path)
+    return files
+
+
+class Dotfiles(Form):
+    """The user's own files in their home: a repository that sets them up, and files written here."""
+
+    written: ClassVar[str] = (
+        "write `none`, a URL, or the keys `repo`, `branch`, `target`, `script`, `inline` and `skip`"
+    )
+    short_schema: ClassVar[dict[str, Any] | None] = {
+        "anyOf": [{"const": False}, {"type": "string", "minLength": 1}],
+    }
+
+    repo: Annotated[
+        str | None, BeforeValidator(optional(names.repo_url)), WithJsonSchema({"type": ["string", "null"]})
+    ] = None
+    """Repository to clone: https, ssh, git or file URL, `git@host:path`, or a path."""
+    branch: names.Ref = ""
+    """Branch, tag or commit of it; by default the remote's default branch."""
+    target: names.HomeDirectory = "~/.dotfiles"
+    """Where it is cloned to."""
+    script: Annotated[
+        str | None, BeforeValidator(optional(names.tree_path)), WithJsonSchema({"type": ["string", "null"]})
+    ] = None
+    """Script in it to run; by default `install.sh`, `setup.sh`, `bootstrap.sh`, `script/setup` or a Makefile, whichever
+    is there first, and where there is none, the common files are linked from home."""
+    inline: Annotated[dict[names.HomePath, ConfigFile], BeforeValidator(unmixed_paths)] = Field(default_factory=dict)
+    """Files to write, by path relative to home."""
+    skip: Flag = False
+    """Whether there are none, whatever the user's configuration says."""
+
+    @classmethod
+    def expand(cls, short: str) -> Mapping[str, Any]:
+        """Take ``none`` or ``false`` for no dotfiles, and any other text for the repository."""
+        return {"skip": True} if short.lower() in {"none", "false"} else {"repo": short}
+
+    @field_validator("inline")
+    @classmethod
+    def _files_apart(cls, files: dict[str, ConfigFile]) -> dict[str, ConfigFile]:
+        above = {path.rsplit("/", n)[0] for path in files for n in range(1, path.count("/") + 1)}
+        faults = [
+            Fault("spec.collision", f"{shown(path)} is a directory too", "choose another path", (path, "[key]"))
+            for path in files
+            if path in above
+        ]
+        if faults:
+            raise wrong(*faults)
+        return files
+
+    @model_validator(mode="after")
+    def _needs_a_repository(self) -> Dotfiles:
+        asked = [key for key in ("branch", "script") if getattr(self, key)]
+        if asked and self.repo is None:
+            raise bad(f"`{asked[0]}` says something of a repository, and there is none", "write `repo: URL`")
+        if self.repo is None and not self.inline and not self.skip:
+            raise bad("neither `repo` nor `inline` is there", "write one of them, or `dotfiles: none`")
         return self
 
 

@@ -15,7 +15,20 @@ from pydantic import BeforeValidator, ConfigDict, Field, ValidationInfo, WithJso
 from pydantic_core import PydanticCustomError
 
 from envspec.spec import names
-from envspec.spec.forms import ConfigFile, Form, Health, Mount, Port, Purpose, Repo, Security, SetupCommand, Volume
+from envspec.spec.forms import (
+    ConfigFile,
+    Dotfiles,
+    Form,
+    Health,
+    Mount,
+    Port,
+    Purpose,
+    Repo,
+    Security,
+    SetupCommand,
+    Volume,
+    unmixed_paths,
+)
 from envspec.spec.services import Compose
 from envspec.spec.values import (
     ANY_TEXT,
@@ -31,6 +44,7 @@ from envspec.spec.values import (
     choice,
     flag,
     is_null,
+    is_scalar,
     listed,
     mapped,
     optional,
@@ -51,6 +65,7 @@ FORMS: Mapping[str, type[Form]] = {
     "ports": Port,
     "repos": Repo,
     "config_files": ConfigFile,
+    "dotfiles": Dotfiles,
     "setup_commands": SetupCommand,
     "compose": Compose,
     "health": Health,
@@ -59,9 +74,12 @@ FORMS: Mapping[str, type[Form]] = {
 """The keys of a spec whose values have keys of their own."""
 
 LATER = frozenset(
-    ["dotfiles", "env_passthrough", "forward_gh", "forward_git", "forward_ssh", "repo_url", "trust"],
+    ["env_passthrough", "trust"],
 )
 """Keys of the format that this version does not know yet."""
+
+TRY_REPO = "try-repo"
+"""The purpose that looks at a repository."""
 
 _EVERYWHERE = frozenset({"0.0.0.0", "::"})
 
@@ -90,6 +108,11 @@ def _env_value(value: object) -> str:
     return text(value)
 
 
+def _ssh(value: object) -> object:
+    """Read how SSH keys come inside."""
+    return "agent" if is_scalar(value) and str(value).lower() == "agent" else flag(value)
+
+
 def _hosts(value: object) -> object:
     """Take a mapping of names to addresses, or a list of ``name:address``."""
     if is_null(value) or isinstance(value, str | Mapping) or not isinstance(value, Sequence):
@@ -109,19 +132,6 @@ def _hosts(value: object) -> object:
             faults += [replace(fault, at=(index,)) for fault in found]
     _raise_any(faults)
     return hosts
-
-
-def _unmixed_paths(value: object) -> object:
-    """Take a mapping of paths, and refuse two spellings of one path, which a dict would silently merge."""
-    files = mapped(value)
-    seen: dict[str, str] = {}
-    for path in files if isinstance(files, Mapping) else ():
-        normal = posixpath.normpath(str(path))
-        if normal in seen:
-            message = f"{shown(path)} and {shown(seen[normal])} are one file"
-            raise wrong(Fault("spec.collision", message, "keep one of them", (path, "[key]")))
-        seen[normal] = str(path)
-    return files
 
 
 def _repeated(keys: Iterable[tuple[tuple[str | int, ...], str]], what: str, hint: str) -> Iterator[Fault]:
@@ -146,6 +156,8 @@ def _describe(schema: dict[str, Any]) -> None:
     schema["oneOf"] = [{"required": ["purpose"]}, {"required": ["image"]}]
 
 
+OptionalFlag = Annotated[bool | None, BeforeValidator(optional(flag)), WithJsonSchema({"type": ["boolean", "null"]})]
+
 EnvValue = Annotated[str, BeforeValidator(_env_value), WithJsonSchema({"type": [*ANY_TEXT, "null"]})]
 
 
@@ -168,6 +180,13 @@ class Spec(Form):
     """Image to start from, instead of a purpose."""
     purpose: Annotated[Purpose | None, BeforeValidator(optional(same)), Field(validate_default=True)] = None
     """What the environment is for: a name such as `python`, or `use` with parameters."""
+    repo_url: Annotated[
+        str | None,
+        BeforeValidator(optional(names.repo_url)),
+        WithJsonSchema({"type": ["string", "null"]}),
+        Field(validate_default=True),
+    ] = None
+    """Repository that the purpose `try-repo` looks at, clones and sets up: a URL as in `repos`."""
     image_source: Annotated[
         Literal["auto", "local", "registry", "bootstrap"],
         BeforeValidator(choice("auto", "local", "registry", "bootstrap")),
@@ -189,9 +208,20 @@ class Spec(Form):
     """Ports published on the host."""
     env: Annotated[dict[names.Variable, EnvValue], BeforeValidator(_env)] = Field(default_factory=dict)
     """Environment variables; every value is kept as written."""
+    forward_git: OptionalFlag = None
+    """Whether the host's git configuration and known hosts come inside; by default the purpose decides."""
+    forward_gh: OptionalFlag = None
+    """Whether the token of GitHub's CLI comes inside, as a secret; by default the purpose decides."""
+    forward_ssh: Annotated[
+        bool | Literal["agent"], BeforeValidator(_ssh), WithJsonSchema({"enum": [True, False, "agent", None]})
+    ] = False
+    """Whether `~/.ssh` comes inside, read-only; `agent` brings the socket of the SSH agent instead."""
     repos: Annotated[tuple[Repo, ...], BeforeValidator(listed)] = ()
     """Git repositories to clone."""
-    config_files: Annotated[dict[names.FilePath, ConfigFile], BeforeValidator(_unmixed_paths)] = Field(
+    dotfiles: Annotated[Dotfiles | None, BeforeValidator(optional(same))] = None
+    """The user's own files in their home: a repository, files written here, or `none`; by default what the user's
+    configuration says."""
+    config_files: Annotated[dict[names.FilePath, ConfigFile], BeforeValidator(unmixed_paths)] = Field(
         default_factory=dict
     )
     """Files in the container, by absolute path."""
@@ -247,6 +277,19 @@ class Spec(Form):
                 raise wrong(Fault("spec.no_purpose", "the file has neither `purpose` nor `image`", hint))
             raise wrong(Fault("spec.collision", "`purpose` and `image` exclude each other", "keep one of them"))
         return purpose
+
+    @field_validator("repo_url")
+    @classmethod
+    def _goes_with_its_purpose(cls, url: str | None, info: ValidationInfo) -> str | None:
+        purpose = info.data.get("purpose")
+        tries = purpose is not None and purpose.use == TRY_REPO
+        if tries and url is None:
+            hint = "write `repo_url: https://host/owner/repo`"
+            raise wrong(Fault("spec.missing", f"`purpose: {TRY_REPO}` needs a `repo_url`", hint))
+        if url is not None and "purpose" in info.data and not tries:
+            hint = f"write `purpose: {TRY_REPO}`, or list the repository under `repos`"
+            raise wrong(Fault("spec.collision", f"`repo_url` goes with `purpose: {TRY_REPO}` only", hint))
+        return url
 
     @field_validator("mounts", "volumes")
     @classmethod

@@ -205,6 +205,28 @@ def inner_path(value: object) -> str:
     return mount_target(path) if path.startswith("/") else path
 
 
+def home_path(value: object) -> str:
+    """Read the path of a file below the user's home, with or without ``~/``; return it relative to there."""
+    path = _clean(line(value).removeprefix("~/"))
+    if path.startswith(("/", "~")) or path == ".":
+        raise bad(f"{shown(value)} is no path below the home", "write one such as `.vimrc`, relative to the home")
+    return path
+
+
+def home_directory(value: object) -> str:
+    """Read a directory inside, absolute or below the user's home; return the latter with ``~/``."""
+    written = line(value)
+    return mount_target(written) if written.startswith("/") else f"~/{home_path(written)}"
+
+
+def tree_path(value: object) -> str:
+    """Read the path of a file in a repository, relative to its top."""
+    path = _clean(line(value))
+    if path.startswith(("/", "~")) or path == ".":
+        raise bad(f"{shown(value)} is no path in the repository", "write one such as `install.sh`, relative to its top")
+    return path
+
+
 def any_path(value: object) -> str:
     """Read a path inside the container that is only looked at, absolute or relative."""
     return _clean(line(value))
@@ -303,6 +325,8 @@ FilePath = Annotated[str, BeforeValidator(file_path)]
 MountTarget = Annotated[str, BeforeValidator(mount_target), WithJsonSchema({"type": "string", "pattern": "^/"})]
 Workspace = Annotated[str, BeforeValidator(workspace), WithJsonSchema({"type": "string", "pattern": "^/"})]
 InnerPath = Annotated[str, BeforeValidator(inner_path)]
+HomePath = Annotated[str, BeforeValidator(home_path)]
+HomeDirectory = Annotated[str, BeforeValidator(home_directory)]
 AnyPath = Annotated[str, BeforeValidator(any_path)]
 HostPath = Annotated[str, BeforeValidator(host_path)]
 Url = Annotated[str, BeforeValidator(repo_url)]

@@ -12,8 +12,8 @@ from pydantic import BeforeValidator, Field, WithJsonSchema
 from envspec.engine.choice import config_file
 from envspec.errors import SpecFaults
 from envspec.spec.document import Grammar, all_of, check, content_of
-from envspec.spec.forms import Form
-from envspec.spec.values import bad, choice, integer, line, listed, mapped, optional, shown
+from envspec.spec.forms import Dotfiles, Form
+from envspec.spec.values import bad, choice, integer, line, listed, mapped, optional, same, shown
 
 _PATTERN = re.compile(r"[A-Za-z_*?\[][A-Za-z0-9_*?\[\]!-]{0,127}")
 _PREFIX = re.compile(r"[a-z0-9][a-z0-9.-]*(?::[0-9]{1,5})?(?:/[a-z0-9][a-z0-9._-]*)*")
@@ -61,6 +61,8 @@ class Settings(Form):
 
     engine: Annotated[Literal["auto", "docker", "podman"], BeforeValidator(choice("auto", "docker", "podman"))] = "auto"
     """Engine to work on, unless the command line or `ENVSPEC_ENGINE` asks for one."""
+    dotfiles: Annotated[Dotfiles | None, BeforeValidator(optional(same))] = None
+    """Files in the home of every environment whose spec says nothing of them; paths are relative to this file."""
     env_passthrough: Annotated[Passthrough, BeforeValidator(mapped)] = Field(default_factory=Passthrough)
     """Which variables of the host `env_passthrough: auto` takes."""
     host_network: Annotated[Literal["auto", "none"], BeforeValidator(choice("auto", "none"))] = "auto"
@@ -77,7 +79,7 @@ class Settings(Form):
     """Registry, and path in it, that stands before the names of images."""
 
 
-FORMS: Mapping[str, type[Form]] = {"env_passthrough": Passthrough}
+FORMS: Mapping[str, type[Form]] = {"dotfiles": Dotfiles, "env_passthrough": Passthrough}
 """The keys of the settings whose values have keys of their own."""
 
 GRAMMAR: Grammar[Settings] = Grammar(Settings, FORMS)
