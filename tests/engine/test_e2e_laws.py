@@ -34,9 +34,13 @@ from tests.laws.world import APP, COMMITS, LIB, differences, explain
 
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(120)]
 
-SAMPLES = 32
+SAMPLES = 20
+SERVED = 4
+"""Every how many of the samples end with services; the others never have any."""
+
 DRAWN = 320
-CASES = [("docker", number) for number in range(SAMPLES)] + [("podman", number) for number in range(0, SAMPLES, 3)]
+ON_PODMAN = sorted((*range(0, SAMPLES, 2 * SERVED), *range(2, SAMPLES, SERVED)))
+CASES = [("docker", number) for number in range(SAMPLES)] + [("podman", number) for number in ON_PODMAN]
 UID = os.geteuid() or 1000
 
 ORIGINS = "/var/lib/origins"
@@ -68,6 +72,9 @@ cat /run/envspec/env
 cat /var/lib/envspec/ledger/*
 awk -F: '$3 >= 1000 && $3 < 60000' /etc/passwd
 """
+OF_A_RUN = ('"address":"container.', '"address":"lease.')
+"""Entries of the ledger that hold IDs and times."""
+
 READ_REPO = 'git -c safe.directory=* -C "$1" rev-parse HEAD --symbolic-full-name HEAD'
 
 
@@ -117,9 +124,22 @@ def histories() -> list[History]:
             drawn.setdefault(json.dumps(history.docs, sort_keys=True), history)
 
     draw()
-    found = list(drawn.values())
-    assert len(found) >= SAMPLES
-    return found[:: len(found) // SAMPLES][:SAMPLES]
+    served = [h for h in drawn.values() if _services(h.docs[1]) and _services(h.docs[0]) != _services(h.docs[1])]
+    plain = [h for h in drawn.values() if not any(map(_services, h.docs))]
+    chosen = iter(_spread(served, SAMPLES // SERVED)), iter(_spread(plain, SAMPLES - SAMPLES // SERVED))
+    return [next(chosen[0] if number % SERVED == 0 else chosen[1]) for number in range(SAMPLES)]
+
+
+def _spread(found: list[History], count: int) -> list[History]:
+    """Return some of them, evenly spread."""
+    assert len(found) >= count
+    return found[:: len(found) // count][:count]
+
+
+def _services(doc: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the services of a spec."""
+    found: Mapping[str, Any] = doc.get("compose", {}).get("services", {})
+    return found
 
 
 @dataclass
@@ -138,7 +158,6 @@ class World:
             text = text.replace(made_up, commit)
         found: dict[str, Any] = json.loads(text)
         purpose, _ = found.pop("purpose", None), found.pop("image_source", None)
-        found.pop("compose", None)  # an image of the strategies' runs no service; test_e2e_services has real ones
         found["image"] = IMAGES["ubuntu:24.04"] if purpose else IMAGES[found["image"]]
         found["networks"] = [f"{self.env}-{name}" for name in found.get("networks", ())]
         targets = {str(port).rpartition(":")[2] for port in found.get("ports", ())}
@@ -170,8 +189,7 @@ class World:
 
     def state(self, doc: Mapping[str, Any]) -> Any:
         """Return what there is, without IDs, addresses, times and names that are only this world's."""
-        box = f"{self.env}-workspace"
-        (data,) = json.loads(bare("container", "inspect", box))
+        box, boxes = f"{self.env}-workspace", named("container", self.env)
         wanted = self.real(doc)
         inside = bare("exec", "-u", "0", box, "sh", "-c", READ, "sh", *PATHS, code=None).splitlines()
         work = wanted.get("workspace", "/workspace")
@@ -180,12 +198,11 @@ class World:
             for repo in wanted.get("repos", ())
         }
         found = {
-            "outside": outside(data),
-            "inside": {line: True for line in inside if '"address":"container.' not in line},
+            "outside": {data["Name"]: outside(data) for data in json.loads(bare("container", "inspect", *boxes))},
+            "inside": {line: True for line in inside if not any(entry in line for entry in OF_A_RUN)},
             "repos": repos,
             "networks": named("network", self.env),
             "volumes": named("volume", self.env),
-            "containers": named("container", self.env),
         }
         text = json.dumps(found, sort_keys=True)
         return json.loads(text.replace(self.env, "ENV").replace(str(self.directory), "DIRECTORY"))
@@ -211,23 +228,32 @@ class World:
         if self.engine.name == "docker" and wanted.get("memory") not in (None, "none"):
             hands.append(("container.workspace", ("update", "--memory", "300m", "--memory-swap", "300m", box)))
         hands += [("container.workspace", ("network", "disconnect", n, box)) for n in wanted["networks"]]
+        services = [(f"service.{name}", f"{self.env}-{name}-1") for name in sorted(_services(wanted))]
+        if services:  # what hands do to the workspace, the histories without services show
+            hands = [(address, ("stop", "--time", "0", name)) for address, name in services]
+            hands += [(address, ("rm", "--force", name)) for address, name in services]
+            hands += [(address, ("network", "disconnect", self.env, name)) for address, name in services]
         address, words = chance.choice(hands)
         bare(*words)
         return address
 
 
-def outside(data: Mapping[str, Any]) -> Mapping[str, Any]:
+def outside(data: dict[str, Any]) -> Mapping[str, Any]:
     """Return what matters of a container's ``inspect``, in one form for what means the same."""
+    text = json.dumps(data | {"Id": ""}).replace(data["Id"][:12], "ID")
+    for name, item in data["NetworkSettings"]["Networks"].items():
+        text = text.replace(item["NetworkID"] or "none", name)
+    data = json.loads(text)
     config, settings_ = data["Config"], data["HostConfig"]
-    labels = {key: value for key, value in config["Labels"].items() if key != "dev.envspec.settings"}
+    of_a_run = ("dev.envspec.settings", "com.docker.compose.")
+    labels = {key: value for key, value in config["Labels"].items() if not key.startswith(of_a_run)}
     compared = (
         *("Memory", "MemorySwap", "NanoCpus", "ShmSize", "CapAdd", "CapDrop", "SecurityOpt", "ReadonlyRootfs"),
         *("Privileged", "RestartPolicy", "Tmpfs", "ExtraHosts", "Init", "NetworkMode"),
     )
     mounts = [[m["Type"], m["Destination"], m["RW"], m.get("Name") or m["Source"]] for m in data["Mounts"]]
-    short = data["Id"][:12]
     networks = {
-        name: sorted(set(item.get("Aliases") or ()) - {short})
+        name: sorted(set(item.get("Aliases") or ()) - {"ID"})
         for name, item in data["NetworkSettings"]["Networks"].items()
     }
     return {
