@@ -12,13 +12,16 @@ from envspec.api import networks as network
 from envspec.api.cache import CachedImage, Cleared
 from envspec.api.connect import ConnectInfo
 from envspec.api.converge import Confirm, Doors, apply, run
+from envspec.api.inside import execute
 from envspec.api.inventory import EnvironmentRow, EnvironmentStatus, ServiceRow
 from envspec.api.lifecycle import PERSISTENT, Ended, Ending
 from envspec.api.networks import NetworkMade, NetworkRow
-from envspec.api.work import Cancel, Options, is_name, look, open_engine, read_target
+from envspec.api.work import Cancel, Options, locate, look, open_engine, read_target
 from envspec.engine.base import Engine, Reader
 from envspec.errors import UsageError
 from envspec.events import Emit
+from envspec.inside.capture import Executed
+from envspec.inside.exec import ExecOptions
 from envspec.model import Plan, Report
 from envspec.purposes import catalogue
 from envspec.resolve import candidates
@@ -34,6 +37,8 @@ __all__ = [
     "Ending",
     "EnvironmentRow",
     "EnvironmentStatus",
+    "ExecOptions",
+    "Executed",
     "NetworkMade",
     "NetworkRow",
     "Options",
@@ -47,6 +52,7 @@ __all__ = [
     "destroy",
     "end_session",
     "environments",
+    "execute",
     "locate",
     "networks",
     "open_engine",
@@ -284,16 +290,3 @@ def clear_cache(purpose: str = "", engine: Engine | None = None) -> Cleared:
         UsageError: There is no image of that purpose.
     """
     return cache.clear(engine or open_engine(), purpose)
-
-
-def locate(target: str) -> str:
-    """Return the name of the environment that a name, a file or a directory stands for.
-
-    Raises:
-        SpecError: The file is faulty.
-    """
-    if is_name(target):
-        return target
-    name = load(Path(target)).spec.name
-    assert name is not None
-    return name

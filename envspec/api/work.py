@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from envspec import host as hosts
 from envspec import observe, planner, policy
+from envspec.api.attempt import attempted
 from envspec.api.stack import Permission, stack
 from envspec.compose.read import read as read_document
 from envspec.engine.base import Reader
@@ -24,8 +25,9 @@ from envspec.kinds.environment import secrets_of
 from envspec.model import Desired, Plan
 from envspec.planner import Wishes
 from envspec.purposes import catalogue
-from envspec.resolve import asked, candidates, choose, resolve, wish
+from envspec.resolve import Chosen, asked, candidates, choose, resolve, wish
 from envspec.resolve.dotfiles import with_default
+from envspec.resolve.trial import Tried
 from envspec.spec.load import Loaded, load
 from envspec.spec.settings import load_settings
 
@@ -90,11 +92,13 @@ class Target:
         env: Name of the environment.
         loaded: Its spec; ``None`` when only the name is known, which is enough to destroy it.
         destroy: Whether it shall go.
+        tried: What the repository that ``try-repo`` looks at showed; the spec is the ordinary one by then.
     """
 
     env: str
     loaded: Loaded | None
     destroy: bool
+    tried: Tried | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +153,19 @@ def is_name(text: str) -> bool:
     return "/" not in text and not text.endswith((".yaml", ".yml")) and text not in ("", ".", "..")
 
 
+def locate(target: str) -> str:
+    """Return the name of the environment that a name, a file or a directory stands for.
+
+    Raises:
+        SpecError: The file is faulty.
+    """
+    if is_name(target):
+        return target
+    name = load(Path(target)).spec.name
+    assert name is not None
+    return name
+
+
 def look(  # noqa: PLR0913 - what one look is told
     reader: Reader,
     target: Target,
@@ -176,6 +193,9 @@ def look(  # noqa: PLR0913 - what one look is told
         Conflict: A name belongs to something else.
         EngineNotReady: No engine answers.
     """
+    if target.loaded and not target.destroy:
+        loaded, tried = attempted(target.loaded, reader)
+        target = dataclasses.replace(target, loaded=loaded, tried=tried)
     facts = _facts(target)
     permission = Permission(options.allow, judge)
     desired, world = _outside(reader, target, facts, reachable or hosts.registry_reachable, permission)
@@ -214,20 +234,27 @@ def _outside(
     loaded = target.loaded
     purposes = catalogue(loaded.directory)
     loaded = with_default(loaded, load_settings().dotfiles, config_file().parent, purposes)
-    ways = candidates(loaded.spec, purposes)
+    tried = target.tried
+    ways = candidates(loaded.spec, purposes, tried.params if tried else None)
     refs = tuple(ref for way in ways for ref in way.refs)
     permission.check(asked(loaded, facts, purposes))
     document = read_document(loaded, permission.allowed)
     if document is None:
         world = observe.outside(reader, target.env, refs)
-        return resolve(loaded, facts, purposes, choose(loaded.spec, ways, world.images, reachable)), world
+        chosen = choose(loaded.spec, ways, world.images, reachable)
+        return _marked(target, resolve(loaded, facts, purposes, chosen), chosen), world
     likely = next(way for way in ways if not way.closed)
     beside = stack(reader, loaded, document, likely, permission)
     world = observe.outside(reader, target.env, (*refs, *beside.project.images))
     chosen = choose(loaded.spec, ways, world.images, reachable)
     if chosen.candidate != likely:
         beside = stack(reader, loaded, document, chosen.candidate, permission)
-    return resolve(loaded, facts, purposes, chosen, beside.project, beside.effects), world
+    return _marked(target, resolve(loaded, facts, purposes, chosen, beside.project, beside.effects), chosen), world
+
+
+def _marked(target: Target, desired: Desired, chosen: Chosen) -> Desired:
+    """Return what shall be with what a tried repository showed."""
+    return target.tried.marked(desired, chosen.candidate.source) if target.tried else desired
 
 
 def _wishes(options: Options, desired: Desired, world: Observed) -> Wishes:

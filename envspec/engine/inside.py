@@ -17,6 +17,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from envspec.engine.facts import Account, Answer, FileFact, LedgerEntry, Questions, RepoFact, located
 from envspec.engine.operations import (
+    CopyTrees,
     EnsureUser,
     Forget,
     InstallDotfiles,
@@ -84,6 +85,8 @@ def prepare(operation: Operation, workspace: str) -> Script:  # noqa: PLR0911, P
             return _script("remove_dotfiles", *args)
         case RunCommand():
             return _run_command(operation)
+        case CopyTrees(pairs):
+            return _script("copy_trees", *(path for pair in pairs for path in pair))
         case WriteRecords(records):
             return _script("write_records", stdin=_lines(map(record_line, records)))
         case Forget(addresses):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -12,6 +13,7 @@ import pytest
 
 from envspec.cli import light
 from envspec.cli.options import is_file
+from envspec.inside.exec import GRACE, TIMED_OUT
 
 DOCKER = """#!/bin/sh
 printf '%s\\n' "$*" >>"$FAKE_LOG"
@@ -19,13 +21,19 @@ case "$1" in
 ps) printf 'shop\\nblog\\nshop\\n\\n' ;;
 container)
     case "$5" in
-    shop-workspace) echo "true false 1000:1000 shop" ;;
-    stopped-workspace) echo "false false 1000:1000 stopped" ;;
-    foreign-workspace) echo "true false  " ;;
+    shop-workspace) echo "true false 1000:1000 shop /srv/my work" ;;
+    stopped-workspace) echo "false false 1000:1000 stopped /" ;;
+    foreign-workspace) echo "true false   /" ;;
     *) echo "Error: No such container: $5" >&2; exit 1 ;;
     esac ;;
 exec)
-    while [ "$1" != sh ]; do shift; done
+    while [ "$1" != sh ] && [ "$1" != /bin/sh ]; do
+        case "$1" in ENVSPEC_STEP=*) export "$1" ;; esac
+        shift
+    done
+    # The script that ends what is left comes on standard input; here there is no container to end it in.
+    if [ "$2" = -s ]; then cat >"$FAKE_LOG.script"; kill "$(cat "$FAKE_LOG.pid")"; exit; fi
+    echo $$ >"$FAKE_LOG.pid"
     exec "$@" ;;
 esac
 """
@@ -66,6 +74,11 @@ def run(log: Path) -> Exec:
     return call
 
 
+def started(log: Path) -> str:
+    """Return the line of the command that was run inside."""
+    return log.read_text().splitlines()[1]
+
+
 def test_streams_and_exit_code_are_the_commands_own(run: Exec) -> None:
     done = run("shop", "--", "sh", "-c", "cat; echo oops >&2; exit 7", stdin="hello")
     assert (done.stdout, done.stderr, done.returncode) == ("hello", "oops\n", 7)
@@ -83,14 +96,34 @@ def test_arguments_arrive_as_they_are(run: Exec) -> None:
 
 def test_a_command_runs_as_the_environments_user(run: Exec, log: Path) -> None:
     run("shop", "--", "true")
-    assert log.read_text().splitlines()[1].startswith("exec --interactive --user 1000:1000 shop-workspace sh -c")
+    assert started(log).startswith("exec --interactive --user 1000:1000 --env ENVSPEC_STEP=")
 
 
-def test_options_reach_the_engine(run: Exec, log: Path) -> None:
-    run("shop", "--root", "--workdir", "/srv", "--", "true")
-    assert (
-        log.read_text().splitlines()[1].startswith("exec --interactive --user 0:0 --workdir /srv shop-workspace sh -c")
-    )
+@pytest.mark.parametrize(("who", "user"), [(("--root",), "0:0"), (("--user", "www-data"), "www-data")])
+def test_options_reach_the_engine(run: Exec, log: Path, who: tuple[str, ...], user: str) -> None:
+    run("shop", *who, "--workdir", "/srv", "--", "true")
+    assert started(log).startswith(f"exec --interactive --user {user} --workdir /srv --env ENVSPEC_STEP=")
+
+
+def test_root_and_a_user_are_one_too_many(run: Exec) -> None:
+    assert run("shop", "--root", "--user", "1", "--", "true").returncode == 3
+
+
+def test_variables_arrive_byte_for_byte_and_are_in_no_command_line(
+    run: Exec, log: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    value = 'cana\'ry "$HOME"\n\tlast '
+    monkeypatch.setenv("PLAIN", value)
+    words = ("sh", "-c", 'printf "%s|%s|%s" "$PLAIN" "$GIVEN" "${ENVSPEC_VAR_1-none}"')
+    assert run("shop", "--env", "PLAIN", "--env", f"GIVEN={value}", "--", *words).stdout == f"{value}|{value}|none"
+    assert "cana" not in log.read_text()
+
+
+@pytest.mark.parametrize("word", ["NOT_THERE", "9=1", "a b=1", "=x"])
+def test_a_variable_that_is_none_is_an_error(run: Exec, word: str) -> None:
+    done = run("shop", "--env", word, "--", "true")
+    assert done.returncode == 3
+    assert "--env" in done.stderr
 
 
 @pytest.mark.parametrize(
@@ -115,11 +148,34 @@ def test_a_deadline_that_is_kept_changes_nothing(run: Exec) -> None:
     assert run("shop", "--timeout", "20", "--", "sh", "-c", "exit 5").returncode == 5
 
 
-def test_a_passed_deadline_exits_124_and_kills_inside(run: Exec, log: Path) -> None:
-    assert run("shop", "--timeout", "0.2", "--", "sleep", "60").returncode == light.TIMED_OUT
-    started, killed = log.read_text().splitlines()[1:]
-    marker = next(word for word in started.split() if word.startswith(light.MARKER))
-    assert killed.endswith(f"envspec {marker}")
+def test_a_passed_deadline_exits_124_keeps_the_output_and_ends_what_is_inside(run: Exec, log: Path) -> None:
+    done = run("shop", "--timeout", "0.3", "--", "sh", "-c", "echo printed; exec sleep 60")
+    assert (done.returncode, done.stdout) == (TIMED_OUT, "printed\n")
+    ended = log.read_text().splitlines()[-1]
+    token = next(word for word in started(log).split() if word.startswith("ENVSPEC_STEP=")).partition("=")[2]
+    assert ended.endswith(f"shop-workspace /bin/sh -s {token} {GRACE}")
+    assert Path(f"{log}.script").read_text().startswith("# Shared by every operation")
+
+
+def test_json_tells_all_of_a_short_output(run: Exec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    done = run("shop", "--json", "--", "sh", "-c", "cat; echo oops >&2; exit 7", stdin="in")
+    told = json.loads(done.stdout)
+    assert told["ok"] is True
+    assert (told["result"]["code"], done.returncode) == (7, 7)
+    assert (told["result"]["stdout"], told["result"]["stderr"], told["result"]["log"]) == ("in", "oops\n", None)
+    assert not any(path.is_file() for path in (tmp_path / "state").rglob("*"))
+
+
+def test_json_cuts_a_long_output_from_both_ends_and_names_the_whole(
+    run: Exec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    result = json.loads(run("shop", "--json", "--max-output", "10", "--", "seq", "1000").stdout)["result"]
+    assert result["stdout"] == f"1\n2\n3\n[{result['stdout_bytes'] - 10} bytes left out]\n1000\n"
+    whole = Path(result["log"]) / "stdout"
+    assert whole.read_text().splitlines() == [str(number) for number in range(1, 1001)]
+    assert whole.stat().st_mode & 0o777 == 0o600
 
 
 def test_environments_complete_and_are_sorted(log: Path) -> None:

@@ -2,33 +2,77 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
-from envspec.cli import options
+from envspec.cli import options, output
+
+if TYPE_CHECKING:
+    from envspec.inside.capture import Executed
 
 
 @click.command()
 @options.engine_options
 @options.env_argument
 @click.option("--root", is_flag=True, help="Run as root.")
+@click.option("--user", default="", metavar="USER", help="Run as uid, uid:gid or a name, instead of the own user.")
 @click.option("--timeout", type=click.FloatRange(min=0, min_open=True), metavar="SECONDS", help="End it; exit 124.")
 @click.option("--workdir", default="", metavar="DIR", help="Directory to run in, instead of the workspace.")
+@click.option("--env", "variables", multiple=True, metavar="K[=V]", help="Set a variable; K alone takes this host's.")
 @click.option("--tty", "-t", is_flag=True, help="Give it a terminal.")
+@click.option(
+    "--max-output", type=click.IntRange(min=0), metavar="BYTES", help="With --json: show so much of each stream, 65536."
+)
+@options.json_option
 @click.argument("words", nargs=-1, required=True, type=click.UNPROCESSED, metavar="-- COMMAND...")
-def command(env: str, root: bool, timeout: float | None, workdir: str, tty: bool, words: tuple[str, ...]) -> int:
+def command(
+    env: str,
+    root: bool,
+    user: str,
+    timeout: float | None,
+    workdir: str,
+    variables: tuple[str, ...],
+    tty: bool,
+    max_output: int | None,
+    as_json: bool,
+    words: tuple[str, ...],
+) -> int:
     """Run COMMAND in ENV, a name or a file, with the environment's variables.
 
-    Standard input, output and error and the exit code are the command's own.
+    Standard input, output and error and the exit code are the command's own. When it passes its time, or is
+    interrupted, nothing that it started is left running inside. With --json its output is in the result; what is
+    longer than --max-output is cut in the middle, and the result names the directory with all of it.
     """
     from envspec.cli import light  # noqa: PLC0415 - --help does without it
-    from envspec.engine.choice import choose  # noqa: PLC0415 - the same
+    from envspec.errors import UsageError  # noqa: PLC0415 - the same
+    from envspec.inside import exec as inside  # noqa: PLC0415 - the same
 
-    name = light.locate(env)
-    container = light.container_name(name)
-    engine = choose(*options.asked()).command
-    user = light.require_running(name, container, engine)
-    chosen = light.ExecOptions(user=user, root=root, workdir=workdir, tty=tty, engine=engine)
-    if timeout is not None:
-        return light.run_with_deadline(container, words, chosen, timeout)
-    light.replace_process(light.exec_argv(container, words, chosen))
-    return 0
+    if root and user:
+        raise UsageError("--root and --user both say whom to run as", hint="leave one out")
+    if as_json and tty:
+        raise UsageError("a terminal's output is no JSON", hint="leave out --tty or --json")
+    chosen = inside.ExecOptions(user, root, workdir, tty, timeout, inside.variables_from(variables))
+    door = light.enter(env)
+    if not as_json:
+        return inside.run(door, words, chosen).code
+    from envspec.inside.capture import MAX_OUTPUT, execute  # noqa: PLC0415 - only --json pays for it
+
+    limit = MAX_OUTPUT if max_output is None else max_output
+    done = execute(door, words, chosen, stdin=None, max_output=limit)
+    output.print_json({"ok": True, "result": _told(done)})
+    return done.code
+
+
+def _told(done: Executed) -> dict[str, object]:
+    """Return a result as JSON; bytes that are no text are replaced, and whole in the log where there is one."""
+    return {
+        "code": done.code,
+        "stdout": done.stdout.decode(errors="replace"),
+        "stderr": done.stderr.decode(errors="replace"),
+        "timed_out": done.timed_out,
+        "seconds": round(done.seconds, 3),
+        "stdout_bytes": done.stdout_bytes,
+        "stderr_bytes": done.stderr_bytes,
+        "log": done.log or None,
+    }

@@ -1,0 +1,1 @@
+"""Work in a converged environment: commands, background jobs, waiting, files."""

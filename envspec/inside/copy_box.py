@@ -1,0 +1,129 @@
+"""The container's side of a copy: which container, what a path in it is, and what must not be copied there."""
+
+from __future__ import annotations
+
+import posixpath
+from dataclasses import dataclass
+
+from envspec.engine.archive import PathFact
+from envspec.engine.base import Engine
+from envspec.engine.objects import ContainerConfig, ContainerState
+from envspec.errors import Refused, StepFailed, UsageError, Where
+from envspec.kinds import names
+from envspec.kinds.loss import lies_below
+
+KERNEL = ("/dev", "/proc", "/sys")
+"""Filesystems of every container that are none of its own."""
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """Something that was not copied: its path, relative to what was copied, and why."""
+
+    path: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Copied:
+    """What a copy brought.
+
+    Attributes:
+        target: Where the file, or the top of the tree, is now; ``-`` for a stream.
+        files: Number of files and links.
+        bytes: Bytes of their content.
+        left_out: What was not copied, in order.
+    """
+
+    target: str
+    files: int
+    bytes: int
+    left_out: tuple[LeftOut, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """The container of an environment, as copies see it."""
+
+    engine: Engine
+    state: ContainerState
+
+    @property
+    def owner(self) -> tuple[int, int]:
+        """Return uid and gid of the environment's user."""
+        uid, _, gid = self.state.config.user.partition(":")
+        return int(uid or 0), int(gid or uid or 0)
+
+    def find(self, path: str) -> PathFact:
+        """Say where a path leads.
+
+        Raises:
+            UsageError: It is no absolute path.
+            Refused: It lies on a tmpfs or belongs to the kernel.
+        """
+        if not path.startswith("/") or "\n" in path or "\0" in path:
+            raise UsageError(
+                f"{path!r} is no absolute path inside",
+                code="copy.path",
+                hint="write `ENV:/path`",
+                where=Where(address=path),
+            )
+        self._check(posixpath.normpath(path))
+        found = self.engine.find_path(self.state.id, path)
+        self._check(found.real)
+        return found
+
+    def is_volatile(self, path: str) -> bool:
+        """Say whether a path lies where only memory is."""
+        return is_volatile(path, self.state.config)
+
+    def _check(self, path: str) -> None:
+        if self.is_volatile(path):
+            raise Refused(
+                f"{path} lies in memory and not on disk: the engine would copy past it",
+                code="copy.tmpfs",
+                hint="pass it through a command: `envspec exec ENV -- sh -c 'cat > PATH' < FILE`",
+                where=Where(address=path),
+            )
+
+
+def is_volatile(path: str, config: ContainerConfig) -> bool:
+    """Say whether a path lies on a tmpfs or a filesystem of the kernel, and not in a volume or a bind below one."""
+    volatile = {*config.tmpfs, *KERNEL}
+    places = (*volatile, *(mount.target for mount in config.mounts))
+    holding = max((place for place in places if lies_below(path, place)), key=len, default="")
+    return holding in volatile
+
+
+def find_box(engine: Engine, env: str) -> Box:
+    """Return the container of an environment, running or not.
+
+    Raises:
+        UsageError: There is no such environment.
+    """
+    name = names.container(env)
+    found = (box for box in engine.containers(env, (name,)) if box.name == name and box.labels.get(names.ENV) == env)
+    state = next(found, None)
+    if state is None:
+        raise UsageError(f"there is no environment {env}", code="env.unknown", hint="`envspec list` names them")
+    return Box(engine, state)
+
+
+def means_contents(path: str) -> bool:
+    """Say whether a path means what is in a directory, and not the directory: it ends in ``/.``, as for ``cp -r``."""
+    return path in (".", "..") or path.endswith(("/.", "/.."))
+
+
+def no_directory(path: str) -> StepFailed:
+    """Return the error of a target whose directory is not there."""
+    return StepFailed(
+        f"{path} is no directory",
+        code="copy.no_directory",
+        hint="make it first, or name one that is there",
+        where=Where(address=path),
+    )
+
+
+def nothing_there(path: str) -> UsageError:
+    """Return the error of a source that is not there."""
+    return UsageError(f"there is no {path}", code="copy.missing", where=Where(address=path), hint="look at its name")

@@ -1,0 +1,231 @@
+"""Files and trees of this host into an environment: packed on the fly, owned by its user, never whole in memory."""
+
+from __future__ import annotations
+
+import os
+import posixpath
+import stat
+import tarfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from io import BufferedIOBase
+from typing import BinaryIO
+
+from envspec.engine.base import Engine
+from envspec.errors import StepFailed, UsageError, Where
+from envspec.events import Emit
+from envspec.inside.copy_box import Box, Copied, LeftOut, find_box, means_contents, no_directory, nothing_there
+from envspec.inside.copy_progress import CHUNK, Counted, Meter
+
+VOLATILE = "lies in memory inside"
+SPECIAL = "is neither file, directory nor link"
+
+
+@dataclass(frozen=True, slots=True)
+class Landing:
+    """Where something lands inside.
+
+    Attributes:
+        directory: Real path of a directory that is there.
+        name: Name in it, "" where the contents of a tree are merged into the directory itself.
+    """
+
+    directory: str
+    name: str
+
+    @property
+    def path(self) -> str:
+        """Return the path of the file or of the top of the tree."""
+        return posixpath.join(self.directory, self.name) if self.name else self.directory
+
+
+def copy_in(engine: Engine, env: str, source: str | BinaryIO, destination: str, emit: Emit) -> Copied:
+    """Copy into an environment, which need not run.
+
+    Args:
+        engine: The engine.
+        env: Name of the environment.
+        source: Path of a file or a tree, or a tar stream. A link that is named itself is followed, those in a tree are
+            kept. A directory that ends in ``/.`` stands for what is in it.
+        destination: Absolute path inside. A directory takes the source under its name; else the source gets this very
+            name, in a directory that is there. A stream is unpacked in a directory.
+        emit: Takes progress.
+
+    Raises:
+        UsageError: There is no such environment, or no such source.
+        Refused: The destination lies on a tmpfs.
+        StepFailed: The destination is not where something can be put, or the source cannot be read.
+        EngineCallFailed: The engine refused.
+    """
+    box = find_box(engine, env)
+    if not isinstance(source, str):
+        return _stream_in(box, source, destination, emit)
+    real = os.path.realpath(source)
+    if not os.path.exists(real):  # noqa: PTH110 - the text says more than a Path would keep
+        raise nothing_there(source)
+    is_tree = os.path.isdir(real)  # noqa: PTH112 - the same
+    landing = _landing(box, source, destination, is_tree=is_tree)
+    meter = Meter(source, _size(real), emit)
+    left_out: list[LeftOut] = []
+    with engine.write_archive(box.state.id, landing.directory) as sink:
+        packer = _Packer(box, landing, sink, meter, left_out)
+        try:
+            packer.pack(real)
+        except (OSError, tarfile.TarError) as error:
+            raise _unreadable(error, source) from None
+    return Copied(landing.path, meter.files, meter.bytes, tuple(left_out))
+
+
+def _landing(box: Box, source: str, destination: str, *, is_tree: bool) -> Landing:
+    found = box.find(destination)
+    if found.type == "dir":
+        merges = is_tree and means_contents(source)
+        return Landing(found.real, "" if merges else os.path.basename(os.path.abspath(source)))  # noqa: PTH100, PTH119 - text
+    if found.type and is_tree:
+        raise no_directory(destination)
+    if found.type:
+        return Landing(*posixpath.split(found.real))
+    parent, name = posixpath.split(posixpath.normpath(destination))
+    above = box.find(parent)
+    if above.type != "dir" or (destination.endswith("/") and not is_tree):
+        raise no_directory(destination if above.type == "dir" else parent)
+    return Landing(above.real, name)
+
+
+def _size(path: str) -> int:
+    """Return the bytes of a file or of all files of a tree, as far as they can be seen."""
+    if not os.path.isdir(path):  # noqa: PTH112 - see copy_in
+        return os.stat(path).st_size  # noqa: PTH116 - the same
+    found = 0
+    for directory, _, files in os.walk(path):
+        for name in files:
+            status = os.lstat(os.path.join(directory, name))  # noqa: PTH118 - a Path for each would take its time
+            found += status.st_size if stat.S_ISREG(status.st_mode) else 0
+    return found
+
+
+class _Packer:
+    """Writes one tree as a tar stream."""
+
+    def __init__(
+        self, box: Box, landing: Landing, sink: BufferedIOBase, meter: Meter, left_out: list[LeftOut]
+    ) -> None:
+        self._box, self._landing, self._meter, self._left_out = box, landing, meter, left_out
+        self._tar = _writer(sink)
+
+    def pack(self, top: str) -> None:
+        """Write a file, or a tree in the order of its names."""
+        for path, relative in _walk(top):
+            name = posixpath.join(self._landing.name, relative) if relative else self._landing.name
+            if name:
+                self._add(path, name, relative or posixpath.basename(path))
+        self._tar.close()
+
+    def _add(self, path: str, name: str, told: str) -> None:
+        info = self._tar.gettarinfo(path, name)
+        reason = _objection(self._box, posixpath.join(self._landing.directory, name), info)
+        if reason or info is None:
+            self._left_out.append(LeftOut(told, reason))
+            return
+        _own(info, self._box.owner)
+        if info.isreg():
+            with open(path, "rb") as file:  # noqa: PTH123 - a Path for each would take its time
+                self._tar.addfile(info, Counted(file, self._meter))
+        else:
+            self._tar.addfile(info)
+        self._meter.files += not info.isdir()
+
+
+def _walk(top: str) -> Iterator[tuple[str, str]]:
+    """Yield a path and all below it, sorted, each with its path relative to the top; links are not followed."""
+    waiting = [(top, "")]
+    while waiting:
+        path, relative = waiting.pop()
+        yield path, relative
+        if os.path.isdir(path) and not (relative and os.path.islink(path)):  # noqa: PTH112, PTH114 - as above
+            names = sorted(os.listdir(path), reverse=True)  # noqa: PTH208 - the same
+            waiting += [(os.path.join(path, name), posixpath.join(relative, name)) for name in names]  # noqa: PTH118 - the same
+
+
+def _stream_in(box: Box, stream: BinaryIO, destination: str, emit: Emit) -> Copied:
+    """Unpack a tar stream, compressed or not, in a directory."""
+    found = box.find(destination)
+    if found.type != "dir":
+        raise no_directory(destination)
+    meter = Meter("-", 0, emit)
+    left_out: list[LeftOut] = []
+    with box.engine.write_archive(box.state.id, found.real) as sink:
+        try:
+            with tarfile.open(fileobj=Counted(stream, Meter("-", 0, lambda _: None)), mode="r|*") as incoming:
+                _pass_on(incoming, _writer(sink), box, found.real, meter, left_out)
+        except (OSError, tarfile.TarError) as error:
+            raise _unreadable(error, "the stream") from None
+    return Copied(found.real, meter.files, meter.bytes, tuple(left_out))
+
+
+def _pass_on(  # noqa: PLR0913, PLR0917 - from where, to where, and what is told of it
+    incoming: tarfile.TarFile,
+    outgoing: tarfile.TarFile,
+    box: Box,
+    directory: str,
+    meter: Meter,
+    left_out: list[LeftOut],
+) -> None:
+    for info in incoming:
+        name = _clean(info.name)
+        if not name:
+            continue
+        reason = _objection(box, posixpath.join(directory, name), info)
+        if reason:
+            left_out.append(LeftOut(info.name, reason))
+            continue
+        info.name = name
+        info.linkname = _clean(info.linkname) if info.islnk() else info.linkname
+        _own(info, box.owner)
+        content = incoming.extractfile(info) if info.isreg() else None
+        outgoing.addfile(info, Counted(content, meter) if content else None)  # type: ignore[arg-type]  # a reader in the typeshed's eyes only
+        meter.files += not info.isdir()
+    outgoing.close()
+
+
+def _clean(name: str) -> str:
+    """Return the name of a member relative to where it is unpacked, "" for that directory itself.
+
+    Raises:
+        UsageError: It leads out of there.
+    """
+    plain = posixpath.normpath(name.lstrip("/") or ".")
+    if plain.split("/")[0] == "..":
+        raise UsageError(f"the stream holds {name!r}, which leads out of its directory", code="copy.unsafe")
+    return "" if plain == "." else plain
+
+
+def _objection(box: Box, path: str, info: tarfile.TarInfo | None) -> str:
+    """Return why something cannot be copied in, "" when it can."""
+    if info is None or not (info.isreg() or info.isdir() or info.issym() or info.islnk()):
+        return SPECIAL
+    return VOLATILE if box.is_volatile(path) else ""
+
+
+def _own(info: tarfile.TarInfo, owner: tuple[int, int]) -> None:
+    info.uid, info.gid = owner
+    info.uname = info.gname = ""
+
+
+def _writer(sink: BufferedIOBase) -> tarfile.TarFile:
+    return tarfile.open(fileobj=sink, mode="w|", bufsize=CHUNK, format=tarfile.PAX_FORMAT, copybufsize=CHUNK)  # noqa: SIM115 - closed by who packs, for an end that was not reached must not look like one
+
+
+def _unreadable(error: Exception, source: str) -> Exception:
+    """Return the error of a source that cannot be read; what the engine did is not its fault."""
+    if isinstance(error, BrokenPipeError):
+        return error
+    where = getattr(error, "filename", None) or source
+    return StepFailed(
+        f"{where} cannot be read: {getattr(error, 'strerror', None) or error}",
+        code="copy.unreadable",
+        hint="mend that, and copy again: what was copied stays",
+        where=Where(file=str(where)),
+    )
+
+

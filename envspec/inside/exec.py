@@ -1,0 +1,303 @@
+"""One command in an environment: its streams and its exit code untouched, and nothing left running when it is cut off.
+
+Light: ``envspec exec`` imports this and the choice of an engine, and nothing else of the core.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from types import FrameType, TracebackType
+from typing import IO, Any
+
+from envspec.engine.script import reap, text_of
+from envspec.errors import EngineCallFailed, Interrupted, UsageError, Where
+from envspec.inside.door import Door, no_command
+
+TIMED_OUT = 124
+"""What timeout(1) exits with."""
+
+GRACE = 2
+"""Seconds between asking a command's processes to end and killing them."""
+
+REAP_DEADLINE = 60.0
+"""Seconds for ending, inside, what a command started."""
+
+DRAIN = 5.0
+"""Seconds that the output of a command which was ended may take to arrive."""
+
+TOKEN = "ENVSPEC_STEP"
+"""Variable by which the processes of a command are found again; ``scripts/tree.sh`` looks for it."""
+
+MIND = 'read -r client; read -r _ && exit 0; [ -z "$client" ] || kill "$client"; printf "%s" "$ENVSPEC_REAP" | "$@"'
+"""Waits beside us: a line says that all went well, an end without one that we were killed and it has to tidy up."""
+
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+
+
+@dataclass(frozen=True, slots=True)
+class ExecOptions:
+    """How to run a command inside.
+
+    Attributes:
+        user: Whom it runs as, ``uid``, ``uid:gid`` or a name; "" for the environment's user.
+        root: Whether as root instead.
+        workdir: Directory, "" for the workspace.
+        tty: Whether to give it a terminal.
+        timeout: Seconds that it may take; then all that it started is ended, and its code is :data:`TIMED_OUT`.
+        variables: Variables beside those of the environment, over which they stand; they are in no command line.
+    """
+
+    user: str = ""
+    root: bool = False
+    workdir: str = ""
+    tty: bool = False
+    timeout: float | None = None
+    variables: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How a command ended.
+
+    Attributes:
+        code: Its exit code; 128 and the signal's number where the engine's client was killed.
+        timed_out: Whether it passed its deadline.
+        seconds: Wall time.
+    """
+
+    code: int
+    timed_out: bool
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Streams:
+    """Where a command reads and writes; ``None`` for this process's own streams.
+
+    Attributes:
+        stdin: What it reads, whole.
+        stdout: File for its standard output.
+        stderr: File for its standard error.
+    """
+
+    stdin: bytes | None = None
+    stdout: IO[bytes] | None = None
+    stderr: IO[bytes] | None = None
+
+
+def variables_from(words: Sequence[str], environ: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """Return the variables that ``K=V`` and ``K`` mean; the value of a bare name is this host's.
+
+    Raises:
+        UsageError: A name is none, or this host has no such variable.
+    """
+    found: dict[str, str] = {}
+    for word in words:
+        name, given, value = word.partition("=")
+        if not _NAME.fullmatch(name):
+            raise UsageError(f"--env: {name[:60]!r} is no name of a variable", hint="--env NAME, or --env NAME=VALUE")
+        if not given and name not in environ:
+            raise UsageError(f"--env {name}: there is no such variable here", hint=f"--env {name}=VALUE")
+        found[name] = value if given else environ[name]
+    return found
+
+
+def run(door: Door, words: Sequence[str], options: ExecOptions, streams: Streams | None = None) -> Ended:
+    """Run a command in an environment, with the environment's variables, to its end.
+
+    Whatever cuts it off, all that it started is ended, processes in sessions of their own too: a deadline, a signal
+    to this process, an exception in this thread, the death of the engine's client; and after a SIGKILL of this
+    process, by a shell that waits beside it.
+
+    Args:
+        door: The environment.
+        words: The command and its arguments.
+        options: How to run it.
+        streams: Where it reads and writes.
+
+    Raises:
+        EngineNotReady: The engine's command is gone.
+        EngineCallFailed: It was cut off, and what it started inside cannot be ended.
+        Interrupted: A signal asked this process to stop.
+    """
+    streams = streams or Streams()
+    token = os.urandom(8).hex()
+    started = time.monotonic()
+    with _terminal(options), _signals(), _Minder(door, token) as minder:
+        child = _start(door, words, options, streams, token)
+        minder.watch(child.pid)
+        timed_out = False
+        try:
+            child.communicate(streams.stdin, options.timeout)
+        except subprocess.TimeoutExpired:
+            timed_out = True
+            _end_inside(door, token)
+        except BaseException as error:
+            with _undisturbed():
+                _stop(child)
+                _end_inside(door, token)
+            minder.settled = True
+            if isinstance(error, KeyboardInterrupt):
+                raise Interrupted("interrupted; nothing of the command is left running inside") from None
+            raise
+        finally:
+            _stop(child, DRAIN if timed_out else 0)
+        if child.returncode < 0 and not timed_out:
+            _end_inside(door, token)
+        minder.settled = True
+    code = TIMED_OUT if timed_out else child.returncode if child.returncode >= 0 else 128 - child.returncode
+    return Ended(code, timed_out, time.monotonic() - started)
+
+
+def _start(
+    door: Door, words: Sequence[str], options: ExecOptions, streams: Streams, token: str
+) -> subprocess.Popen[bytes]:
+    values = [f"{name}={value}" for name, value in sorted(options.variables.items())]
+    passed = {f"ENVSPEC_VAR_{number}": value for number, value in enumerate(values, 1)}
+    user = "0:0" if options.root else options.user or door.user
+    argv = [
+        *(*door.engine, "exec", "--interactive"),
+        *(("--user", user) if user else ()),
+        *(("--tty",) if options.tty else ()),
+        *(("--workdir", options.workdir) if options.workdir else ()),
+        *("--env", f"{TOKEN}={token}"),
+        *(word for name in passed for word in ("--env", name)),
+        *(door.container, "sh", "-c", text_of("enter"), "envspec", str(len(values)), *words),
+    ]
+    stdin = None if streams.stdin is None else subprocess.PIPE
+    try:
+        return subprocess.Popen(
+            argv, stdin=stdin, stdout=streams.stdout, stderr=streams.stderr, env={**os.environ, **passed}
+        )
+    except FileNotFoundError:
+        raise no_command(argv[0]) from None
+
+
+def _stop(child: subprocess.Popen[bytes], patience: float = 0) -> None:
+    """End the engine's client, once it had some time to end by itself."""
+    for end in (lambda: None, child.terminate, child.kill):
+        end()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            child.wait(patience)
+            break
+        patience = GRACE
+    if child.stdin is not None:
+        with contextlib.suppress(BrokenPipeError):
+            child.stdin.close()
+
+
+def _reap_argv(door: Door, token: str) -> list[str]:
+    """Return the command that ends what bears a token; it reads its script."""
+    mark = ("--env", f"{TOKEN}={os.urandom(8).hex()}")
+    call = (*door.engine, "exec", "--interactive", "--user", "0", "--workdir", "/", *mark, door.container)
+    return [*call, "/bin/sh", "-s", *reap(token, GRACE).args]
+
+
+def _end_inside(door: Door, token: str) -> None:
+    script = reap(token, GRACE).text.encode()
+    try:
+        done = subprocess.run(
+            _reap_argv(door, token), input=script, capture_output=True, timeout=REAP_DEADLINE, check=False
+        )
+        said = done.stdout.decode(errors="replace").strip()
+        code = done.returncode
+    except subprocess.TimeoutExpired:
+        said, code = "the engine does not answer", 1
+    if code:
+        raise EngineCallFailed(
+            f"what the command started in {door.env} may still run: {said[-200:] or 'it cannot be entered any more'}",
+            code="exec.left_running",
+            hint=f"look with `envspec exec --root {door.env} -- ps -ef`",
+            where=Where(address=door.container),
+        )
+
+
+class _Minder:
+    """A shell beside us that ends what runs inside, should we be killed, or fail, before we can.
+
+    Attributes:
+        settled: Whether nothing is left for it to do.
+    """
+
+    def __init__(self, door: Door, token: str) -> None:
+        self.settled = False
+        self._shell = subprocess.Popen(
+            ["/bin/sh", "-c", MIND, "envspec", *_reap_argv(door, token)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            env={**os.environ, "ENVSPEC_REAP": reap(token, GRACE).text},
+            start_new_session=True,
+        )
+
+    def __enter__(self) -> _Minder:
+        return self
+
+    def watch(self, pid: int) -> None:
+        """Name the process of the engine's client."""
+        self._tell(str(pid))
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        with _undisturbed():
+            assert self._shell.stdin is not None
+            if self.settled:
+                self._tell("done")
+            self._shell.stdin.close()
+            self._shell.wait()
+
+    def _tell(self, line: str) -> None:
+        assert self._shell.stdin is not None
+        self._shell.stdin.write(f"{line}\n".encode())
+        self._shell.stdin.flush()
+
+
+def _interrupt(_number: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+@contextlib.contextmanager
+def _handled(numbers: Sequence[signal.Signals], handler: Any) -> Iterator[None]:
+    """Handle signals otherwise for a while; only the main thread may, and gets any."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.signal(number, handler) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, known in before.items():
+            signal.signal(number, known)
+
+
+def _signals() -> contextlib.AbstractContextManager[None]:
+    return _handled((signal.SIGTERM, signal.SIGHUP), _interrupt)
+
+
+def _undisturbed() -> contextlib.AbstractContextManager[None]:
+    return _handled((signal.SIGINT, signal.SIGTERM, signal.SIGHUP), signal.SIG_IGN)
+
+
+@contextlib.contextmanager
+def _terminal(options: ExecOptions) -> Iterator[None]:
+    """Leave the terminal as it was, however the engine's client ended."""
+    if not options.tty or not sys.stdin.isatty():
+        yield
+        return
+    import termios  # noqa: PLC0415 - only a terminal pays for it
+
+    before = termios.tcgetattr(sys.stdin.fileno())
+    try:
+        yield
+    finally:
+        termios.tcsetattr(sys.stdin.fileno(), termios.TCSADRAIN, before)
