@@ -119,8 +119,11 @@ class FrontMatter(_Words):
         params: Its params by name.
         base: Template of the image's reference in its registry, and the recipe that bootstraps a stand-in.
         detect: Files in a repository that show this purpose.
+        packaged: Whether its tools are packages of the distribution from every source, so that the template's
+            ``source`` is always ``bootstrap``.
         forwards: What of the user it takes along; empty for nothing, ``None`` to leave that to the spec's defaults.
         mount_cwd: Whether the working directory is bound by default.
+        trust: Whether what runs in it may have anything of the user's, by default.
         install: How a repository of its kind is installed; the first rule whose file is there counts.
     """
 
@@ -128,8 +131,10 @@ class FrontMatter(_Words):
     params: dict[str, Param] = {}
     base: PerSource
     detect: Texts = ()
+    packaged: bool = False
     forwards: Texts | None = None
     mount_cwd: bool = True
+    trust: Literal["trusted", "untrusted"] = "trusted"
     install: tuple[InstallRule, ...] = ()
 
     @model_validator(mode="after")

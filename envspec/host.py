@@ -20,6 +20,10 @@ from pathlib import Path
 from urllib.parse import SplitResult, unquote, urlsplit
 
 from envspec.engine.facts import CA_FILE
+from envspec.forward.values import Forwarded
+from envspec.host_network import HostNetwork
+from envspec.host_network import read as read_network
+from envspec.model import Hidden
 
 CA_VARIABLES = (
     "CARGO_HTTP_CAINFO",
@@ -41,6 +45,12 @@ PROXY_VARIABLES = tuple(
 )
 """Variables that tell tools which proxy to use; tools differ in the case that they read."""
 
+PASSTHROUGH = (
+    *("*_API_KEY", "*_TOKEN", "*_SECRET", "ANTHROPIC_*", "OPENAI_*", "AZURE_OPENAI_*", "GOOGLE_*", "GEMINI_*"),
+    *("OLLAMA_*", "VLLM_*", "AMPLIFIER_*"),
+)
+"""Names and globs of the variables that ``env_passthrough: auto`` takes, proxies apart, which always come along."""
+
 SYSTEM_BUNDLES = (
     "/etc/ssl/certs/ca-certificates.crt",  # Debian, Ubuntu, Arch, Alpine
     "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem",  # Fedora, RHEL
@@ -58,6 +68,9 @@ ANCHOR_DIRS = (
 
 BUNDLE_VARIABLES = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "NODE_EXTRA_CA_CERTS")
 """Variables by which a user trusts a bundle of their own."""
+
+DOCKER_HUB = "registry-1.docker.io"
+"""Where images without a registry in their names come from."""
 
 MAX_BUNDLE_BYTES = 8 * 1024 * 1024
 """A larger file is no CA bundle; the distributions' are about 220 KB."""
@@ -77,7 +90,13 @@ class HostFacts:
         proxies: Those of :data:`PROXY_VARIABLES` that are set. The values may carry credentials.
         ca_bundle: PEM of every CA that the host trusts, when it trusts more than its distribution does; else ``b""``.
         ca_sources: Files that brought in the extra CAs, sorted.
+        ca_extras: Those CAs alone, each in PEM.
         hostname: Name of the host.
+        environ: The process's environment.
+        passthrough: Names and globs of the variables that ``env_passthrough: auto`` takes.
+        forwarded: What of the user's own goes inside; :mod:`envspec.forward` looks for it.
+        network: Where the host gets packages from, if not from where everybody does.
+        image_prefix: What the user's configuration puts before the names of Docker Hub's images, "" for nothing.
     """
 
     uid: int
@@ -87,6 +106,12 @@ class HostFacts:
     ca_bundle: bytes = field(default=b"", repr=False)
     ca_sources: tuple[str, ...] = ()
     hostname: str = ""
+    environ: Mapping[str, str] = field(default_factory=dict, repr=False)
+    passthrough: tuple[str, ...] = PASSTHROUGH
+    forwarded: Forwarded = field(default_factory=Forwarded)
+    ca_extras: tuple[bytes, ...] = ()
+    network: HostNetwork = field(default_factory=HostNetwork)
+    image_prefix: str = ""
 
 
 def gather(environ: Mapping[str, str] = os.environ) -> HostFacts:
@@ -99,7 +124,7 @@ def gather(environ: Mapping[str, str] = os.environ) -> HostFacts:
         The facts. A bundle that cannot be read, or holds no certificate, counts as absent.
     """
     uid = os.getuid()
-    bundle, sources = _trusted(environ)
+    bundle, sources, extras = _trusted(environ)
     return HostFacts(
         uid=uid,
         gid=os.getgid(),
@@ -108,34 +133,54 @@ def gather(environ: Mapping[str, str] = os.environ) -> HostFacts:
         ca_bundle=bundle,
         ca_sources=sources,
         hostname=socket.gethostname(),
+        environ=dict(environ),
+        ca_extras=extras,
+        network=read_network(environ, has_ca=bool(bundle)),
     )
 
 
-def container_environment(facts: HostFacts) -> dict[str, str]:
+def container_environment(facts: HostFacts, base: str = "") -> dict[str, str | Hidden]:
     """Return the variables by which tools inside reach out the way the host does, sorted by name.
 
     The bundle is expected at :data:`envspec.engine.facts.CA_FILE`, in containers and in builds alike.
+
+    Args:
+        facts: Facts of the host.
+        base: Reference of the base image, which tells whether the host's mirrors of packages are for it.
     """
-    variables = dict(facts.proxies)
+    variables: dict[str, str | Hidden] = {name: Hidden(value) for name, value in facts.proxies.items()}
+    variables |= facts.network.variables_for(base)
     if facts.ca_bundle:
         variables |= dict.fromkeys(CA_VARIABLES, CA_FILE)
     return dict(sorted(variables.items()))
 
 
-def build_secrets(facts: HostFacts) -> dict[str, bytes]:
+def build_secrets(facts: HostFacts, base: str = "") -> dict[str, bytes]:
     """Return the files that a build gets as secrets, by id.
 
+    Args:
+        facts: Facts of the host.
+        base: Reference of the base image.
+
     Returns:
-        ``env``, shell text that exports :func:`container_environment`, and ``ca``, the bundle. One that would be
-        empty is left out: a build mounts only the secrets that it is given.
+        ``env``, shell text that exports :func:`container_environment`, ``ca``, the bundle, and the files that the
+        variables point to. One that would be empty is left out: a build mounts only the secrets that it is given.
     """
-    lines = (f"export {name}={shlex.quote(value)}\n" for name, value in container_environment(facts).items())
+    pairs = ((name, _text(value)) for name, value in container_environment(facts, base).items())
+    lines = (f"export {name}={shlex.quote(value)}\n" for name, value in pairs)
     secrets = {"env": "".join(lines).encode(), "ca": facts.ca_bundle}
+    secrets |= {name: _text(text).encode() for name, text in facts.network.files_for(base).items()}
     return {name: content for name, content in secrets.items() if content}
 
 
+def registry_of(prefix: str) -> str:
+    """Return the registry that a prefix of image names leads to, as :func:`registry_reachable` takes it."""
+    first = prefix.partition("/")[0]
+    return first if first == "localhost" or any(character in first for character in ".:") else DOCKER_HUB
+
+
 def registry_reachable(
-    host: str = "registry-1.docker.io", timeout: float = 2.0, environ: Mapping[str, str] = os.environ
+    host: str = DOCKER_HUB, timeout: float = 2.0, environ: Mapping[str, str] = os.environ
 ) -> bool:
     """Say whether a registry answers, through the proxy where one is set.
 
@@ -154,6 +199,10 @@ def registry_reachable(
     return bool(answers) and answers[0]
 
 
+def _text(value: str | Hidden) -> str:
+    return value.text if isinstance(value, Hidden) else value
+
+
 def _user_name(uid: int) -> str:
     try:
         return pwd.getpwuid(uid).pw_name
@@ -161,12 +210,13 @@ def _user_name(uid: int) -> str:
         return str(uid)
 
 
-def _trusted(environ: Mapping[str, str]) -> tuple[bytes, tuple[str, ...]]:
-    """Return the bundle to bring inside, and the files that make it needed."""
+def _trusted(environ: Mapping[str, str]) -> tuple[bytes, tuple[str, ...], tuple[bytes, ...]]:
+    """Return the bundle to bring inside, the files that make it needed, and the extra CAs alone."""
     system = next((found for path in SYSTEM_BUNDLES if (found := _certificates(Path(path)))), ())
     known = set(system)
     sources: list[str] = []
     extras: dict[bytes, None] = {}
+    alone: set[bytes] = set()
     own = {os.path.realpath(path) for path in SYSTEM_BUNDLES}
     for path, is_anchor in _candidates(environ):
         if not is_anchor and os.path.realpath(path) in own:
@@ -176,9 +226,11 @@ def _trusted(environ: Mapping[str, str]) -> tuple[bytes, tuple[str, ...]]:
         if found and (is_anchor or not known.issuperset(found)):
             sources.append(str(path))
             extras.update(dict.fromkeys(found))
+            alone |= set(found) if is_anchor else set(found) - known
     if not sources:
-        return b"", ()
-    return _pem(dict.fromkeys((*system, *sorted(extras)))), tuple(sorted(set(sources)))
+        return b"", (), ()
+    bundle = _pem(dict.fromkeys((*system, *sorted(extras))))
+    return bundle, tuple(sorted(set(sources))), tuple(_pem((body,)) for body in sorted(alone))
 
 
 def _candidates(environ: Mapping[str, str]) -> Iterator[tuple[Path, bool]]:

@@ -68,5 +68,5 @@ class Redactor:
     def data(self, data: bytes) -> bytes:
         """Return bytes with every known value masked, all other bytes as they were."""
         for value in sorted(self._values, key=len, reverse=True):
-            data = data.replace(value.encode(), MASK.encode())
+            data = data.replace(value.encode(errors="surrogateescape"), MASK.encode())
         return data

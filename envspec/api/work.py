@@ -19,17 +19,18 @@ from envspec.engine.choice import config_file
 from envspec.errors import EnvspecError
 from envspec.forward import read as forwarding
 from envspec.host import HostFacts
+from envspec.host_network import HostNetwork
 from envspec.kinds import names
 from envspec.kinds.base import Observed
 from envspec.kinds.environment import secrets_of
 from envspec.model import Desired, Plan
 from envspec.planner import Wishes
 from envspec.purposes import catalogue
-from envspec.resolve import Chosen, asked, candidates, choose, resolve, wish
+from envspec.resolve import Chosen, asked, candidates, choose, resolve, takes_network, wish
 from envspec.resolve.dotfiles import with_default
 from envspec.resolve.trial import Tried
 from envspec.spec.load import Loaded, load
-from envspec.spec.settings import load_settings
+from envspec.spec.settings import Settings, load_settings
 
 if TYPE_CHECKING:
     from envspec.engine.whales import WhalesEngine
@@ -198,7 +199,7 @@ def look(  # noqa: PLR0913 - what one look is told
         target = dataclasses.replace(target, loaded=loaded, tried=tried)
     facts = _facts(target)
     permission = Permission(options.allow, judge)
-    desired, world = _outside(reader, target, facts, reachable or hosts.registry_reachable, permission)
+    desired, world = _outside(reader, target, facts, reachable or _registry_of(facts), permission)
     for text in secrets_of(desired):
         reader.hide(text)
     policy.refuse_remote_binds(desired, reader.remote)
@@ -219,7 +220,26 @@ def _facts(target: Target) -> HostFacts:
     if target.destroy or target.loaded is None:
         return facts
     found = forwarding.read(wish(target.loaded, catalogue(target.loaded.directory)))
-    return dataclasses.replace(facts, forwarded=found)
+    settings = load_settings()
+    shared = takes_network(target.loaded, catalogue(target.loaded.directory), settings.host_network)
+    return dataclasses.replace(
+        facts,
+        forwarded=found,
+        passthrough=_passthrough(settings),
+        network=facts.network if shared else HostNetwork(),
+        image_prefix=settings.image_prefix or "",
+    )
+
+
+def _registry_of(facts: HostFacts) -> Callable[[], bool]:
+    """Return what asks the registry that base images are pulled from."""
+    return lambda: hosts.registry_reachable(hosts.registry_of(facts.image_prefix))
+
+
+def _passthrough(settings: Settings) -> tuple[str, ...]:
+    """Return the names and globs of the variables that `env_passthrough: auto` takes."""
+    wish = settings.env_passthrough
+    return (*(hosts.PASSTHROUGH if wish.patterns is None else wish.patterns), *wish.extend)
 
 
 def _outside(

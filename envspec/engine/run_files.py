@@ -35,7 +35,7 @@ def parse(text: str) -> dict[str, str]:
 
 def sealed_text(name: str, value: str) -> bytes:
     """Return what a secret variable's seal is made of."""
-    return f"{name}={value}".encode()
+    return f"{name}={value}".encode(errors="surrogateescape")
 
 
 def secret_files(put: PutEnvironment) -> tuple[RunFile, ...]:

@@ -10,30 +10,65 @@ from envspec.compose.project import Project
 from envspec.detect import install_script, knowledge
 from envspec.engine.objects import Mount
 from envspec.forward.values import Wish
+from envspec.frontmatter import FrontMatter
 from envspec.host import HostFacts
 from envspec.kinds import names
 from envspec.kinds.network import NetworkSpec
 from envspec.kinds.volume import VolumeSpec
 from envspec.model import Desired, Effect, Resource
 from envspec.purposes import Catalogue
-from envspec.resolve import forward
+from envspec.resolve import forward, trust
 from envspec.resolve.box import Place, container, mounts
 from envspec.resolve.inner import Inner, resources
 from envspec.resolve.source import Candidate, Chosen, base_image, candidates, choose
 from envspec.resolve.user import identify
 from envspec.spec.load import Loaded
 
-__all__ = ["Candidate", "Chosen", "asked", "candidates", "choose", "place_of", "resolve", "wish"]
+__all__ = ["Candidate", "Chosen", "asked", "candidates", "choose", "place_of", "resolve", "takes_network", "wish"]
 
 
 def place_of(loaded: Loaded, catalogue: Catalogue) -> Place:
-    """Return where a spec lies, and whether its directory is the workspace."""
-    spec = loaded.spec
+    """Return where a spec lies, and whether its directory is the workspace.
+
+    Raises:
+        SpecError: The spec asks for what only a trusted environment may have, and it is none.
+    """
+    spec, matter = loaded.spec, _matter(loaded, catalogue)
+    trust.check(loaded, matter)
     bound = spec.mount_cwd
     if bound is None:
-        bound = catalogue.get(spec.purpose.use).matter.mount_cwd if spec.purpose else True
+        bound = trust.trusted(spec, matter) and (matter is None or matter.mount_cwd)
     assert spec.name is not None
     return Place(spec.name, Path(os.path.realpath(loaded.directory)), bound, loaded.where)
+
+
+def _matter(loaded: Loaded, catalogue: Catalogue) -> FrontMatter | None:
+    """Return what a spec's purpose says of itself, ``None`` without one."""
+    purpose = loaded.spec.purpose
+    return catalogue.get(purpose.use).matter if purpose else None
+
+
+def _passes(loaded: Loaded, catalogue: Catalogue) -> str | tuple[str, ...]:
+    """Return which variables pass from the host."""
+    wish = loaded.spec.env_passthrough
+    if wish is not None:
+        return wish
+    return "auto" if trust.takes(loaded.spec, _matter(loaded, catalogue), "env") else "none"
+
+
+def takes_network(loaded: Loaded, catalogue: Catalogue, usual: str) -> bool:
+    """Say whether tools inside get packages from where the host gets them.
+
+    Args:
+        loaded: The spec and where it lies.
+        catalogue: The purposes in reach.
+        usual: What the user's configuration says, ``auto`` or ``none``.
+    """
+    wanted = loaded.spec.host_network
+    matter = _matter(loaded, catalogue)
+    if wanted is not None:
+        return wanted == "auto" and trust.trusted(loaded.spec, matter)
+    return trust.takes(loaded.spec, matter, "host_network", usually=usual == "auto")
 
 
 def asked(loaded: Loaded, host: HostFacts, catalogue: Catalogue) -> tuple[Effect, ...]:
@@ -55,8 +90,7 @@ def asked(loaded: Loaded, host: HostFacts, catalogue: Catalogue) -> tuple[Effect
 
 def wish(loaded: Loaded, catalogue: Catalogue) -> Wish:
     """Return what of the user's own to look for on the host."""
-    spec = loaded.spec
-    return forward.wish(spec, catalogue.get(spec.purpose.use).matter if spec.purpose else None, loaded.directory)
+    return forward.wish(loaded.spec, _matter(loaded, catalogue), loaded.directory)
 
 
 def resolve(  # noqa: PLR0913, PLR0917 - what an environment is made of
@@ -84,7 +118,7 @@ def resolve(  # noqa: PLR0913, PLR0917 - what an environment is made of
     place = place_of(loaded, catalogue)
     who = identify(spec.user, host)
     mounted = _mounts(loaded, place, host)
-    outer = [Resource("base_image.workspace", "base_image", base_image(chosen))]
+    outer = [Resource("base_image.workspace", "base_image", base_image(chosen, host.image_prefix))]
     built = chosen.candidate.image
     if built:
         outer.append(Resource("image.workspace", "image", built, ("base_image.workspace",)))
@@ -110,6 +144,8 @@ def resolve(  # noqa: PLR0913, PLR0917 - what an environment is made of
             tuple(s.address for s in services),
             _auto_install(loaded, catalogue),
             wished=wish(loaded, catalogue),
+            passes=_passes(loaded, catalogue),
+            base=built.base if built else chosen.candidate.base,
         )
     )
     origin = f"{host.hostname}:{os.path.realpath(loaded.path)}" if loaded.path else ""

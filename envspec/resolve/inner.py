@@ -11,8 +11,10 @@ from pathlib import Path
 from envspec import host as hosts
 from envspec.engine.objects import Mount
 from envspec.errors import SpecError
+from envspec.forward import gh
 from envspec.forward.values import Wish
 from envspec.host import HostFacts
+from envspec.host_network import cargo
 from envspec.kinds import lease, names
 from envspec.kinds.command import CommandSpec
 from envspec.kinds.environment import EnvironmentSpec
@@ -25,6 +27,7 @@ from envspec.model import Hidden, Resource
 from envspec.resolve import dotfiles, forward
 from envspec.resolve.box import READ_ONLY_TMPFS, Place
 from envspec.resolve.user import Identity
+from envspec.resolve.variables import passed, written
 from envspec.spec.forms import ConfigFile
 from envspec.spec.models import Spec
 
@@ -47,6 +50,8 @@ class Inner:
     services: tuple[str, ...] = ()
     auto_install: str = ""
     wished: Wish = field(default_factory=Wish)
+    passes: str | tuple[str, ...] = "none"
+    base: str = ""
 
 
 def resources(given: Inner) -> tuple[Resource, ...]:
@@ -100,25 +105,45 @@ def _user(given: Inner) -> list[Resource]:
 
 
 def _environment(given: Inner) -> EnvironmentSpec:
-    """Return the author's variables over those by which tools reach out as the host does.
+    """Return the author's variables over those that pass from the host, and over those by which tools reach out.
 
-    The values of proxy variables may carry credentials, so they are hidden.
+    All that comes from the host is hidden: a proxy's URL may carry credentials too.
     """
-    reach = hosts.container_environment(given.host)
-    variables: dict[str, str | Hidden] = {
-        name: Hidden(value) if name in given.host.proxies else value for name, value in reach.items()
-    }
+    reach = hosts.container_environment(given.host, given.base)
+    variables: dict[str, str | Hidden] = dict(reach)
+    passing = passed(given.passes, given.host)
+    tokens = () if given.wished.gh or given.passes != "auto" else gh.VARIABLES
+    variables.update({name: value for name, value in passing.items() if name not in tokens})
     variables.update(forward.variables(given.spec, given.host.forwarded))
-    variables.update(given.spec.env)
+    variables.update(written(given.spec, given.place, given.host))
     bundle = given.host.ca_bundle
     return EnvironmentSpec(
         variables=tuple(sorted(variables.items(), key=lambda pair: pair[0])),
         uid=given.who.uid,
         gid=given.who.gid,
         ca_digest=hashlib.sha256(bundle).hexdigest() if bundle else "",
-        brought=tuple(name for name in reach if name not in given.spec.env),
-        files=forward.run_files(given.host.forwarded, given.who),
+        brought=tuple(name for name in reach if name not in given.spec.env and name not in passing),
+        files=tuple(sorted((*forward.run_files(given.host.forwarded, given.who), *_network_files(given)), key=_path_of)),
+        trusted=() if given.spec.security.read_only else given.host.ca_extras,
     )
+
+
+def _path_of(file: RunFile) -> str:
+    return file.path
+
+
+def _network_files(given: Inner) -> tuple[RunFile, ...]:
+    """Return the files by which tools are told of the host's package indexes; some hold logins."""
+    files = given.host.network.files_for(given.base)
+    return tuple(RunFile(name, text, 0o400, given.who.uid, given.who.gid) for name, text in sorted(files.items()))
+
+
+def _cargo(given: Inner) -> list[FileSpec]:
+    """Return cargo's configuration where the host's cargo asks others; no variable can say all of it."""
+    text = given.host.network.cargo
+    if not text or given.spec.security.read_only or cargo.FILE in given.spec.config_files:
+        return []
+    return [FileSpec(cargo.FILE, text.encode(), 0o644, 0, 0)]
 
 
 def _files(given: Inner) -> list[FileSpec]:

@@ -28,12 +28,10 @@ class Grammar(Generic[M]):
     Attributes:
         model: The form of the whole file.
         forms: The forms of those of its keys whose values have keys of their own.
-        later: Keys of the format that this version does not know yet.
     """
 
     model: type[M]
     forms: Mapping[str, type[Form]]
-    later: frozenset[str] = frozenset()
 
     def at(self, loc: tuple[str | int, ...]) -> type[Form]:
         """Return the form whose key a place names."""
@@ -119,9 +117,7 @@ def _unknown(loc: tuple[str | int, ...], guesses: Iterator[int], grammar: Gramma
     """Return the fault for an unknown key, with the known key that it resembles most."""
     name = str(loc[-1])
     known = sorted(grammar.at(loc).model_fields)
-    if len(loc) == 1 and name in grammar.later:
-        hint = f"`{name}` is not supported by this version"
-    elif next(guesses, None) is not None and (near := difflib.get_close_matches(name[:40], known, 1, 0.6)):
+    if next(guesses, None) is not None and (near := difflib.get_close_matches(name[:40], known, 1, 0.6)):
         hint = f"did you mean `{near[0]}`?"
     else:
         hint = "the keys here are " + ", ".join(f"`{key}`" for key in known)

@@ -10,13 +10,13 @@ from pathlib import Path
 from envspec.errors import SpecError, Where
 from envspec.spec import tree
 from envspec.spec.document import Grammar, all_of, check, content_of
-from envspec.spec.models import FORMS, LATER, Spec
+from envspec.spec.models import FORMS, Spec
 from envspec.spec.values import shown
 
 FILE_NAMES = ("env.yaml", "env.yml")
 """What a spec is called when only its directory is given."""
 
-GRAMMAR = Grammar(Spec, FORMS, LATER)
+GRAMMAR = Grammar(Spec, FORMS)
 """What a spec may say."""
 
 

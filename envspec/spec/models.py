@@ -31,7 +31,6 @@ from envspec.spec.forms import (
 )
 from envspec.spec.services import Compose
 from envspec.spec.values import (
-    ANY_TEXT,
     GIB,
     LASTS,
     Cpus,
@@ -54,6 +53,7 @@ from envspec.spec.values import (
     text,
     wrong,
 )
+from envspec.spec.variables import EnvPassthrough, EnvSource, Variables
 
 VERSION = 1
 """The format of spec files that this version reads."""
@@ -65,6 +65,7 @@ FORMS: Mapping[str, type[Form]] = {
     "ports": Port,
     "repos": Repo,
     "config_files": ConfigFile,
+    "env": EnvSource,
     "dotfiles": Dotfiles,
     "setup_commands": SetupCommand,
     "compose": Compose,
@@ -72,11 +73,6 @@ FORMS: Mapping[str, type[Form]] = {
     "security": Security,
 }
 """The keys of a spec whose values have keys of their own."""
-
-LATER = frozenset(
-    ["env_passthrough", "trust"],
-)
-"""Keys of the format that this version does not know yet."""
 
 TRY_REPO = "try-repo"
 """The purpose that looks at a repository."""
@@ -91,21 +87,6 @@ def _version(value: object) -> int:
             Fault("spec.version", f"{shown(value)} is not a format that this envspec reads", f"write `{VERSION}`")
         )
     return VERSION
-
-
-def _env(value: object) -> object:
-    """Take a mapping of variables, and say what to do about Compose's list."""
-    if isinstance(value, Sequence) and not isinstance(value, str):
-        raise bad("a mapping belongs here, not a list", "write `NAME: value`, one a line, without dashes")
-    return mapped(value)
-
-
-def _env_value(value: object) -> str:
-    """Read a variable's value as text."""
-    if isinstance(value, Mapping) and {"from_env", "from_file"} & set(value):
-        message = "a value from elsewhere is not supported by this version"
-        raise wrong(Fault("spec.not_supported", message, "write the value itself, if it is no secret"))
-    return text(value)
 
 
 def _ssh(value: object) -> object:
@@ -158,8 +139,6 @@ def _describe(schema: dict[str, Any]) -> None:
 
 OptionalFlag = Annotated[bool | None, BeforeValidator(optional(flag)), WithJsonSchema({"type": ["boolean", "null"]})]
 
-EnvValue = Annotated[str, BeforeValidator(_env_value), WithJsonSchema({"type": [*ANY_TEXT, "null"]})]
-
 
 class Spec(Form):
     """An environment, as its file describes it."""
@@ -194,6 +173,13 @@ class Spec(Form):
     """Where base images come from: what is local, a registry, or made from the distribution's package mirror."""
     workspace: names.Workspace = "/workspace"
     """Working directory in the container."""
+    trust: Annotated[
+        Literal["trusted", "untrusted"] | None,
+        BeforeValidator(optional(choice("trusted", "untrusted"))),
+        WithJsonSchema({"enum": ["trusted", "untrusted", None]}),
+    ] = None
+    """Whether what runs inside may have anything of yours: `untrusted` gets no credentials, no variables of the host
+    and not this directory; by default the purpose decides."""
     mount_cwd: Annotated[
         bool | None, BeforeValidator(optional(flag)), WithJsonSchema({"type": ["boolean", "null"]})
     ] = None
@@ -206,15 +192,21 @@ class Spec(Form):
     """How the container reaches out."""
     ports: Annotated[tuple[Port, ...], BeforeValidator(listed)] = ()
     """Ports published on the host."""
-    env: Annotated[dict[names.Variable, EnvValue], BeforeValidator(_env)] = Field(default_factory=dict)
-    """Environment variables; every value is kept as written."""
+    env: Variables = Field(default_factory=dict)
+    """Environment variables; every value is kept as written. One from elsewhere, `{from_env: NAME}` or
+    `{from_file: PATH}`, is a secret."""
+    env_passthrough: EnvPassthrough = None
+    """Which variables of the host come inside, as secrets: `auto` (API keys, tokens and the like), `all`, `none`, or a
+    list of names and globs; by default the purpose decides."""
     forward_git: OptionalFlag = None
     """Whether the host's git configuration and known hosts come inside; by default the purpose decides."""
     forward_gh: OptionalFlag = None
     """Whether the token of GitHub's CLI comes inside, as a secret; by default the purpose decides."""
     forward_ssh: Annotated[
-        bool | Literal["agent"], BeforeValidator(_ssh), WithJsonSchema({"enum": [True, False, "agent", None]})
-    ] = False
+        bool | Literal["agent"] | None,
+        BeforeValidator(optional(_ssh)),
+        WithJsonSchema({"enum": [True, False, "agent", None]}),
+    ] = None
     """Whether `~/.ssh` comes inside, read-only; `agent` brings the socket of the SSH agent instead."""
     repos: Annotated[tuple[Repo, ...], BeforeValidator(listed)] = ()
     """Git repositories to clone."""
@@ -263,6 +255,13 @@ class Spec(Form):
     """What the container may do: the profile `dev` or `strict`, or a mapping."""
     persistent: Flag = False
     """Whether the environment survives the end of its session."""
+    host_network: Annotated[
+        Literal["auto", "none"] | None,
+        BeforeValidator(optional(choice("auto", "none"))),
+        WithJsonSchema({"enum": ["auto", "none", None]}),
+    ] = None
+    """Whether tools inside get packages from where the host gets them, indexes, registries and mirrors: `auto` or
+    `none`; by default the purpose and your configuration decide. Proxies and extra CAs always come along."""
     ttl: Annotated[
         float | None, BeforeValidator(optional(seconds)), WithJsonSchema({"anyOf": [*LASTS["anyOf"], {"type": "null"}]})
     ] = None

@@ -21,6 +21,7 @@ SLUG = r"[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?"
 """Name of an environment or a purpose: a DNS label, short enough for the names that derive from it."""
 
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,254}")
+_VARIABLES = re.compile(r"[A-Za-z_*?\[][A-Za-z0-9_*?\[\]!-]{0,254}")
 _OBJECT = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]{1,127}")
 _IMAGE = re.compile(
     r"(?:[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?(?::\d{1,5})?/)?"
@@ -75,6 +76,18 @@ def variable(value: object) -> str:
             "use letters, digits and underscores, and no digit first",
         )
     return name
+
+
+def variable_pattern(value: object) -> str:
+    """Read a name of variables, or a glob of names such as ``*_API_KEY``.
+
+    Raises:
+        PydanticCustomError: It can match no name of a variable.
+    """
+    written = line(value)
+    if not _VARIABLES.fullmatch(written):
+        raise bad(f"{shown(written)} is no name of a variable", "write a name, or a glob such as `*_API_KEY`")
+    return written
 
 
 def engine_name(value: object) -> str:
@@ -325,6 +338,10 @@ FilePath = Annotated[str, BeforeValidator(file_path)]
 MountTarget = Annotated[str, BeforeValidator(mount_target), WithJsonSchema({"type": "string", "pattern": "^/"})]
 Workspace = Annotated[str, BeforeValidator(workspace), WithJsonSchema({"type": "string", "pattern": "^/"})]
 InnerPath = Annotated[str, BeforeValidator(inner_path)]
+VariablePattern = Annotated[
+    str, BeforeValidator(variable_pattern), WithJsonSchema({"type": "string", "pattern": f"^{_VARIABLES.pattern}$"})
+]
+"""A name of variables, or a glob of names."""
 HomePath = Annotated[str, BeforeValidator(home_path)]
 HomeDirectory = Annotated[str, BeforeValidator(home_directory)]
 AnyPath = Annotated[str, BeforeValidator(any_path)]

@@ -11,24 +11,12 @@ from pydantic import BeforeValidator, Field, WithJsonSchema
 
 from envspec.engine.choice import config_file
 from envspec.errors import SpecFaults
+from envspec.spec import names
 from envspec.spec.document import Grammar, all_of, check, content_of
 from envspec.spec.forms import Dotfiles, Form
 from envspec.spec.values import bad, choice, integer, line, listed, mapped, optional, same, shown
 
-_PATTERN = re.compile(r"[A-Za-z_*?\[][A-Za-z0-9_*?\[\]!-]{0,127}")
 _PREFIX = re.compile(r"[a-z0-9][a-z0-9.-]*(?::[0-9]{1,5})?(?:/[a-z0-9][a-z0-9._-]*)*")
-
-
-def variable_pattern(value: object) -> str:
-    """Read a name of variables, or a glob of names such as ``*_API_KEY``.
-
-    Raises:
-        PydanticCustomError: It can match no name of a variable.
-    """
-    written = line(value)
-    if not _PATTERN.fullmatch(written):
-        raise bad(f"{shown(written)} is no name of a variable", "write a name, or a glob such as `*_API_KEY`")
-    return written
 
 
 def _prefix(value: object) -> str:
@@ -39,20 +27,14 @@ def _prefix(value: object) -> str:
     return written
 
 
-VariablePattern = Annotated[
-    str, BeforeValidator(variable_pattern), WithJsonSchema({"type": "string", "pattern": f"^{_PATTERN.pattern}$"})
-]
-"""A name of variables, or a glob of names."""
-
-
 class Passthrough(Form):
     """The variables that are taken from the host where nobody names them."""
 
     written: ClassVar[str] = "write `extend: [NAME, …]`, or `patterns: [NAME, …]` to replace the built-in ones"
 
-    patterns: Annotated[tuple[VariablePattern, ...] | None, BeforeValidator(optional(listed))] = None
+    patterns: Annotated[tuple[names.VariablePattern, ...] | None, BeforeValidator(optional(listed))] = None
     """Names and globs that replace the built-in ones."""
-    extend: Annotated[tuple[VariablePattern, ...], BeforeValidator(listed)] = ()
+    extend: Annotated[tuple[names.VariablePattern, ...], BeforeValidator(listed)] = ()
     """Names and globs that are taken besides."""
 
 
