@@ -120,6 +120,13 @@ class StepFailed(EnvspecError):
     default_code = "step.failed"
 
 
+class OutOfReach(StepFailed):
+    """A step failed because the network did not lead where it had to; it may do so another time."""
+
+    retriable = True
+    default_code = "step.out_of_reach"
+
+
 class Refused(EnvspecError):
     """Nothing was done, because policy or missing approval forbids it."""
 

@@ -168,13 +168,14 @@ def _sync_repo(operation: SyncRepo, workspace: str) -> Script:
         workspace,
         str(operation.uid),
         str(operation.gid),
-        text_of("git"),
+        f"{text_of('git_reason')}\n{text_of('git')}",
         operation.url,
         operation.path,
         operation.ref,
         str(operation.depth),
         operation.commit,
         "all" if operation.force else "made" if operation.overwrite else "",
+        operation.submodules,
     )
     return _script("sync_repo", *args, stdin=_lines([record_line(operation.record)]))
 
@@ -231,6 +232,8 @@ def _environment_tar(operation: PutEnvironment) -> bytes:
     members += [(f"run/{file.path}", file.data, file.mode, file.uid, file.gid) for file in files]
     if operation.ca:
         members.append(("run/ca.pem", operation.ca, 0o444, 0, 0))
+    names = (PurePosixPath(ANCHOR.format(number)).name for number in range(1, len(operation.trusted) + 1))
+    members += [(f"store/{name}", pem, 0o644, 0, 0) for name, pem in zip(names, operation.trusted, strict=True)]
     return _tar(members)
 
 

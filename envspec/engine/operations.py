@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 from envspec.model import Hidden
 
@@ -126,6 +127,8 @@ class PutEnvironment:
         secrets: ``(name, value)`` of each secret variable; where there are any, ``text`` has to read
             :data:`SECRETS_FILE`.
         files: Other files.
+        trusted: Certificates, each in PEM, that the system's own store shall trust besides; those of an earlier one are
+            forgotten. They lie at :data:`ANCHOR`, outside the tmpfs: a certificate is public.
     """
 
     text: str
@@ -135,6 +138,7 @@ class PutEnvironment:
     record: Record
     secrets: tuple[tuple[str, Hidden], ...] = ()
     files: tuple[RunFile, ...] = ()
+    trusted: tuple[bytes, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +160,9 @@ class SyncRepo:
         commit: Commit to put HEAD at, "" for the tip of the ref.
         force: Whether local changes and commits may be thrown away.
         overwrite: Whether local changes may be overwritten, because only commands of an apply made them.
+        submodules: ``on`` to check submodules out, ``off`` to take them away again, "" to leave them alone.
+
+    Exit codes tell what went wrong: :data:`REPO_CODES`.
         uid: Numeric owner of the work tree; git runs as this user.
         gid: Numeric group.
         record: Its ledger entry.
@@ -171,6 +178,22 @@ class SyncRepo:
     gid: int
     record: Record
     overwrite: bool = False
+    submodules: str = ""
+
+
+REPO_CODES: Mapping[int, str] = MappingProxyType(
+    {
+        20: "failed",
+        21: "network",
+        22: "credentials",
+        23: "not_found",
+        24: "ref",
+        25: "occupied",
+        26: "local_changes",
+        27: "no_git",
+    }
+)
+"""What the exit codes of :class:`SyncRepo` say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,6 +275,17 @@ class RunCommand:
 
 
 @dataclass(frozen=True, slots=True)
+class CopyTrees:
+    """Put all that is in one directory into another, with owners, modes, times and links.
+
+    Attributes:
+        pairs: Absolute paths of the directory to read and of the one to fill, which is made where it is missing.
+    """
+
+    pairs: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
 class WriteRecords:
     """Write ledger entries alone."""
 
@@ -314,6 +348,7 @@ Operation = (
     | InstallDotfiles
     | RemoveDotfiles
     | RunCommand
+    | CopyTrees
     | WriteRecords
     | Forget
     | Reap

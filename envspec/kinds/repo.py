@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 from envspec.engine.facts import LedgerEntry, Questions, RepoFact, RepoQuestion
-from envspec.engine.operations import RemoveRepo, SyncRepo
+from envspec.engine.operations import REPO_CODES, Completed, RemoveRepo, SyncRepo
+from envspec.errors import OutOfReach, StepFailed, Where
 from envspec.kinds import loss
 from envspec.kinds.base import (
     Done,
@@ -19,6 +22,7 @@ from envspec.kinds.base import (
     cause_of,
     ledger_addresses,
     record,
+    recorded_path,
     spec_of,
 )
 from envspec.model import Action, Cause, Diff, Disruption, Resource
@@ -67,7 +71,8 @@ class Repo(Kind[RepoSpec]):
 
     def actual(self, address: str, spec: RepoSpec | None, world: Observed) -> Any:
         """Return origin, HEAD, branch and how much local work there is."""
-        fact = world.answer.repos.get(spec.path if spec else address.split(".", 1)[1])
+        path = spec.path if spec else recorded_path(world.answer.entry(address), address)
+        fact = world.answer.repos.get(path)
         if fact is None:
             return None
         return {"state": fact.state, "origin": fact.origin, "head": fact.head, "branch": fact.branch}
@@ -78,7 +83,7 @@ class Repo(Kind[RepoSpec]):
 
     def recorded_questions(self, entry: LedgerEntry) -> Questions:
         """Ask for a repository that is to go."""
-        path = entry.address.split(".", 1)[1]
+        path = recorded_path(entry, entry.address)
         return Questions(repos=(RepoQuestion(path, entry.address),), declared=(path,))
 
     def diff(self, resource: Resource, spec: RepoSpec, world: Observed) -> Verdict | None:
@@ -96,7 +101,7 @@ class Repo(Kind[RepoSpec]):
             diff = (Diff("origin", fact.origin, spec.url, cause),)
             return Verdict(Action.REPLACE, "it comes from elsewhere", diff, Disruption.REPLACE, _work(spec.path, fact))
         if entry and entry.data.get("ref") == spec.ref:
-            return self._moved(spec, fact, entry, resource)
+            return _submodules(spec, fact, entry, cause) or self._moved(spec, fact, entry, resource)
         if entry is None and not spec.ref:
             return Verdict(Action.UPDATE, "cloned already: recorded as ours", (), Disruption.NONE)
         before = str(entry.data.get("ref") or "HEAD") if entry else fact.branch or fact.head[:12]
@@ -122,23 +127,23 @@ class Repo(Kind[RepoSpec]):
 
     def removal(self, address: str, world: Observed) -> Verdict | None:
         """Remove the work tree; local work in it has to be given up by name."""
-        path = address.split(".", 1)[1]
-        lost = loss.below(path, world) if world.inside is not None else ()
+        path = recorded_path(world.answer.entry(address), address)
+        lost = loss.below(world.located(path), world) if world.inside is not None else ()
         return Verdict(Action.DELETE, "no longer in the file", disruption=Disruption.REPLACE, data_loss=lost)
 
     def apply(self, work: tuple[Work, ...], context: StepContext) -> Done:
         """Clone, check out, or remove."""
         (item,) = work
         change = item.change
-        path = change.address.split(".", 1)[1]
+        path = recorded_path(context.observed.answer.entry(change.address), change.address)
         if change.action is Action.DELETE:
             context.perform(change.address, RemoveRepo(change.address, path))
             return Done("removed")
         spec = spec_of(item, RepoSpec)
         assert item.resource is not None
         if change.action is Action.REPLACE:
-            context.perform(change.address, RemoveRepo(change.address, path))
-        note = record(item.resource, path=spec.path, ref=spec.ref)
+            context.perform(change.address, RemoveRepo(change.address, spec.path))
+        note = record(item.resource, path=spec.path, ref=spec.ref, submodules=spec.submodules)
         commit = _target(item, spec, context)
         fact = context.observed.answer.repos.get(spec.path)
         sync = SyncRepo(
@@ -152,9 +157,59 @@ class Repo(Kind[RepoSpec]):
             gid=spec.gid,
             record=note,
             overwrite=fact is not None and fact.made > 0,
+            submodules="on" if spec.submodules else "off" if _had_submodules(item, context) else "",
         )
-        context.perform(change.address, sync, deadline=CLONE_DEADLINE)
+        done = context.engine.perform(context.workspace, sync, deadline=CLONE_DEADLINE, on_line=context.on_line)
+        if done.code != 0:
+            raise failure(done, change.address)
         return Done(f"{spec.url} {spec.ref}".strip())
+
+
+HINTS: Mapping[str, str] = MappingProxyType(
+    {
+        "network": "look at the name of its host, at `network`, and at what `envspec preflight` says of proxies and "
+        "certificates; then apply again",
+        "credentials": "forward what opens it (`forward_gh`, `forward_git`, `forward_ssh: agent`); hosts such as GitHub"
+        " ask for credentials for what does not exist, too, so look at the URL as well",
+        "not_found": "look at the URL; hosts such as GitHub say this of a private repository, too, to whom may not "
+        "read it",
+        "ref": "`git ls-remote URL` lists the branches and tags; a commit has to be on one of them",
+        "occupied": "move away what is there, or choose another `path`",
+        "local_changes": "commit and push them, or give them up with `--allow-data-loss {address}`",
+        "no_git": "take a purpose, or an image that has git",
+        "failed": "mend what the last lines say, then apply again: what was done stays done",
+    }
+)
+"""The next step after each of :data:`envspec.engine.operations.REPO_CODES`."""
+
+
+def failure(done: Completed, address: str) -> StepFailed:
+    """Return the error of a repository that could not be had.
+
+    Args:
+        done: How :class:`SyncRepo` ended: not with 0. The last line that it printed says why, git's own come before.
+        address: Address of the repository.
+    """
+    name = REPO_CODES.get(done.code, "failed")
+    *before, last = done.tail.splitlines() or [f"exit code {done.code}"]
+    kind = OutOfReach if name == "network" else StepFailed
+    hint = HINTS[name].format(address=address)
+    return kind("\n".join([last, *before]), code=f"repo.{name}", hint=hint, where=Where(address=address))
+
+
+def _submodules(spec: RepoSpec, fact: RepoFact, entry: LedgerEntry, cause: Cause) -> Verdict | None:
+    before = bool(entry.data.get("submodules"))
+    if before == spec.submodules:
+        return None
+    diff = (Diff("submodules", before, spec.submodules, cause),)
+    told = "check its submodules out" if spec.submodules else "take its submodules away"
+    lost = () if spec.submodules else _uncommitted(spec.path, fact)
+    return Verdict(Action.UPDATE, told, diff, Disruption.UPDATE, lost)
+
+
+def _had_submodules(item: Work, context: StepContext) -> bool:
+    entry = context.observed.answer.entry(item.change.address)
+    return bool(entry and entry.data.get("submodules")) and item.change.action is Action.UPDATE
 
 
 def _ref(item: Work, spec: RepoSpec, context: StepContext) -> str:

@@ -1,12 +1,20 @@
-# git PHASE URL PATH REF DEPTH COMMIT FORCE: the part of sync_repo that runs as the owner of the work tree. FORCE is
-# '', 'made' (local changes may be overwritten) or 'all' (commits may be lost too).
-# Exit codes: 20 anything else, 21 the host is unknown or unreachable, 22 credentials, 23 no such repository,
-# 24 no such ref or commit, 25 another origin, 26 local changes.
-phase=$1 url=$2 path=$3 ref=$4 depth=$5 commit=$6 force=$7
+# git PHASE URL PATH REF DEPTH COMMIT FORCE SUBMODULES: the part of sync_repo that runs as the owner of the work tree.
+# FORCE is '', 'made' (local changes may be overwritten) or 'all' (commits may be lost too). SUBMODULES is '', 'on', or
+# 'off' where they were on before.
+# Exit codes: 20 anything else, 21 network, 22 credentials, 23 no such repository, 24 no such ref or commit,
+# 25 another origin, 26 local changes, 27 no git.
+phase=$1 url=$2 path=$3 ref=$4 depth=$5 commit=$6 force=$7 submodules=$8
 export LC_ALL=C GIT_CONFIG_NOSYSTEM=1 GIT_TERMINAL_PROMPT=0 GIT_ALLOW_PROTOCOL=https:http:ssh:git:file
 export GIT_CONFIG_GLOBAL=/var/lib/envspec/gitconfig
 export GIT_SSH_COMMAND="${GIT_SSH_COMMAND:-ssh -o BatchMode=yes}"
 unset GIT_DIR GIT_WORK_TREE GIT_INDEX_FILE
+FETCHED=refs/envspec
+
+# The system's configuration, which would say how large files are had, is not read.
+large() {
+  safe_git -c filter.lfs.required=true -c filter.lfs.process='git-lfs filter-process' \
+    -c filter.lfs.smudge='git-lfs smudge -- %f' -c filter.lfs.clean='git-lfs clean -- %f' "$@"
+}
 
 safe_git() {
   git -c safe.directory='*' -c safe.bareRepository=explicit -c core.hooksPath=/dev/null -c core.fsmonitor=false \
@@ -22,25 +30,7 @@ stop() {
 
 # remote WORD...: run a git command that talks to the origin; keeps what it says in said
 remote() {
-  said=$(safe_git "$@" 2>&1)
-}
-
-# explain: end with a message that tells why the origin could not be read
-explain() {
-  printf '%s\n' "$said"
-  case $said in
-    *'Could not resolve host'* | *'Name or service not known'* | *'Temporary failure in name resolution'*)
-      stop 21 "the host of $url is unknown here: check the URL and the container's name resolution" ;;
-    *'Could not connect'* | *'Connection refused'* | *'Connection timed out'* | *'unreachable'*)
-      stop 21 "the host of $url cannot be reached from the container" ;;
-    *'could not read Username'* | *'Authentication failed'* | *'Permission denied'* | *'error: 403'* | *'error: 401'*)
-      stop 22 "$url wants credentials that the container does not have" ;;
-    *'ertificate'*) stop 21 "the certificate of $url is not trusted in the container" ;;
-    *'Remote branch'*'not found'* | *"couldn't find remote ref"* | *'not our ref'* | *'unadvertised object'*)
-      stop 24 "$url has no branch, tag or commit ${ref:-$commit}" ;;
-    *'not found'* | *'does not exist'* | *'not appear to be a git repository'*) stop 23 "there is no repository at $url" ;;
-  esac
-  stop 20 "git could not read $url"
+  said=$("$files" "$@" 2>&1)
 }
 
 # commit_of NAME: the full commit that a name means here, or nothing
@@ -55,22 +45,65 @@ looks_like_commit() {
   [ ${#1} -ge 7 ]
 }
 
-# bring COMMIT: make sure that a commit is here, fetching what it takes
+# full COMMIT: print in full a commit that was cut short, by a look at the origin's history without its files
+full() {
+  scratch=$(mktemp -d) || return 1
+  safe_git clone -q --bare --filter=tree:0 -- "$url" "$scratch/look" > /dev/null 2>&1 \
+    && safe_git -C "$scratch/look" rev-parse -q --verify "$1^{commit}" 2> /dev/null
+  rm -rf -- "$scratch"
+}
+
+# bring COMMIT: make sure that a commit is here, fetching what it takes. A shallow clone stays shallow, but where the
+# origin gives no commit by its name.
 bring() {
   commit_of "$1" > /dev/null && return 0
-  remote fetch -q ${shallow:+"$shallow"} origin "$1" && return 0
-  remote fetch -q --tags origin || explain
+  named=$1
+  if [ -n "$shallow" ] && [ ${#1} -lt 40 ]; then named=$(full "$1"); fi
+  if remote fetch -q ${shallow:+"$shallow"} origin "${named:-$1}"; then
+    safe_git update-ref "$FETCHED/$(commit_of FETCH_HEAD)" FETCH_HEAD
+    return 0
+  fi
+  case $shallow:$said in
+    :*) remote fetch -q --tags origin || explain ;;
+    *'unadvertised object'*) remote fetch -q --tags --unshallow origin || explain ;;
+    *) explain ;;
+  esac
   commit_of "$1" > /dev/null || stop 24 "$url has no commit $1"
+}
+
+# follow BRANCH: let a branch follow the origin's, also where the clone was told of another one only
+follow() {
+  safe_git branch -q --set-upstream-to="origin/$1" "$1" > /dev/null 2>&1 && return
+  safe_git remote set-branches --add origin "$1" 2> /dev/null
+  safe_git branch -q --set-upstream-to="origin/$1" "$1" > /dev/null 2>&1 || :
 }
 
 # check_out BRANCH TARGET: put HEAD at a target, on a branch unless that is ''
 check_out() {
   if [ -n "$1" ]; then
-    safe_git checkout -q ${overwrite:+"$overwrite"} -B "$1" "$2" -- || stop 26 "cannot check out $1"
-    safe_git branch -q --set-upstream-to="origin/$1" "$1" > /dev/null 2>&1 || :
+    "$files" checkout -q ${overwrite:+"$overwrite"} -B "$1" "$2" -- || stop 26 "cannot check out $1"
+    follow "$1"
   else
-    safe_git checkout -q ${overwrite:+"$overwrite"} --detach "$2" -- || stop 26 "cannot check out $2"
+    "$files" checkout -q ${overwrite:+"$overwrite"} --detach "$2" -- || stop 26 "cannot check out $2"
   fi
+}
+
+# subdue: bring submodules to what is checked out; a repository from elsewhere may not have them read local files
+subdue() {
+  case $submodules in
+    on)
+      case $url in
+        /* | file:*) ;;
+        *) export GIT_ALLOW_PROTOCOL=https:http:ssh:git ;;
+      esac
+      remote submodule update -q --init --recursive ${overwrite:+"$overwrite"} ${shallow:+"$shallow"} \
+        || explain "a submodule of $url"
+      ;;
+    off)
+      safe_git submodule deinit -q ${overwrite:+"$overwrite"} --all \
+        || stop 26 "$path has local changes in a submodule: commit and push them, or allow their loss"
+      ;;
+  esac
 }
 
 clone() {
@@ -92,6 +125,7 @@ clone() {
     bring "$commit"
     check_out "$branch" "$commit"
   fi
+  subdue
 }
 
 # ref_is_out: whether the ref is what is checked out
@@ -125,13 +159,16 @@ fetch_ref() {
   [ -z "$commit" ] || { bring "$commit" && wanted=$commit; }
 }
 
-# guard: stop where commits would lose their last name
+# guard COMMIT...: stop where commits would lose their last name; the given ones the origin had before the fetch
 guard() {
+  known=$*
   set --
   [ -n "$branch" ] || set -- HEAD
   [ -z "$on" ] || [ -z "$(commit_of "refs/heads/$on")" ] || set -- "$@" "refs/heads/$on"
   [ $# -gt 0 ] || return 0
-  count=$(safe_git rev-list --count "$@" --not "$wanted" --remotes --tags --exclude="${on:-/}" --branches) || return 0
+  # shellcheck disable=SC2086 # commits are words
+  count=$(safe_git rev-list --count "$@" --not "$wanted" $known --remotes --tags --glob="$FETCHED" \
+    --exclude="${on:-/}" --branches) || return 0
   [ "$count" = 0 ] || stop 26 "$path has $count commits that no remote has: push them, or allow their loss"
 }
 
@@ -149,26 +186,33 @@ sync() {
   [ "$ref" != HEAD ] || name_default
   branch=$(safe_git symbolic-ref -q --short HEAD)
   head=$(commit_of HEAD)
-  if ref_is_out && { [ -z "$commit" ] || [ "$commit" = "$head" ]; }; then return; fi
-  if [ -z "$force" ] && [ -n "$(safe_git status --porcelain)" ]; then
+  if ref_is_out && { [ -z "$commit" ] || [ "$commit" = "$head" ]; }; then
+    subdue
+    return
+  fi
+  if [ -z "$force" ] && [ -n "$("$files" status --porcelain)" ]; then
     stop 26 "$path has local changes: commit and push them, or allow their loss"
   fi
+  had=$(safe_git for-each-ref --format='%(objectname)' refs/remotes)
   fetch_ref
   [ -z "$force" ] || overwrite=-f
-  [ "$force" = all ] || guard
+  # shellcheck disable=SC2086 # commits are words
+  [ "$force" = all ] || guard $had
   check_out "$on" "$wanted"
+  subdue
 }
 
-shallow='' overwrite=''
+shallow='' overwrite='' files=safe_git
 [ "$depth" = 0 ] || shallow="--depth=$depth"
 case $ref in
   -*) stop 24 "a ref cannot begin with -" ;;
 esac
-command -v git > /dev/null || stop 20 "git is not installed in the container"
+command -v git > /dev/null || stop 27 "git is not installed in the container"
+! command -v git-lfs > /dev/null || files=large
 case $phase in
   clone) clone ;;
   sync) sync ;;
-  fill) cd -- "$path" && safe_git reset -q --hard ;;
+  fill) cd -- "$path" && "$files" reset -q --hard && subdue ;;
   head)
     cd -- "$path" || exit 20
     commit_of HEAD || exit 20

@@ -13,13 +13,16 @@ part() {
 }
 
 safe_git rev-parse --git-dir > /dev/null || exit 0
+# Only git-lfs can tell whether a large file is the one that the index names.
+lfs=''
+! command -v git-lfs > /dev/null || lfs='filter.lfs.clean=git-lfs clean -- %f'
 part origin
 safe_git config --get remote.origin.url
 part status
-safe_git status --porcelain=v2 --branch --untracked-files=normal --ignore-submodules=none
+safe_git ${lfs:+-c "$lfs"} status --porcelain=v2 --branch --untracked-files=normal --ignore-submodules=none
 part unpushed
 if safe_git rev-parse -q --verify HEAD > /dev/null; then
-  safe_git rev-list --count HEAD --branches --not --remotes --tags
+  safe_git rev-list --count HEAD --branches --not --remotes --tags --glob=refs/envspec
 fi
 if safe_git rev-parse -q --verify refs/stash > /dev/null; then safe_git rev-list -g --count refs/stash; fi
 if [ -n "$commit" ]; then

@@ -1,9 +1,10 @@
-# sync_repo WORKSPACE UID GID GIT URL PATH REF DEPTH COMMIT FORCE: GIT is the text of git.sh; stdin holds the record.
+# sync_repo WORKSPACE UID GID GIT URL PATH REF DEPTH COMMIT FORCE SUBMODULES: GIT is the text of git_reason.sh and
+# git.sh; stdin holds the record.
 # A clone is made beside its place and moved there. A mount point cannot be replaced: there the clone's .git is moved
 # in with a mark, the files are filled in from it, and the mark goes last; a marked one counts as empty.
 workspace=$1 uid=$2 gid=$3 git=$4 url=$5 path=$6 ref=$7 depth=$8 commit=$9
 shift 9
-force=$1
+force=$1 submodules=$2
 MARK=.git/envspec-incomplete
 begin
 read_record
@@ -11,7 +12,7 @@ locate "$path"
 path=$located
 
 user_git() {
-  in_environment "$uid" "$gid" "$git" "$1" "$url" "$2" "$ref" "$depth" "$commit" "$force"
+  in_environment "$uid" "$gid" "$git" "$1" "$url" "$2" "$ref" "$depth" "$commit" "$force" "$submodules"
 }
 
 # vacant: whether nothing is there but what we left ourselves
@@ -46,8 +47,10 @@ fill() {
   rm -f -- "$path/$MARK"
 }
 
-printf '[safe]\n\tdirectory = *\n[include]\n\tpath = ~/.config/git/config\n\tpath = ~/.gitconfig\n' \
-  > "$STATE/gitconfig" || fail 20 "cannot write to $STATE"
+{
+  printf '[safe]\n\tdirectory = *\n[include]\n'
+  printf '\tpath = %s\n' "$FORWARDED_GIT" '~/.config/git/config' '~/.gitconfig'
+} > "$STATE/gitconfig" || fail 20 "cannot write to $STATE"
 if vacant; then
   parents "$path" "$uid" "$gid" "$workspace"
   if [ -e "$path" ] && [ ! -e "$path/$MARK" ]; then
