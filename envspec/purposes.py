@@ -7,16 +7,17 @@ files beside the spec come first, then the user's own, then those that ship with
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import platformdirs
 
 from envspec import frontmatter
-from envspec.engine.facts import CA_FILE, ENV_FILE
+from envspec.engine.facts import CA_FILE, ENV_FILE, RUN_DIR
 from envspec.errors import SpecError, Where
 from envspec.frontmatter import RESERVED, FrontMatter, Source, fault, nearest
+from envspec.host_network import FILES
 
 SUFFIX = ".Dockerfile.j2"
 """End of a purpose's file name; the rest is its name."""
@@ -27,12 +28,19 @@ MAX_BYTES = 64 * 1024
 BASE_REPOSITORY = "envspec/base"
 """Bootstrapped images are ``envspec/base:RECIPE``: a stand-in never bears the name of what it stands for."""
 
-MOUNTS = f"--mount=type=secret,id=env,target={ENV_FILE} --mount=type=secret,id=ca,target={CA_FILE}"
-"""What a template prints after ``RUN`` as ``{{ mounts }}``: the host's proxies and CAs, in no layer."""
+MOUNTS = " ".join(
+    f"--mount=type=secret,id={name},target={path}"
+    for name, path in (("env", ENV_FILE), ("ca", CA_FILE), *((name, f"{RUN_DIR}/{name}") for name in FILES))
+)
+"""What a template prints after ``RUN`` as ``{{ mounts }}``: the host's proxies, CAs and package indexes, in no layer.
+
+All of them on every host, so that an image bears the same digest on each; a build mounts those that there are.
+"""
 
 _MAX_VALUE = 200
 _NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?")
 _REFERENCE = re.compile(r"[a-z0-9][A-Za-z0-9._/:@-]{0,254}")
+_INCLUDE = re.compile(r'^\{% include "([a-z0-9-]{1,40})" %\}\n', re.MULTILINE)
 _FRONT_MATTER = re.compile(r"---[ \t]*\n(.*?)^---[ \t]*\n", re.DOTALL | re.MULTILINE)
 
 
@@ -77,11 +85,20 @@ class Purpose:
         Raises:
             SpecError: A param is unknown, does not match its pattern, or asks for what the source can't give.
         """
+        self.check_names(params)
         for name in sorted(params):
-            if name not in self.matter.params:
-                raise self._unknown_param(name)
             self._check_value(name, params[name], source)
         return {name: params.get(name, param.default_for(source)) for name, param in sorted(self.matter.params.items())}
+
+    def check_names(self, names: Iterable[str]) -> None:
+        """Insist that all names are those of params.
+
+        Raises:
+            SpecError: One is not.
+        """
+        for name in sorted(names):
+            if name not in self.matter.params:
+                raise self._unknown_param(name)
 
     def base(self, params: Mapping[str, str], source: Source) -> BaseWish:
         """Return the base image that the purpose wants from a source.
@@ -115,7 +132,8 @@ class Purpose:
         values = self.values(params, source)
         _check_reference(base_ref, self.file)
         template.check(self.template, RESERVED | frozenset(values), self.file)
-        fixed = {"base": base_ref, "mounts": MOUNTS, "source": "bootstrap" if source == "bootstrap" else "registry"}
+        packaged = source == "bootstrap" or self.matter.packaged
+        fixed = {"base": base_ref, "mounts": MOUNTS, "source": "bootstrap" if packaged else "registry"}
         return template.render(self.template, values | fixed, self.file)
 
     def _unknown_param(self, name: str) -> SpecError:
@@ -210,8 +228,18 @@ def read(file: Path, *, builtin: bool = False) -> Purpose:
     if not found:
         raise fault("a purpose begins with front matter between two lines `---`", file, 1)
     matter = frontmatter.parse(found.group(1), file)
-    template = "\n" * found.group(0).count("\n") + text[found.end() :]
+    body = _INCLUDE.sub(lambda line: _part(file, line.group(1)), text[found.end() :])
+    template = "\n" * found.group(0).count("\n") + body
     return Purpose(file.name.removesuffix(SUFFIX), matter, template, str(file), builtin)
+
+
+def _part(file: Path, name: str) -> str:
+    """Return the instructions of the purpose beside a file, from its first ``RUN`` on."""
+    text = _text(file.with_name(f"{name}{SUFFIX}"))
+    start = text.find("\nRUN ")
+    if start < 0:
+        raise fault(f"purpose `{name}` has no RUN that could be included", file)
+    return text[start + 1 :]
 
 
 def _text(file: Path) -> str:

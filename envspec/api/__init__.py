@@ -9,18 +9,22 @@ from typing import Literal
 
 from envspec.api import cache, inventory, lifecycle, saved
 from envspec.api import networks as network
+from envspec.api.attempt import attempted
 from envspec.api.cache import CachedImage, Cleared
 from envspec.api.connect import ConnectInfo
 from envspec.api.converge import Confirm, Doors, apply, run
+from envspec.api.copies import copy_in, copy_out
 from envspec.api.inside import execute
 from envspec.api.inventory import EnvironmentRow, EnvironmentStatus, ServiceRow
 from envspec.api.lifecycle import PERSISTENT, Ended, Ending
 from envspec.api.networks import NetworkMade, NetworkRow
+from envspec.api.trial import try_repository
 from envspec.api.work import Cancel, Options, locate, look, open_engine, read_target
 from envspec.engine.base import Engine, Reader
 from envspec.errors import UsageError
 from envspec.events import Emit
 from envspec.inside.capture import Executed
+from envspec.inside.copy_box import Copied
 from envspec.inside.exec import ExecOptions
 from envspec.model import Plan, Report
 from envspec.purposes import catalogue
@@ -33,6 +37,7 @@ __all__ = [
     "Cancel",
     "Cleared",
     "ConnectInfo",
+    "Copied",
     "Ended",
     "Ending",
     "EnvironmentRow",
@@ -48,6 +53,8 @@ __all__ = [
     "clear_cache",
     "collect_garbage",
     "connect_command",
+    "copy_in",
+    "copy_out",
     "create_network",
     "destroy",
     "end_session",
@@ -65,6 +72,7 @@ __all__ = [
     "service_containers",
     "status",
     "temporary",
+    "try_repository",
     "validate",
 ]
 
@@ -76,19 +84,25 @@ def validate(path: Path) -> Loaded:
         SpecError: The file is faulty; :class:`envspec.errors.SpecFaults` holds all faults of it.
     """
     loaded = load(path)
-    candidates(loaded.spec, catalogue(loaded.directory))
+    purpose, found = loaded.spec.purpose, catalogue(loaded.directory)
+    if purpose and loaded.spec.repo_url:
+        found.get(purpose.use).check_names(purpose.params)  # what more it takes, its repository says
+    else:
+        candidates(loaded.spec, found)
     return loaded
 
 
 def render(path: Path) -> str:
-    """Return the Dockerfile of a spec's purpose, as its first open source has it.
+    """Return the Dockerfile of a spec's purpose, as its first open source has it; of ``try-repo``, what it comes to.
 
     Raises:
         SpecError: The spec or its purpose is faulty, or it has an image and no purpose.
+        EnvspecError: The repository that the spec wants tried cannot be read.
     """
-    loaded = load(path)
+    loaded, tried = attempted(load(path))
     wanted = loaded.spec.image_source
-    ways = [way for way in candidates(loaded.spec, catalogue(loaded.directory)) if way.image]
+    found = candidates(loaded.spec, catalogue(loaded.directory), tried.params if tried else None)
+    ways = [way for way in found if way.image]
     asked = [way for way in ways if way.source == wanted] or ways
     if not asked or asked[0].image is None:
         raise UsageError("this spec has an `image` and no `purpose`: there is no Dockerfile", hint="set a `purpose`")

@@ -42,6 +42,7 @@ class ContainerSpec:
         base: Reference of the image that it must be built from, "" likewise.
         purpose: Name of the purpose, "" when the image is the user's own.
         ttl: Seconds that the environment is wanted for, ``None`` for good.
+        detected: What a repository showed, as text, where that chose the purpose; else "".
     """
 
     config: ContainerConfig
@@ -52,6 +53,7 @@ class ContainerSpec:
     base: str = ""
     purpose: str = ""
     ttl: float | None = None
+    detected: str = ""
 
     @property
     def places(self) -> dict[str, tuple[str, ...]]:
@@ -196,10 +198,13 @@ def _remembered(spec: ContainerSpec) -> dict[str, Any]:
 
 
 def _belonging(spec: ContainerSpec, context: StepContext) -> dict[str, str]:
-    """Return the labels that say whose the environment is and until when; a replacement belongs to whom the old did."""
+    """Return the labels that say whose the environment is, until when, and why it is what it is.
+
+    A replacement belongs to whom the old one did.
+    """
     old = context.observed.workspace
     marks = {name: old.labels.get(name, "") for name in names.MARKS} if old else context.marks
-    found = {**marks, names.EXPIRES: moment(spec.ttl) if spec.ttl else ""}
+    found = {**marks, names.EXPIRES: moment(spec.ttl) if spec.ttl else "", names.DETECTED: spec.detected}
     return {name: value for name, value in found.items() if value}
 
 

@@ -18,6 +18,7 @@ BASE = f"{LABEL}base"
 SETTINGS = f"{LABEL}settings"
 SESSION = f"{LABEL}session"
 EXPIRES = f"{LABEL}expires"
+DETECTED = f"{LABEL}detected"
 RUN = f"{LABEL}run"
 
 MARKS = (SESSION, RUN)

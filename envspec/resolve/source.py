@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from envspec.engine.objects import ImageState
 from envspec.errors import SpecError, Where
+from envspec.frontmatter import Source
 from envspec.kinds import names
 from envspec.kinds.base_image import BaseImageSpec
 from envspec.kinds.image import ImageSpec
@@ -27,7 +28,7 @@ class Candidate:
         closed: Why this way is closed.
     """
 
-    source: str
+    source: Source
     base: str = ""
     recipe: str = ""
     image: ImageSpec | None = None
@@ -54,8 +55,15 @@ class Chosen:
     note: str = ""
 
 
-def candidates(spec: Spec, catalogue: Catalogue) -> tuple[Candidate, ...]:
+def candidates(
+    spec: Spec, catalogue: Catalogue, params_of: Callable[[Source], Mapping[str, str]] | None = None
+) -> tuple[Candidate, ...]:
     """Return all ways to come by the image, the preferred one first.
+
+    Args:
+        spec: The spec.
+        catalogue: The purposes in reach.
+        params_of: Returns the purpose's params for a source; by default those of the spec. A fault closes that way.
 
     Raises:
         SpecError: The purpose or a param of it is faulty, on every way.
@@ -65,10 +73,12 @@ def candidates(spec: Spec, catalogue: Catalogue) -> tuple[Candidate, ...]:
     assert spec.purpose is not None
     purpose = catalogue.get(spec.purpose.use)
     ways: list[Candidate] = []
-    for source in ("registry", "bootstrap"):
+    sources: tuple[Source, ...] = ("registry", "bootstrap")
+    for source in sources:
         try:
-            wish = purpose.base(spec.purpose.params, source)
-            text = purpose.render(spec.purpose.params, source, wish.ref)
+            params = params_of(source) if params_of else spec.purpose.params
+            wish = purpose.base(params, source)
+            text = purpose.render(params, source, wish.ref)
         except SpecError as error:
             ways.append(Candidate(source, closed=error))
             continue
@@ -122,12 +132,28 @@ def choose(
     return Chosen(way, "bootstrap", f"base image: {way.base}, bootstrapped from the package mirror ({why})")
 
 
-def base_image(chosen: Chosen) -> BaseImageSpec:
-    """Return the base image of a choice, as a resource."""
+def base_image(chosen: Chosen, prefix: str = "") -> BaseImageSpec:
+    """Return the base image of a choice, as a resource.
+
+    Args:
+        chosen: The choice.
+        prefix: What stands before the names of Docker Hub's images where they are pulled, "" for nothing.
+    """
     way = chosen.candidate
     built = (way.image.ref, way.image.content) if way.image else ("", "")
     recipe = way.recipe if chosen.source == "bootstrap" else ""
-    return BaseImageSpec(way.base, chosen.source, recipe, *built)
+    return BaseImageSpec(way.base, chosen.source, recipe, *built, origin=mirrored(way.base, prefix))
+
+
+def mirrored(ref: str, prefix: str) -> str:
+    """Return where an image of Docker Hub is pulled from, "" for its own registry.
+
+    An image of another registry has none, and neither has one that is named by its digest: what a mirror gives under
+    its own name cannot be given that one.
+    """
+    first, slash, _ = ref.partition("/")
+    elsewhere = slash and (first == "localhost" or any(character in first for character in ".:"))
+    return "" if not prefix or elsewhere or "@" in ref else f"{prefix}/{ref}"
 
 
 def _is_local(way: Candidate, images: Mapping[str, ImageState]) -> bool:

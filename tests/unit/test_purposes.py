@@ -17,7 +17,8 @@ from envspec.frontmatter import Source
 from envspec.purposes import MAX_BYTES, Catalogue, Purpose, catalogue, read
 
 ROOT = Path(__file__).parents[2]
-BUILTIN = ("clean", "general", "go", "node", "python", "rust")
+BUILTIN = ("clean", "general", "go", "node", "python", "rust", "try-repo")
+EVERYTHING = {"python": "3.13", "node": "20", "rust": "1.85", "go": "1.24"}
 SOURCES: tuple[Source, ...] = ("bootstrap", "local", "registry")
 
 MINE = """---
@@ -93,7 +94,7 @@ def test_the_spec_comes_before_the_user_and_the_user_before_what_ships(spec_dir:
     ("name", "hint"),
     [
         ("pyhton", "did you mean `python`?"),
-        ("zzz", "there are clean, general, go, node, python, rust"),
+        ("zzz", "there are clean, general, go, node, python, rust, try-repo"),
         ("../x", "there are"),
     ],
 )
@@ -128,6 +129,9 @@ def rendered(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, ...]:
             file = directory / f"{name}.{source}.Dockerfile"
             file.write_text(purpose.render({}, source, purpose.base({}, source).ref))
             files.append(file)
+    combined = catalogue(None).get("try-repo")
+    files.append(directory / "combined.Dockerfile")
+    files[-1].write_text(combined.render(EVERYTHING, "bootstrap", combined.base({}, "bootstrap").ref))
     return tuple(files)
 
 
@@ -183,8 +187,30 @@ def test_base_images_of_the_registry(name: str, params: dict[str, str], ref: str
 
 def test_only_clean_takes_nothing_of_the_user_along() -> None:
     matters = {name: catalogue(None).get(name).matter for name in BUILTIN}
-    assert {name for name, matter in matters.items() if not matter.mount_cwd} == {"clean"}
+    assert {name for name, matter in matters.items() if not matter.mount_cwd} == {"clean", "try-repo"}
     assert {name for name, matter in matters.items() if matter.forwards == ()} == {"clean"}
+    assert {name for name, matter in matters.items() if matter.trust == "untrusted"} == {"try-repo"}
+
+
+def test_the_combined_image_is_made_of_the_single_ones_packages_from_every_source() -> None:
+    combined = catalogue(None).get("try-repo")
+    text = combined.render(EVERYTHING, "registry", "debian:13-slim")
+    for name in EVERYTHING:
+        single = catalogue(None).get(name).render({}, "bootstrap", "debian:13-slim")
+        assert single[single.index("RUN ") :] in text
+    assert "nodejs" not in combined.render({"python": "3.13"}, "registry", "debian:13-slim")
+
+
+def test_a_purpose_can_include_only_what_lies_beside_it(spec_dir: Path) -> None:
+    head = MINE[: MINE.index("{% if")]
+    write(spec_dir, head + 'RUN echo one\n{% if source == "bootstrap" %}\nRUN echo two\n{% endif %}\n', "part")
+    include = head + 'RUN echo first\n{% include "part" %}\n'
+    text = read(write(spec_dir, include)).render({}, "bootstrap", "debian:13")
+    assert text == "FROM debian:13\nRUN echo first\nRUN echo one\nRUN echo two\n"
+    with pytest.raises(SpecError, match="cannot be read"):
+        read(write(spec_dir, include.replace("part", "python")))
+    with pytest.raises(SpecError, match="cannot use `include`"):
+        read(write(spec_dir, include.replace('"part"', '"../part"'))).render({}, "bootstrap", "debian:13")
 
 
 # ── params ───────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -1,0 +1,50 @@
+"""Trying a repository: what it shows is looked up where it is remembered, else seen, and becomes an ordinary spec."""
+
+from __future__ import annotations
+
+from envspec import detect_git
+from envspec.detect import knowledge
+from envspec.engine.base import Reader
+from envspec.errors import Conflict, Where
+from envspec.kinds import names
+from envspec.purposes import catalogue
+from envspec.resolve.trial import Trial, Tried, location, recall
+from envspec.resolve.trust import trusted
+from envspec.spec.load import Loaded
+
+
+def attempted(loaded: Loaded, reader: Reader | None = None) -> tuple[Loaded, Tried | None]:
+    """Return the ordinary spec in place of one that asks for what a repository shows.
+
+    An environment that stands remembers what was seen; only without one the repository is looked at.
+
+    Args:
+        loaded: A spec; one that asks for no such thing is returned as it is.
+        reader: The engine, ``None`` to look at the repository in any case.
+
+    Returns:
+        The spec to go on with, and what the repository showed.
+
+    Raises:
+        EnvspecError: As :func:`envspec.detect_git.look`; or the repository asks for what cannot be had.
+        Conflict: An environment of the name is there, and comes from elsewhere than what is tried without a file.
+    """
+    spec = loaded.spec
+    if spec.repo_url is None or spec.purpose is None or spec.name is None:
+        return loaded, None
+    url, purposes = location(loaded), catalogue(loaded.directory)
+    boxes = reader.containers(spec.name, (names.container(spec.name),)) if reader else ()
+    known = next((box for box in boxes if box.labels.get(names.ENV) == spec.name), None)
+    trial = recall(known.labels.get(names.DETECTED, ""), url) if known else None
+    if known and trial is None and loaded.path is None:
+        raise Conflict(
+            f"the name {spec.name} belongs to another environment",
+            code="conflict.name",
+            hint=f"choose another with --name, or `envspec destroy {spec.name}` first",
+            where=Where(address=names.WORKSPACE),
+        )
+    if trial is None:
+        mine = trusted(spec, purposes.get(spec.purpose.use).matter)
+        trial = Trial(url, detect_git.look(url, knowledge(purposes), trusted=mine))
+    tried = Tried(trial, spec.purpose.params, purposes)
+    return tried.expand(loaded), tried

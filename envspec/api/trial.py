@@ -1,0 +1,71 @@
+"""Trying a repository from nothing but its URL."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from envspec.api.converge import Confirm, Doors, run
+from envspec.api.work import Cancel, Options, Target, open_engine
+from envspec.engine.base import Engine
+from envspec.errors import UsageError
+from envspec.events import Emit
+from envspec.model import Report
+from envspec.spec.load import Loaded, loads, slug_of
+from envspec.spec.models import TRY_REPO
+from envspec.spec.names import last_part
+
+
+def try_repository(  # noqa: PLR0913 - the same doors as apply
+    url: str,
+    options: Options,
+    *,
+    emit: Emit,
+    confirm: Confirm,
+    cancel: Cancel,
+    name: str = "",
+    trusted: bool = False,
+    engine: Engine | None = None,
+) -> Report:
+    """Make an environment for a repository: the languages that it shows, its clone, and what it needs installed.
+
+    It is an environment as any other: its name is enough to work in it and to destroy it. A second try of the same URL
+    finds nothing to do.
+
+    Args:
+        url: What ``repo_url`` of a spec takes; a path is relative to the current directory.
+        options: What the user asks beyond that.
+        emit: Takes events, from several threads, one call at a time.
+        confirm: Asks before something that exists is ended.
+        cancel: Carries the user's wish to stop.
+        name: Name of the environment, by default the last part of the URL.
+        trusted: Whether it may have the user's credentials and variables.
+        engine: The engine, by default this host's.
+
+    Raises:
+        EnvspecError: As :func:`envspec.api.apply`; or the repository cannot be read, or asks for what cannot be had.
+    """
+    loaded = spec_of(url, name, trusted=trusted)
+    env = loaded.spec.name
+    assert env is not None
+    return run(engine or open_engine(), Target(env, loaded, destroy=False), options, Doors(emit, confirm, cancel))
+
+
+def spec_of(url: str, name: str = "", *, trusted: bool = False, directory: Path | None = None) -> Loaded:
+    """Return the spec that trying a URL stands for.
+
+    Args:
+        url: What ``repo_url`` takes.
+        name: Name of the environment, "" for the last part of the URL.
+        trusted: Whether it may have the user's own.
+        directory: What a path is relative to, by default the current directory.
+
+    Raises:
+        SpecError: The URL or the name is none.
+        UsageError: The URL makes no name.
+    """
+    slug = name or slug_of(Path(last_part(url)))
+    if not slug:
+        raise UsageError(f"{url} makes no name for an environment", hint="add --name, such as --name app")
+    keys = {"name": slug, "purpose": TRY_REPO, "repo_url": url, "trust": "trusted" if trusted else "untrusted"}
+    return loads(json.dumps(keys).encode(), f"try {url}", directory or Path.cwd())
