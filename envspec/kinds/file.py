@@ -36,6 +36,7 @@ class FileSpec:
         mode: Permission bits.
         uid: Numeric owner.
         gid: Numeric group.
+        link: Whether it is a symbolic link, to the path that its content is; its mode is 0o777 then.
     """
 
     path: str
@@ -43,6 +44,7 @@ class FileSpec:
     mode: int
     uid: int
     gid: int
+    link: bool = False
 
     @property
     def sha256(self) -> str:
@@ -117,7 +119,7 @@ class File(Kind[FileSpec]):
             spec = spec_of(item, FileSpec)
             assert item.resource is not None
             note = record(item.resource, path=spec.path)
-            puts.append(FilePut(spec.path, spec.content, spec.mode, spec.uid, spec.gid, note))
+            puts.append(FilePut(spec.path, spec.content, spec.mode, spec.uid, spec.gid, note, spec.link))
         if gone:
             context.perform(work[0].change.address, RemoveFiles(tuple(gone)))
         if puts:
@@ -125,7 +127,7 @@ class File(Kind[FileSpec]):
         return Done("removed" if not puts else "written")
 
 
-_WORDS = {"sha256": "content", "mode": "mode", "owner": "owner", "type": "it is not a regular file"}
+_WORDS = {"sha256": "content", "mode": "mode", "owner": "owner", "type": "its type"}
 
 
 def _attributes(fact: FileFact) -> dict[str, Any]:
@@ -139,7 +141,7 @@ def _attributes(fact: FileFact) -> dict[str, Any]:
 
 def _wanted(spec: FileSpec) -> dict[str, Any]:
     return {
-        "type": "file",
+        "type": "link" if spec.link else "file",
         "sha256": spec.sha256[:12],
         "mode": f"{spec.mode:04o}",
         "owner": f"{spec.uid}:{spec.gid}",

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from envspec.engine.facts import ENV_FILE, RUN_DIR, STATE_DIR
+from envspec.engine.facts import AGENT_SOCKET, ENV_FILE, RUN_DIR, STATE_DIR
 from envspec.engine.inspect import DEFAULT_SHM
 from envspec.engine.objects import ContainerConfig, Mount, Port
 from envspec.errors import SpecError, Where
@@ -108,6 +108,8 @@ def container(  # noqa: PLR0913, PLR0917 - what it is made of
     read_only = bool(security.read_only)
     base = STRICT_CAPABILITIES if security.profile == "strict" else DEV_CAPABILITIES
     ref, built = image
+    # What is started without a shell does not read the tmpfs, and the place of a socket is no secret.
+    agent = {"SSH_AUTH_SOCK": AGENT_SOCKET} if any(mount.target == AGENT_SOCKET for mount in mounted) else {}
     config = ContainerConfig(
         image=ref,
         hostname="" if spec.network == "host" else place.env,
@@ -129,7 +131,7 @@ def container(  # noqa: PLR0913, PLR0917 - what it is made of
         read_only=read_only,
         privileged=security.privileged,
         restart="unless-stopped" if spec.persistent else "no",
-        env={"BASH_ENV": ENV_FILE, "ENV": ENV_FILE},
+        env={"BASH_ENV": ENV_FILE, "ENV": ENV_FILE, **agent},
     )
     return ContainerSpec(
         config=config,

@@ -64,7 +64,7 @@ def resources(given: Inner) -> tuple[Resource, ...]:
     first = (*(r.address for r in ground), "environment.workspace")
     environment = Resource("environment.workspace", "environment", _environment(given), first[:-1] or _CONTAINER)
     variables = (name for name, _ in environment.spec.variables)
-    files, repos = [*_files(given), *_forwarded(given, variables)], _repos(given)
+    files, repos = [*_files(given), *_cargo(given), *_forwarded(given, variables)], _repos(given)
     paths = sorted(spec.path for spec in repos)
     early = [spec for spec in files if not any(lies_below(spec.path, path) for path in paths)]
     early_addresses = tuple(f"file.{spec.path}" for spec in early)

@@ -40,6 +40,9 @@ RESULTS = {"plan": "plan", "apply": "report", "destroy": "report"}
 EVENTFUL = frozenset({"apply", "destroy", "gc", "run", "session", "try", "restore"})
 """Commands that tell of their steps under ``--json``."""
 
+NOBODY = {"GIT_CONFIG_GLOBAL": "/dev/null", "GH_CONFIG_DIR": "/nonexistent", "GH_TOKEN": "", "GITHUB_TOKEN": ""}
+"""Variables that keep what the tests' own user has for git and GitHub out of the environments."""
+
 PATIENCE = 120.0
 """Seconds after which something that is waited for has not happened."""
 
@@ -314,8 +317,7 @@ def make_place(directory: Path, image: str, **more: Any) -> Place:
     name = f"evt-{uuid.uuid4().hex[:10]}"
     path = directory / name
     path.mkdir(parents=True)
-    state = {"XDG_STATE_HOME": str(directory / "state")}
-    return Place(path, name, image, **{"environ": state, **more})
+    return Place(path, name, image, **{"environ": {"XDG_STATE_HOME": str(directory / "state"), **NOBODY}, **more})
 
 
 ON_DOCKER = pytest.mark.parametrize("bare_engine", ["docker"], indirect=True)

@@ -24,6 +24,7 @@ from envspec.engine.fake import FakeEngine
 from envspec.engine.fake_fs import Node
 from envspec.engine.fake_hooks import Crashed
 from envspec.engine.fake_world import DEBIAN, PASSWD, FakeRemote
+from envspec.forward import read as reading
 from envspec.host import HostFacts
 from envspec.model import Report, type_json
 from envspec.spec.load import Loaded, loads
@@ -164,6 +165,7 @@ class World:
         facts = HostFacts(1000, 1000, "ada", {"http_proxy": "http://proxy:3128"}, b"PEM", hostname="host")
         with (
             mock.patch.object(host, "gather", return_value=facts),
+            mock.patch.object(reading, "read", return_value=facts.forwarded),
             mock.patch.object(host, "registry_reachable", return_value=self.reachable),
             mock.patch.object(lock, "owner", return_value=f"{socket.gethostname()}:{DEAD}"),
         ):

@@ -1,9 +1,10 @@
-# put_files WORKSPACE < TAR: the tar holds "manifest" (three lines a file: "NAME UID GID", path, JSON) and "f/NAME".
+# put_files WORKSPACE < TAR: the tar holds "manifest" (three lines a file: "NAME UID GID KIND", path, JSON) and "f/NAME",
+# which of a KIND that is "link" and not "file" holds where it leads.
 workspace=$1
 begin
 stage "$STATE"
 
-while read -r name uid gid && IFS= read -r path && IFS= read -r json; do
+while read -r name uid gid kind && IFS= read -r path && IFS= read -r json; do
   locate "$path"
   path=$located
   if [ -d "$path" ] && [ ! -L "$path" ]; then fail 1 "$path is a directory: move it away, or choose another path"; fi
@@ -23,13 +24,22 @@ keep_original() {
   fi
 }
 
-while read -r name uid gid && IFS= read -r path && IFS= read -r json; do
+# make_part: the new file beside its place
+make_part() {
+  if [ "$kind" = link ]; then
+    ln -sfn -- "$(cat "$STAGE/f/$name")" "$part" && chown -h "$uid:$gid" "$part"
+  else
+    cp -p "$STAGE/f/$name" "$part"
+  fi
+}
+
+while read -r name uid gid kind && IFS= read -r path && IFS= read -r json; do
   locate "$path"
   path=$located
   keep_original
   part=${path%/*}/.envspec-$name
   [ ! -L "$path" ] || rm -f -- "$path"
-  if ! cp -p "$STAGE/f/$name" "$part" || ! mv -f -- "$part" "$path"; then
+  if ! make_part || ! mv -f -- "$part" "$path"; then
     rm -f -- "$part"
     fail 1 "cannot write $path"
   fi

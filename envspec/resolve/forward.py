@@ -1,0 +1,185 @@
+"""What of the host's user comes inside, and as what: git's configuration, GitHub's token, SSH keys or their agent."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from envspec.engine.facts import AGENT_SOCKET, ENV_FILE, FORWARDED_GIT, RUN_DIR
+from envspec.engine.objects import Mount
+from envspec.engine.operations import RunFile
+from envspec.errors import SpecError
+from envspec.forward import gitconfig
+from envspec.forward.gh import GITHUB, VARIABLES
+from envspec.forward.values import Entry, Forwarded, Wish
+from envspec.frontmatter import FrontMatter
+from envspec.host import HostFacts
+from envspec.kinds.file import FileSpec
+from envspec.model import Hidden
+from envspec.resolve.box import Place
+from envspec.resolve.trust import takes
+from envspec.resolve.user import Identity, identify
+from envspec.spec.models import Spec
+
+KNOWN_HOSTS = "/etc/ssh/ssh_known_hosts2"
+"""The second of the files in which OpenSSH looks for hosts that all users know; the first is the image's."""
+
+HELPER = (
+    f'!f() {{ [ "$1" = get ] || exit 0; [ -n "${{GH_TOKEN:-$GITHUB_TOKEN}}" ] || [ ! -r {ENV_FILE} ] || . {ENV_FILE}; '
+    't=${GH_TOKEN:-$GITHUB_TOKEN}; [ -z "$t" ] || printf "username=x-access-token\\npassword=%s\\n" "$t"; }; f'
+)
+"""A credential helper that reads the token at the moment of use; see ``gitcredentials(7)``."""
+
+
+def wish(spec: Spec, purpose: FrontMatter | None, directory: Path) -> Wish:
+    """Return what to look for on the host.
+
+    Args:
+        spec: The spec.
+        purpose: What its purpose says of itself, ``None`` without one.
+        directory: Directory of the spec.
+    """
+    git, gh, ssh = spec.forward_git, spec.forward_gh, spec.forward_ssh
+    if ssh is None:
+        ssh = takes(spec, purpose, "ssh", usually=False)
+    return Wish(
+        git=takes(spec, purpose, "git") if git is None else git,
+        gh=takes(spec, purpose, "gh") if gh is None else gh,
+        ssh="agent" if ssh == "agent" else "files" if ssh else "",
+        directory=str(directory),
+    )
+
+
+def variables(spec: Spec, found: Forwarded) -> dict[str, str | Hidden]:
+    """Return the variables that come along; a token that the author gives is the only one."""
+    if not found.gh_token or set(VARIABLES) & spec.env.keys():
+        return {}
+    return {VARIABLES[0]: found.gh_token}
+
+
+def notes(found: Forwarded) -> tuple[str, ...]:
+    """Return what the reader of a plan should know of it."""
+    agent = "whoever works inside may use the keys of the host's SSH agent, while it runs" if found.agent else ""
+    return tuple(note for note in (agent, *found.notes) if note)
+
+
+def check(spec: Spec, place: Place, found: Forwarded) -> None:
+    """Insist that ``forward_ssh: true`` has something to bring, and somewhere to put it.
+
+    Raises:
+        SpecError: It has not.
+    """
+    if spec.forward_ssh is not True:
+        return
+    if not found.ssh:
+        message, hint = "there is nothing in ~/.ssh to bring inside", "write `forward_ssh: agent`, or take the key out"
+    elif spec.security.read_only:
+        message = "~/.ssh cannot be brought inside: the root filesystem is read-only"
+        hint = "write `forward_ssh: agent`, or take `read_only` out"
+    else:
+        return
+    raise SpecError(message, code="spec.no_ssh", hint=hint, where=place.where("forward_ssh"))
+
+
+def mounts(spec: Spec, place: Place, host: HostFacts) -> tuple[Mount, ...]:
+    """Return the mount of the agent's socket, where it is asked for.
+
+    Raises:
+        SpecError: No agent answers, or its socket cannot be mounted or used.
+    """
+    if spec.forward_ssh != "agent":
+        return ()
+    found = host.forwarded
+    if not found.agent:
+        raise SpecError(
+            "no SSH agent answers at SSH_AUTH_SOCK",
+            code="spec.no_agent",
+            hint='start one (`eval "$(ssh-agent)" && ssh-add`), or take `forward_ssh` out',
+            where=place.where("forward_ssh"),
+        )
+    who = identify(spec.user, host)
+    if who.uid not in (0, found.agent_uid):
+        raise SpecError(
+            f"the SSH agent of uid {found.agent_uid} answers that user and root only, and inside works uid {who.uid}",
+            code="spec.agent_user",
+            hint="write `user: host`, or `forward_ssh: true` for the files",
+            where=place.where("forward_ssh"),
+        )
+    if any(character in found.agent for character in ",:\n"):
+        raise SpecError(
+            f"{found.agent}: the engine cannot mount a path with a comma, colon or line break",
+            code="spec.mount_path",
+            hint="start the agent with another socket: `ssh-agent -a PATH`",
+            where=place.where("forward_ssh"),
+        )
+    return (Mount(AGENT_SOCKET, "bind", found.agent),)
+
+
+def git_entries(
+    found: Forwarded, wished: Wish, variables_inside: Iterable[str], mounted: tuple[Mount, ...], who: Identity
+) -> tuple[Entry, ...]:
+    """Return git's configuration as everybody inside shall have it.
+
+    Args:
+        found: What was found on the host.
+        wished: What was looked for.
+        variables_inside: Names of all variables.
+        mounted: All mounts.
+        who: Who works inside.
+    """
+    entries = list(found.git)
+    if wished.git:
+        entries += [Entry("safe.directory", mount.target) for mount in mounted if _is_foreign(mount, who)]
+    if wished.gh and set(VARIABLES) & set(variables_inside):
+        # The empty one puts away what the image has for this host.
+        entries += [Entry(f"credential.https://{GITHUB}.helper", value) for value in ("", HELPER)]
+    return tuple(entries)
+
+
+def files(spec: Spec, found: Forwarded, entries: tuple[Entry, ...], who: Identity) -> tuple[FileSpec, ...]:
+    """Return the files that are no secret, and links to those that are.
+
+    Known hosts have a place of their own, which leaves the user's in their home free to grow.
+    """
+    texts = [(FORWARDED_GIT, gitconfig.render(entries))]
+    if not spec.security.read_only:
+        texts.append((KNOWN_HOSTS, found.known_hosts))
+    plain = [FileSpec(path, content, 0o644, 0, 0) for path, content in texts if content]
+    links = [
+        FileSpec(
+            f"~{uid}/.ssh/{file.path}", f"{RUN_DIR}/{_ssh_place(uid)}/{file.path}".encode(), 0o777, uid, gid, link=True
+        )
+        for uid, gid in _readers(who)
+        for file in found.ssh
+        if file.path != "known_hosts"
+    ]
+    return (*plain, *links)
+
+
+def run_files(found: Forwarded, who: Identity) -> tuple[RunFile, ...]:
+    """Return the files that are secret, sorted by path.
+
+    OpenSSH takes a configuration only from root or from whoever reads it, so that root has a copy.
+    """
+    return tuple(
+        RunFile(f"{_ssh_place(uid)}/{file.path}", Hidden(file.text), 0o400, uid, gid)
+        for uid, gid in sorted(_readers(who))
+        for file in found.ssh
+    )
+
+
+def _readers(who: Identity) -> tuple[tuple[int, int], ...]:
+    """Return who has a copy of ``~/.ssh``: the user, and root, who sets up."""
+    return tuple(sorted({(0, 0), (who.uid, who.gid)})) if who.uid else ((0, who.gid),)
+
+
+def _ssh_place(uid: int) -> str:
+    return f"ssh/{uid}"
+
+
+def _is_foreign(mount: Mount, who: Identity) -> bool:
+    """Say whether git would refuse a bound directory for being somebody else's."""
+    try:
+        return mount.type == "bind" and Path(mount.source).is_dir() and Path(mount.source).stat().st_uid != who.uid
+    except OSError:
+        return False
