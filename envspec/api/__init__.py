@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
@@ -19,7 +21,7 @@ from envspec.api.inventory import EnvironmentRow, EnvironmentStatus, ServiceRow
 from envspec.api.lifecycle import PERSISTENT, Ended, Ending
 from envspec.api.networks import NetworkMade, NetworkRow
 from envspec.api.trial import try_repository
-from envspec.api.work import Cancel, Options, locate, look, open_engine, read_target
+from envspec.api.work import Cancel, Options, is_name, locate, look, open_engine, read_target
 from envspec.engine.base import Engine, Reader
 from envspec.errors import UsageError
 from envspec.events import Emit
@@ -27,6 +29,7 @@ from envspec.inside.capture import Executed
 from envspec.inside.copy_box import Copied
 from envspec.inside.exec import ExecOptions
 from envspec.model import Plan, Report
+from envspec.policy import other_path
 from envspec.purposes import catalogue
 from envspec.resolve import candidates
 from envspec.spec.load import Loaded, load
@@ -220,13 +223,30 @@ def environments(engine: Reader | None = None) -> tuple[EnvironmentRow, ...]:
     return inventory.environments(engine or open_engine())
 
 
-def status(target: str, engine: Reader | None = None) -> EnvironmentStatus:
+def status(target: str, engine: Reader | None = None, *, drift: bool = False) -> EnvironmentStatus:
     """Return one environment in detail, by name or by its spec.
 
+    Args:
+        target: Name of the environment, or its spec.
+        engine: The engine, by default this host's.
+        drift: Whether to hold it against its spec too: the one that it was made from, when only the name is given.
+
     Raises:
-        UsageError: There is no such environment.
+        UsageError: There is no such environment; or its spec does not lie on this host.
     """
-    return inventory.status(engine or open_engine(), locate(target))
+    engine = engine or open_engine()
+    found = inventory.status(engine, locate(target))
+    if not drift:
+        return found
+    made_by = target if not is_name(target) else other_path(found.spec, f"{socket.gethostname()}:")
+    if not made_by or not Path(made_by).exists():
+        raise UsageError(
+            f"the spec of {found.name} is not on this host: {found.spec or 'it was made from none'}",
+            code="env.no_spec",
+            hint="name the file instead of the environment",
+        )
+    changes = look(engine, read_target(made_by, destroy=False), Options()).plan.changes
+    return replace(found, drift=tuple(f"{change.address}: {change.reason}" for change in changes))
 
 
 def connect_command(target: str, engine: Reader | None = None) -> ConnectInfo:

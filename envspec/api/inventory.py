@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
 
 from envspec.api.connect import ConnectInfo, connect_info
 from envspec.engine.base import Reader
-from envspec.engine.facts import Questions
+from envspec.engine.facts import Answer, Questions
 from envspec.engine.objects import ContainerState
 from envspec.engine.run_files import parse
+from envspec.engine.usage import Usage
 from envspec.errors import Conflict, UsageError, Where
 from envspec.kinds import names
 from envspec.kinds.base import is_service
+from envspec.kinds.lease import expiry
 from envspec.model import type_json
 
 NO_CONTAINER = "no container"
 """Status of an environment of which only volumes or services are left."""
+
+
+WORKSPACE = "workspace"
+"""Stands for the workspace where services go by their names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +100,11 @@ class EnvironmentStatus:
         applied: Addresses that the ledger holds, sorted.
         connect: The command that takes a person inside, "" while it does not run.
         services: Its services.
+        health: What its check said at the last apply: ``passed``, ``not passed``, "" where there is none.
+        usage: What it uses of the host: the workspace under ``workspace``, each service under its name.
+        session: ID of the session that made it.
+        expires: When it expires, "" for never.
+        drift: What differs from its spec, ``address: reason`` each; ``None`` where nobody asked.
     """
 
     name: str
@@ -114,6 +126,11 @@ class EnvironmentStatus:
     applied: tuple[str, ...]
     connect: str
     services: tuple[ServiceRow, ...] = ()
+    health: str = ""
+    usage: Mapping[str, Usage] = field(default_factory=dict)
+    session: str = ""
+    expires: str = ""
+    drift: tuple[str, ...] | None = None
 
 
 def environments(reader: Reader) -> tuple[EnvironmentRow, ...]:
@@ -150,7 +167,10 @@ def status(reader: Reader, env: str) -> EnvironmentStatus:
         UsageError: There is no such environment.
     """
     box = find(reader, env)
-    answer = reader.probe(box.id, Questions()) if box.running else None
+    beside = [other for other in reader.containers(env) if is_service(other) and other.labels.get(names.ENV) == env]
+    with ThreadPoolExecutor(max_workers=1) as pool:  # an engine takes its time to say what is used
+        used = pool.submit(_usage, reader, {WORKSPACE: box, **{_service(other): other for other in beside}})
+        answer = reader.probe(box.id, Questions()) if box.running else None
     accounts = answer.accounts if answer else ()
     info = connect_info(reader.command, box, accounts)
     config = box.config
@@ -175,13 +195,35 @@ def status(reader: Reader, env: str) -> EnvironmentStatus:
         secret_files=answer.seals.others if answer and answer.seals else (),
         applied=tuple(sorted(_applied(e.address, e.data) for e in answer.ledger)) if answer else (),
         connect=info.command if box.running else "",
-        services=services(reader, env),
+        services=_rows(beside),
+        health=_health(box, answer),
+        usage=used.result(),
+        session=box.labels.get(names.SESSION, ""),
+        expires=moment.isoformat(timespec="seconds") if (moment := expiry(answer, box.labels)) else "",
     )
+
+
+def _usage(reader: Reader, boxes: Mapping[str, ContainerState]) -> dict[str, Usage]:
+    """Return what each running container uses, by what it is in the environment."""
+    running = {name: box.id for name, box in boxes.items() if box.running}
+    found = reader.usage(tuple(running.values())) if running else {}
+    return {name: found[id] for name, id in sorted(running.items()) if id in found}
+
+
+def _health(box: ContainerState, answer: Answer | None) -> str:
+    """Return what the workspace's check said when it last ran."""
+    wanted = "health.workspace"
+    if answer and answer.entry(wanted):
+        return "passed"
+    return box.health or ""
 
 
 def services(reader: Reader, env: str) -> tuple[ServiceRow, ...]:
     """Return the services of an environment that have a container, sorted by name."""
-    found = [box for box in reader.containers(env) if is_service(box) and box.labels.get(names.ENV) == env]
+    return _rows([box for box in reader.containers(env) if is_service(box) and box.labels.get(names.ENV) == env])
+
+
+def _rows(found: Sequence[ContainerState]) -> tuple[ServiceRow, ...]:
     rows = (ServiceRow(_service(box), _state(box), box.config.image, box.name, _ports(box)) for box in found)
     return tuple(sorted(rows, key=lambda row: (row.name, row.container)))
 

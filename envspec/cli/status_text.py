@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from envspec.api import EnvironmentRow, EnvironmentStatus, ServiceRow
-from envspec.cli.output import Painter, table
+from envspec.cli.output import Painter, megabytes, table
+from envspec.engine.usage import Usage
 
 
 def list_lines(rows: tuple[EnvironmentRow, ...]) -> list[str]:
@@ -25,6 +26,7 @@ def status_lines(status: EnvironmentStatus, paint: Painter) -> list[str]:
     limits = (f"{name} {_limit(name, value)}" for name, value in sorted(status.limits.items()))
     facts = (
         ("status", state),
+        ("health", status.health),
         ("container", f"{status.container} ({status.container_id[:12]})"),
         ("image", status.image),
         ("spec", status.spec),
@@ -32,6 +34,7 @@ def status_lines(status: EnvironmentStatus, paint: Painter) -> list[str]:
         ("workspace", status.workdir),
         ("services", "\n".join(_service(service) for service in status.services)),
         ("limits", ", ".join(limits)),
+        ("uses", "\n".join(f"{name}: {_used(usage)}" for name, usage in sorted(status.usage.items()))),
         ("ports", ", ".join(status.ports)),
         ("networks", ", ".join(status.networks)),
         ("mounts", "\n".join(status.mounts)),
@@ -39,6 +42,9 @@ def status_lines(status: EnvironmentStatus, paint: Painter) -> list[str]:
         ("variables", ", ".join(status.variables)),
         ("secrets", ", ".join(status.secrets)),
         ("secret files", "\n".join(status.secret_files)),
+        ("session", status.session),
+        ("expires", status.expires),
+        ("drift", "\n".join(status.drift or (() if status.drift is None else ("none",)))),
         ("applied", "\n".join(status.applied)),
         ("go inside", status.connect),
     )
@@ -51,6 +57,11 @@ def status_lines(status: EnvironmentStatus, paint: Painter) -> list[str]:
 def _service(row: ServiceRow) -> str:
     ports = f", {', '.join(row.ports)}" if row.ports else ""
     return f"{row.name}: {row.status}, {row.image}{ports}"
+
+
+def _used(usage: Usage) -> str:
+    memory = f"{megabytes(usage.memory)} of {megabytes(usage.memory_limit)}"
+    return f"{memory}, {usage.cpu_percent:.1f} % of a processor, {usage.pids} processes"
 
 
 def _limit(name: str, value: object) -> str:

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Protocol, runtime_checkable
 
+from envspec.engine.archive import Archiver, ArchiveReader
 from envspec.engine.facts import Answer, Questions
 from envspec.engine.objects import (
     LINE,
@@ -25,10 +26,11 @@ from envspec.engine.objects import (
 )
 from envspec.engine.operations import Completed, Operation
 from envspec.engine.stack import ComposeSource, ComposeUp
+from envspec.engine.usage import Usage
 
 
 @runtime_checkable
-class Reader(Protocol):
+class Reader(ArchiveReader, Protocol):
     """What may be read of an engine. Nothing here changes anything.
 
     Every method raises :class:`envspec.errors.EngineNotReady` when no engine answers, and
@@ -81,6 +83,10 @@ class Reader(Protocol):
         """Answer questions about the inside of a running container, in one exec."""
         ...
 
+    def usage(self, container_ids: Sequence[str]) -> Mapping[str, Usage]:
+        """Return what running containers use of the host at the moment, by ID; takes a second or two on Docker."""
+        ...
+
     def logs(self, container_id: str, lines: int) -> str:
         """Return the last lines that a container's main process printed, "" when the container is gone."""
         ...
@@ -100,7 +106,7 @@ class Reader(Protocol):
 
 
 @runtime_checkable
-class Engine(Reader, Protocol):
+class Engine(Reader, Archiver, Protocol):
     """What may be done on an engine.
 
     Every method raises :class:`envspec.errors.EngineCallFailed` when the engine refuses, beside what
@@ -165,8 +171,14 @@ class Engine(Reader, Protocol):
         """Remove a volume; one that is gone is left alone. Fails while a container uses it."""
         ...
 
-    def pull(self, ref: str, on_line: LINE | None = None) -> None:
-        """Pull an image from its registry."""
+    def pull(self, ref: str, on_line: LINE | None = None, *, origin: str = "") -> None:
+        """Pull an image.
+
+        Args:
+            ref: Its reference.
+            on_line: Takes progress.
+            origin: Reference to pull instead, at a mirror; the image bears ``ref`` alone afterwards. "" for none.
+        """
         ...
 
     def bootstrap(self, recipe: str, ref: str, labels: Mapping[str, str], on_line: LINE | None = None) -> None:

@@ -13,7 +13,7 @@ import threading
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from envspec.engine import inside, inspect
+from envspec.engine import inside, inspect, usage
 from envspec.engine.dialect import DOCKER, Dialect
 from envspec.engine.facts import ENV_FILE, Answer, Questions
 from envspec.engine.objects import LABEL, LINE, ContainerState, ImageState, NetworkState, StoredImage, VolumeState
@@ -133,6 +133,13 @@ class Client:
         if answer is None:
             raise self._no_entry(container_id, completed)
         return answer
+
+    def usage(self, container_ids: Sequence[str]) -> Mapping[str, usage.Usage]:
+        """Return what running containers use of the host at the moment, by ID; one that is gone is left out."""
+        form = "json" if self.name == "podman" else "{{json .}}"
+        completed = self._run("stats", "--no-stream", "--format", form, "--", *container_ids)
+        found = usage.read(completed.stdout.decode(errors="replace").strip()) if not completed.code else ()
+        return {id: one for id in container_ids for one in found if one.container and id.startswith(one.container)}
 
     def logs(self, container_id: str, lines: int) -> str:
         """Return the last lines that a container's main process printed, "" when the container is gone."""

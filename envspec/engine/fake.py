@@ -14,18 +14,20 @@ protocol is in :mod:`envspec.engine.fake_hooks`; the little language of its comm
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from envspec.engine.facts import Answer, Questions
+from envspec.engine.fake_archive import Archives
 from envspec.engine.fake_canonical import canonical
 from envspec.engine.fake_compose import Service, resolved
 from envspec.engine.fake_fs import Layer, Place, directory
 from envspec.engine.fake_hooks import Tamper
 from envspec.engine.fake_inside import Inside, perform, subjects
 from envspec.engine.fake_probe import answer
-from envspec.engine.fake_store import BUILTIN, Store
+from envspec.engine.fake_store import BUILTIN
 from envspec.engine.fake_world import Container, Image
 from envspec.engine.objects import (
     LABEL,
@@ -40,6 +42,7 @@ from envspec.engine.objects import (
 )
 from envspec.engine.operations import Completed, Operation, ReadEnvironment, ReadState
 from envspec.engine.stack import ComposeSource, ComposeUp
+from envspec.engine.usage import Usage
 from envspec.errors import EngineCallFailed
 from envspec.model import type_json
 
@@ -47,7 +50,7 @@ MINIMUM_MEMORY = 6 << 20
 """Docker refuses a smaller memory limit."""
 
 
-class FakeEngine(Store):
+class FakeEngine(Archives):
     """A Docker that is not there.
 
     Args:
@@ -108,6 +111,12 @@ class FakeEngine(Store):
     def hide(self, text: str) -> None:
         """Mask a secret in all that operations print from now on."""
         self.redactor.add(text)
+
+    def usage(self, container_ids: Sequence[str]) -> Mapping[str, Usage]:
+        """Return a little for every container that runs."""
+        with self._reading():
+            found = [self.find(container_id) for container_id in container_ids]
+        return {box.id: Usage(box.id, 0.0, 1 << 20, 1 << 30, 1) for box in found if box and box.status == "running"}
 
     def logs(self, container_id: str, lines: int) -> str:
         """Return a line that says which container it is; nothing here prints more."""
@@ -179,6 +188,7 @@ class FakeEngine(Store):
             layer=Layer(image.files),
             mounted=tuple(self._mount(config, image)),
         )
+        made.layer.state = copy.deepcopy(image.state)
         for path in (config.workdir, *config.tmpfs, *(mount.target for mount in config.mounts)):
             self._make_point(made, path)
         self.live[made.id] = made

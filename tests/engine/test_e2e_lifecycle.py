@@ -109,3 +109,15 @@ def test_a_setup_that_fails_fails_the_run_and_leaves_nothing(place: Place) -> No
     place.write(mount_cwd=False, setup_commands=["exit 3"])
     place.run("run", ".", "--", "true", code=1)
     assert [row for row in place.told("list").result if row["name"].startswith(place.name)] == []
+
+
+def test_status_tells_what_is_used_and_what_differs(place: Place) -> None:
+    place.write(config_files={"/etc/evt.conf": "one\n"}, health={"command": "true"}, memory="64m", ttl="8h")
+    place.apply()
+    place.inside("echo two > /etc/evt.conf")
+    found = place.told("status", place.name, "--drift").result
+    used = found["usage"]["workspace"]
+    assert 0 < used["memory"] < used["memory_limit"] < 70_000_000
+    assert used["pids"] >= 1
+    assert (found["health"], bool(found["expires"])) == ("passed", True)
+    assert [line.partition(":")[0] for line in found["drift"]] == ["file./etc/evt.conf"]
