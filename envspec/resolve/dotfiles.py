@@ -11,6 +11,7 @@ from envspec.kinds.file import FileSpec
 from envspec.kinds.repo import RepoSpec
 from envspec.model import Resource
 from envspec.purposes import Catalogue
+from envspec.resolve.trust import takes
 from envspec.resolve.user import Identity
 from envspec.spec.forms import ConfigFile, Dotfiles
 from envspec.spec.load import Loaded
@@ -37,8 +38,7 @@ def with_default(loaded: Loaded, default: Dotfiles | None, directory: Path, cata
     spec = loaded.spec
     if spec.dotfiles is not None or default is None or spec.security.read_only:
         return loaded
-    forwards = catalogue.get(spec.purpose.use).matter.forwards if spec.purpose else None
-    if forwards is not None and WORD not in forwards:
+    if not takes(spec, catalogue.get(spec.purpose.use).matter if spec.purpose else None, WORD):
         return loaded
     chosen = _beside(default, directory)
     if spec.network == "none":

@@ -3,12 +3,35 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 
 import pytest
 
-from envspec.engine.facts import CA_FILE, ENV_FILE, RUN_DIR, STATE_DIR, Account, Questions
+from envspec.engine.facts import (
+    CA_FILE,
+    ENV_FILE,
+    RUN_DIR,
+    SEALS_FILE,
+    SECRETS_FILE,
+    STATE_DIR,
+    Account,
+    Questions,
+    SealedFile,
+    Seals,
+)
 from envspec.engine.objects import Mount
-from envspec.engine.operations import Completed, EnsureUser, PutEnvironment, ReadEnvironment, RestoreEnvironment
+from envspec.engine.operations import (
+    Completed,
+    EnsureUser,
+    PutEnvironment,
+    ReadEnvironment,
+    RestoreEnvironment,
+    RunCommand,
+    RunFile,
+)
+from envspec.engine.run_files import READ_SECRETS
+from envspec.model import Hidden
+from envspec.secrets import seal
 from tests.engine.contract import USER, World, note
 
 pytestmark = pytest.mark.engine
@@ -146,6 +169,94 @@ def test_the_environment_can_be_kept_over_a_restart(world: World) -> None:
     world.do(box, RestoreEnvironment(kept))
     after = world.engine.probe(box, asked)
     assert (after.environment, after.files) == (before.environment, before.files)
+
+
+# ── secrets ──
+
+
+def secretly(text: str = "", digest: str = "d1", **secrets: str) -> PutEnvironment:
+    hidden = tuple((name, Hidden(value)) for name, value in sorted(secrets.items()))
+    return PutEnvironment(text, USER, USER, b"", note("environment.env", digest), hidden)
+
+
+def seals(world: World, box: str) -> Seals:
+    found = world.engine.probe(box, Questions()).seals
+    assert found is not None
+    return found
+
+
+def test_secrets_are_told_by_their_seals_alone(world: World, box: str) -> None:
+    world.do(box, secretly(READ_SECRETS, TOKEN="canary-1"))
+    answer = world.engine.probe(box, Questions(files=(SECRETS_FILE, SEALS_FILE)))
+    assert "canary" not in repr(answer)
+    assert answer.environment == READ_SECRETS
+    assert answer.seals is not None
+    assert answer.seals.present == ("TOKEN",)
+    assert answer.seals.variables == {"TOKEN": seal(answer.seals.key, b"TOKEN=canary-1")}
+    assert {path: (file.mode, file.uid) for path, file in answer.files.items()} == {
+        SECRETS_FILE: (0o400, USER),
+        SEALS_FILE: (0o400, 0),
+    }
+
+
+def test_every_writing_has_a_key_of_its_own(world: World, box: str) -> None:
+    world.do(box, secretly(READ_SECRETS, TOKEN="canary-1"))
+    first = seals(world, box)
+    world.do(box, secretly(READ_SECRETS, TOKEN="canary-1"))
+    second = seals(world, box)
+    assert first.key != second.key
+    assert first.variables != second.variables
+
+
+def test_a_hand_that_changes_a_secret_is_seen(world: World, box: str) -> None:
+    world.do(box, secretly(READ_SECRETS, TOKEN="canary-1"))
+    before = seals(world, box)
+    assert before.files["secrets"].seal == seal(before.key, b"export TOKEN=canary-1\n")
+    world.hands.write(box, SECRETS_FILE, "export TOKEN=other\n")
+    after = seals(world, box)
+    assert after.key == before.key
+    assert after.files["secrets"].seal == seal(after.key, b"export TOKEN=other\n")
+
+
+def test_files_of_the_tmpfs_come_and_go(world: World, box: str) -> None:
+    content = Hidden("a key\n\x00\udcff")
+    kept, gone = (RunFile(f"ssh/{name}", content, 0o440, USER, 7) for name in ("id kept", "gone"))
+    wish = secretly(digest="d1")
+    world.do(box, replace(wish, files=(kept, gone)))
+    found = seals(world, box)
+    expected = SealedFile(0o440, USER, 7, seal(found.key, b"a key\n\x00\xff"))
+    assert found.files == {"ssh/id kept": expected, "ssh/gone": expected}
+    assert found.others == (f"{RUN_DIR}/ssh/gone", f"{RUN_DIR}/ssh/id kept")
+    world.do(box, replace(wish, files=(kept,)))
+    assert set(seals(world, box).files) == {"ssh/id kept"}
+    assert world.exists(box, f"{RUN_DIR}/ssh/gone", f"{RUN_DIR}/ssh/id kept") == {f"{RUN_DIR}/ssh/id kept"}
+
+
+def test_the_last_secret_leaves_nothing_behind(world: World, box: str) -> None:
+    world.do(box, secretly(READ_SECRETS, TOKEN="canary-1"))
+    world.do(box, secretly())
+    assert seals(world, box).present == ()
+    assert world.exists(box, SECRETS_FILE) == frozenset()
+
+
+def test_secrets_can_be_kept_over_a_restart(world: World) -> None:
+    box = world.run()
+    world.do(box, replace(secretly(READ_SECRETS, A="canary-1"), files=(RunFile("a/b", "x", 0o400, USER, USER),)))
+    before = seals(world, box)
+    kept = world.do(box, ReadEnvironment()).stdout
+    world.engine.stop(box, grace=0)
+    world.engine.start(box)
+    assert world.engine.probe(box, Questions()).seals is None
+    world.do(box, RestoreEnvironment(kept))
+    assert seals(world, box) == before
+
+
+def test_what_is_hidden_is_masked_in_what_operations_print(world: World, box: str) -> None:
+    world.engine.hide("canary-printed")
+    lines: list[str] = []
+    command = RunCommand("echo see canary-printed", "/", 0, 0, None)
+    done = world.engine.perform(box, command, on_line=lines.append)
+    assert (lines, done.stdout) == (["see ***"], b"see ***\n")
 
 
 def test_a_user_without_a_name_gets_volumes_and_no_account(world: World) -> None:
