@@ -33,9 +33,7 @@ class Usage:
 
 def read(text: str) -> tuple[Usage, ...]:
     """Return what ``stats --no-stream --format json`` printed: Docker an object a line, Podman one list."""
-    documents: list[Any] = (
-        json.loads(text) if text.lstrip().startswith("[") else list(map(json.loads, text.split("\n")))
-    )
+    documents = json.loads(text) if text.lstrip().startswith("[") else map(json.loads, text.splitlines())
     return tuple(map(_one, documents))
 
 

@@ -120,4 +120,4 @@ def test_status_tells_what_is_used_and_what_differs(place: Place) -> None:
     assert 0 < used["memory"] < used["memory_limit"] < 70_000_000
     assert used["pids"] >= 1
     assert (found["health"], bool(found["expires"])) == ("passed", True)
-    assert [line.partition(":")[0] for line in found["drift"]] == ["file./etc/evt.conf"]
+    assert "file./etc/evt.conf" in {line.partition(":")[0] for line in found["drift"]}
