@@ -47,6 +47,22 @@ class Notice:
     event: Literal["notice"] = "notice"
 
 
-Event = StepStarted | StepOutput | StepFinished | Notice
+@dataclass(frozen=True, slots=True)
+class CopyProgress:
+    """A copy has come so far.
+
+    Attributes:
+        path: What is copied, as it was named.
+        bytes: Bytes moved.
+        total: Bytes in all, 0 when nobody knows.
+    """
+
+    path: str
+    bytes: int
+    total: int
+    event: Literal["copy_progress"] = "copy_progress"
+
+
+Event = StepStarted | StepOutput | StepFinished | Notice | CopyProgress
 Emit = Callable[[Event], None]
 """Takes an event; is called from several threads, one call at a time."""

@@ -16,7 +16,7 @@ from envspec.api.cache import CachedImage, Cleared
 from envspec.api.connect import ConnectInfo
 from envspec.api.converge import Confirm, Doors, apply, run
 from envspec.api.copies import copy_in, copy_out
-from envspec.api.inside import execute
+from envspec.api.inside import execute, jobs
 from envspec.api.inventory import EnvironmentRow, EnvironmentStatus, ServiceRow
 from envspec.api.lifecycle import PERSISTENT, Ended, Ending
 from envspec.api.networks import NetworkMade, NetworkRow
@@ -28,6 +28,7 @@ from envspec.events import Emit
 from envspec.inside.capture import Executed
 from envspec.inside.copy_box import Copied
 from envspec.inside.exec import ExecOptions
+from envspec.inside.jobs import Cancelled, Job, JobOptions, Jobs, Polled, Started
 from envspec.model import Plan, Report
 from envspec.policy import other_path
 from envspec.purposes import catalogue
@@ -38,6 +39,7 @@ __all__ = [
     "PERSISTENT",
     "CachedImage",
     "Cancel",
+    "Cancelled",
     "Cleared",
     "ConnectInfo",
     "Copied",
@@ -47,10 +49,15 @@ __all__ = [
     "EnvironmentStatus",
     "ExecOptions",
     "Executed",
+    "Job",
+    "JobOptions",
+    "Jobs",
     "NetworkMade",
     "NetworkRow",
     "Options",
+    "Polled",
     "ServiceRow",
+    "Started",
     "apply",
     "cached_images",
     "clear_cache",
@@ -63,6 +70,7 @@ __all__ = [
     "end_session",
     "environments",
     "execute",
+    "jobs",
     "locate",
     "networks",
     "open_engine",

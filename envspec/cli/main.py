@@ -31,6 +31,7 @@ COMMANDS = (
     ("status", "Show one environment as it really is."),
     ("logs", "Print what its services print."),
     ("exec", "Run a command in an environment."),
+    ("job", "Start commands that go on by themselves, and look after them."),
     ("shell", "Open a shell in an environment."),
     ("cp", "Copy files and trees into an environment and out of it."),
     ("connect", "Print the command that takes a person inside."),

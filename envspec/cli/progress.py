@@ -13,7 +13,7 @@ import click
 
 from envspec.cli.output import Painter, painter
 from envspec.cli.plan_text import DONE_WORDS, MARKS
-from envspec.events import Event, Notice, StepFinished, StepOutput, StepStarted
+from envspec.events import CopyProgress, Event, Notice, StepFinished, StepOutput, StepStarted
 from envspec.model import Action, Outcome, Status, to_json
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from rich.live import Live
 
 _REFRESH_PER_SECOND = 8
+_MIB = 1 << 20
 _TAIL = 20
 """Lines of a failed step's output that are shown."""
 
@@ -83,6 +84,8 @@ class PlainProgress:
                 self._write(f"    {finished_line(event.outcome, self._paint)}")
             case Notice():
                 self._write(event.text)
+            case CopyProgress():
+                self._write(copy_line(event))
 
     def _write(self, text: str) -> None:
         print(text, file=self._stream, flush=True)
@@ -113,6 +116,7 @@ class LiveProgress:
         self._paint = painter(stream)
         self._running: dict[str, _Step] = {}
         self._ended = 0
+        self._copy = ""
         self._console: Console | None = None
         self._live: Live | None = None
 
@@ -140,6 +144,8 @@ class LiveProgress:
                     self._print(finished_line(event.outcome, self._paint))
             case Notice():
                 self._print(event.text)
+            case CopyProgress():
+                self._copy = copy_line(event)
 
     def _begin(self) -> None:
         """Start to draw with the first event: before it the user may be asked something."""
@@ -168,9 +174,18 @@ class LiveProgress:
             f"{MARKS[step.action].rjust(3)} {address}: {DOING_WORDS[step.action]} {now - step.began:.0f} s  {step.line}"
             for address, step in sorted(self._running.items())
         ]
+        if self._copy:
+            lines.append(self._copy)
         if self._ended:
             lines.insert(0, f"    {self._ended} done")
         return Text("\n".join(lines), no_wrap=True, overflow="ellipsis")
+
+
+def copy_line(event: CopyProgress) -> str:
+    """Return the line that tells how far a copy has come, with its share of the whole where that is known."""
+    done = f"{event.path}: {event.bytes / _MIB:.1f} MiB"
+    share = f" of {event.total / _MIB:.1f} MiB, {100 * event.bytes // event.total} %" if event.total else ""
+    return done + share
 
 
 def finished_line(outcome: Outcome, paint: Painter) -> str:

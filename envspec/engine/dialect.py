@@ -48,6 +48,8 @@ class Dialect:
         options: Changes, for a configuration, what :mod:`envspec.engine.options` gives to create a container.
         labels: Labels to give a container beside those asked for: what ``inspect`` would not tell.
         full_name: Turns a reference into one that names its registry, where the engine asks for that to pull it.
+        copy_in: Words that unpack a tar stream in a container with the owners that it names.
+        commit: Words that make an image of a container as it stands, keeping all that its configuration says.
     """
 
     name: str
@@ -62,6 +64,8 @@ class Dialect:
     options: Callable[[dict[str, Any], ContainerConfig], dict[str, Any]]
     labels: Callable[[ContainerConfig], Mapping[str, str]]
     full_name: Callable[[str], str]
+    copy_in: tuple[str, ...]
+    commit: tuple[str, ...]
 
 
 def _rows(text: str) -> list[list[Any]]:
@@ -104,6 +108,8 @@ DOCKER = Dialect(
     options=lambda options, _config: options,
     labels=lambda _config: {},
     full_name=lambda ref: ref,
+    copy_in=("container", "cp", "-"),
+    commit=("container", "commit", "--pause=false"),
 )
 
 
@@ -146,6 +152,9 @@ PODMAN = Dialect(
     options=podman.options,
     labels=podman.labels,
     full_name=podman.full_name,
+    # Podman gives what it copies to the container's own user unless it is told not to.
+    copy_in=("container", "cp", "--archive=false", "-"),
+    commit=("container", "commit", "--format=docker", "--quiet", "--pause=false"),
 )
 
 PODMAN_ROOTLESS = replace(PODMAN, options=partial(podman.options, rootless=True))

@@ -6,7 +6,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from envspec.engine import fake_state as state
-from envspec.engine.facts import CA_FILE, RUN_DIR, SEALS_FILE, SECRETS_FILE, STATE_DIR, Account, LedgerEntry, located
+from envspec.engine.facts import (
+    ANCHOR,
+    CA_FILE,
+    RUN_DIR,
+    SEALS_FILE,
+    SECRETS_FILE,
+    STATE_DIR,
+    Account,
+    LedgerEntry,
+    located,
+)
 from envspec.engine.fake_command import Shell
 from envspec.engine.fake_dotfiles import Home, install
 from envspec.engine.fake_fs import Node, Original, Refusal, State, Tree, directory, lies_below, parent_of
@@ -15,6 +25,7 @@ from envspec.engine.fake_repo import sync
 from envspec.engine.fake_world import Container, FakeRemote
 from envspec.engine.operations import (
     Completed,
+    CopyTrees,
     EnsureUser,
     Forget,
     InstallDotfiles,
@@ -137,6 +148,8 @@ def _dispatch(inside: Inside, operation: Operation) -> Completed:  # noqa: PLR09
             inside.state.forget(address)
         case RunCommand():
             return _run(inside, operation)
+        case CopyTrees():
+            _copy_trees(inside, operation)
         case WriteRecords():
             for record in operation.records:
                 inside.record(record)
@@ -158,6 +171,13 @@ def _dispatch(inside: Inside, operation: Operation) -> Completed:  # noqa: PLR09
 
 def _home(inside: Inside, address: str, operation: InstallDotfiles | RemoveDotfiles) -> Home:
     return Home(inside.tree, inside.state, address, inside.tick, operation.uid, operation.gid)
+
+
+def _copy_trees(inside: Inside, operation: CopyTrees) -> None:
+    for source, target in operation.pairs:
+        inside.tree.make_directory(target, lambda _: directory(tick=inside.tick, by="apply"))
+        for path, node in inside.tree.below(source):
+            inside.tree.put(target + path.removeprefix(source), replace(node, tick=inside.tick))
 
 
 def _put_files(inside: Inside, operation: PutFiles) -> None:
@@ -274,7 +294,20 @@ def _put_environment(inside: Inside, wish: PutEnvironment) -> None:
         inside.tree.put(path, Node("file", item.mode, item.uid, item.gid, item.data, inside.tick, "apply"))
     if wish.ca:
         inside.tree.put(CA_FILE, Node("file", 0o444, 0, 0, wish.ca, inside.tick, "apply"))
+    _trust(inside, wish.trusted)
     inside.record(wish.record)
+
+
+def _trust(inside: Inside, certificates: tuple[bytes, ...]) -> None:
+    """Put the CAs into the system's store, and take those out that an earlier operation put there."""
+    number = 1
+    while inside.tree.get(ANCHOR.format(number)) is not None:
+        inside.tree.drop(ANCHOR.format(number))
+        number += 1
+    for number, content in enumerate(certificates, 1):
+        path = ANCHOR.format(number)
+        inside.tree.make_directory(parent_of(path), lambda _: directory(0o755, 0, 0, inside.tick, "apply"))
+        inside.tree.put(path, Node("file", 0o644, 0, 0, content, inside.tick, "apply"))
 
 
 def _run(inside: Inside, wish: RunCommand) -> Completed:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from envspec.engine.fake_build import bases_of, fault_of, full_ref
 from envspec.engine.fake_fs import Layer, Node
@@ -130,14 +130,18 @@ class Store(Hooks):
         return {ref: ImageState(image.id, dict(image.labels), 1) for ref, image in found.items() if image}
 
     def stored_images(self) -> tuple[StoredImage, ...]:
-        """Return the images that environments share; time is the number of a container, or 0 for an image."""
+        """Return the images that environments share."""
+        return self.stored(is_shared)
+
+    def stored(self, wanted: Callable[[Mapping[str, str], Sequence[str]], bool]) -> tuple[StoredImage, ...]:
+        """Return images that we made; time is the number of a container, or 0 for an image."""
         with self._reading():
             order = {box: number for number, box in enumerate(self.live, 1)}
             found = []
             for image in self._images.values():
                 refs = tuple(sorted(ref for ref, identity in self._refs.items() if identity == image.id))
                 uses = (ImageUse(order[c.id], c.name) for c in self.live.values() if c.image_id == image.id)
-                if is_shared(image.labels, refs):
+                if wanted(image.labels, refs):
                     found.append(StoredImage(image.id, refs, dict(image.labels), 1, 0, tuple(sorted(uses))))
             return tuple(sorted(found, key=lambda stored: stored.refs))
 
@@ -253,12 +257,13 @@ class Store(Hooks):
 
     # ── images ───────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def pull(self, ref: str, on_line: LINE | None = None) -> None:
+    def pull(self, ref: str, on_line: LINE | None = None, *, origin: str = "") -> None:
         """Pull an image that :attr:`registry` has."""
         with self._changing("pull", ref):
-            if ref not in self.registry:
-                raise EngineCallFailed(f"manifest for {ref} not found")
-            self.add_image(ref, self.registry[ref], seed="registry")
+            asked = origin or ref
+            if asked not in self.registry:
+                raise EngineCallFailed(f"manifest for {asked} not found")
+            self.add_image(ref, self.registry[asked], seed="registry")
         if on_line is not None:
             on_line(f"pulled {ref}")
 

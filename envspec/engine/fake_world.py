@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
-from envspec.engine.fake_fs import Layer, Node, Place, Tree, directory
+from envspec.engine.fake_fs import Layer, Node, Place, State, Tree, directory
 from envspec.engine.objects import Attachment, ContainerConfig, ContainerState, Port
 
 PASSWD = (
@@ -20,6 +20,7 @@ DEBIAN: Mapping[str, Node] = MappingProxyType(
     {path: directory() for path in ("/", "/etc", "/home", "/opt", "/run", "/srv", "/usr", "/usr/local", "/var")}
     | {path: directory() for path in ("/usr/local/bin", "/var/cache", "/var/lib", "/var/log")}
     | {"/tmp": directory(0o1777), "/var/tmp": directory(0o1777), "/root": directory(0o700)}
+    | {"/root/.bashrc": Node(content=b"# bash\n"), "/root/.profile": Node(content=b"# sh\n")}
     | {"/etc/passwd": Node(content=PASSWD), "/etc/group": Node(content=GROUP)}
     | {"/etc/hostname": Node(content=b"debian\n"), "/etc/motd": Node(content=b"welcome\n")}
 )
@@ -53,11 +54,12 @@ class FakeRemote:
 
 @dataclass(slots=True)
 class Image:
-    """A local image: its ID, what was given to it, and its files."""
+    """A local image: its ID, what was given to it, its files, and the ledger that was in what it was made of."""
 
     id: str
     labels: Mapping[str, str]
     files: Mapping[str, Node]
+    state: State = field(default_factory=State)
 
 
 @dataclass(slots=True)

@@ -14,8 +14,9 @@ import stat
 import tarfile
 import time
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import PurePosixPath
 
-from envspec.engine.facts import Account, Answer, FileFact, LedgerEntry, Questions, RepoFact, located
+from envspec.engine.facts import ANCHOR, Account, Answer, FileFact, LedgerEntry, Questions, RepoFact, located
 from envspec.engine.operations import (
     CopyTrees,
     EnsureUser,
@@ -96,11 +97,11 @@ def prepare(operation: Operation, workspace: str) -> Script:  # noqa: PLR0911, P
         case ReadState(addresses):
             return _script("read_state", *map(ledger_name, addresses))
         case PutState(data):
-            return _script("put_state", stdin=data or _tar(()))
+            return _script("put_state", stdin=data or pack(()))
         case ReadEnvironment():
             return _script("read_environment")
         case RestoreEnvironment(data):
-            return _script("restore_environment", stdin=data or _tar(()))
+            return _script("restore_environment", stdin=data or pack(()))
 
 
 def probe(questions: Questions, mark: str) -> Script:
@@ -203,8 +204,8 @@ def _run_command(operation: RunCommand) -> Script:
 # ── tar streams ──────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _tar(members: Iterable[tuple[str, bytes, int, int, int]]) -> bytes:
-    """Pack ``(name, content, mode, uid, gid)`` members; directories come with their files."""
+def pack(members: Iterable[tuple[str, bytes, int, int, int]]) -> bytes:
+    """Return a tar archive of ``(name, content, mode, uid, gid)`` members."""
     buffer = io.BytesIO()
     now = int(time.time())
     with tarfile.open(fileobj=buffer, mode="w", format=tarfile.USTAR_FORMAT) as tar:
@@ -223,7 +224,7 @@ def _files_tar(operation: PutFiles) -> bytes:
         kind = "link" if file.link else "file"
         manifest += [f"{name} {file.uid} {file.gid} {kind}", file.path, text]
         members.append((f"f/{name}", file.content, file.mode, file.uid, file.gid))
-    return _tar([("manifest", _lines(manifest), 0o600, 0, 0), *members])
+    return pack([("manifest", _lines(manifest), 0o600, 0, 0), *members])
 
 
 def _environment_tar(operation: PutEnvironment) -> bytes:
@@ -234,7 +235,7 @@ def _environment_tar(operation: PutEnvironment) -> bytes:
         members.append(("run/ca.pem", operation.ca, 0o444, 0, 0))
     names = (PurePosixPath(ANCHOR.format(number)).name for number in range(1, len(operation.trusted) + 1))
     members += [(f"store/{name}", pem, 0o644, 0, 0) for name, pem in zip(names, operation.trusted, strict=True)]
-    return _tar(members)
+    return pack(members)
 
 
 # ── the probe's answer ───────────────────────────────────────────────────────────────────────────────────────────

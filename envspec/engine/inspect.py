@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from envspec.engine.archive import SNAPSHOT_KIND
 from envspec.engine.objects import (
     LABEL,
     Attachment,
@@ -67,12 +68,17 @@ def image(data: type_json) -> ImageState:
     return ImageState(id=data["Id"], labels=dict(config.get("Labels") or {}), size=data.get("Size") or 0)
 
 
-def stored_images(images: Sequence[type_json], containers: Sequence[type_json]) -> tuple[StoredImage, ...]:
-    """Read the images that we made and that environments share.
+def stored_images(
+    images: Sequence[type_json],
+    containers: Sequence[type_json],
+    wanted: Callable[[Mapping[str, str], Sequence[str]], bool],
+) -> tuple[StoredImage, ...]:
+    """Read images that we made.
 
     Args:
         images: Their ``inspect``.
         containers: That of all containers.
+        wanted: Says by its labels and references whether an image is one of those asked for.
     """
     uses: dict[str, list[ImageUse]] = {}
     for box in containers:
@@ -82,7 +88,7 @@ def stored_images(images: Sequence[type_json], containers: Sequence[type_json]) 
     for data in images:
         state = image(data)
         refs = tuple(sorted(map(familiar, data.get("RepoTags") or ())))
-        if is_shared(state.labels, refs):
+        if wanted(state.labels, refs):
             running = tuple(sorted(uses.get(_bare(state.id), ())))
             found.append(StoredImage(state.id, refs, state.labels, state.size, _time(data["Created"]), running))
     return tuple(sorted(found, key=lambda stored: stored.refs))
@@ -92,6 +98,12 @@ def is_shared(labels: Mapping[str, str], refs: Sequence[str]) -> bool:
     """Say whether an image is one of ours that environments share; what is built upon one inherits its labels."""
     kind = labels.get(f"{LABEL}kind")
     return kind in SHARED_KINDS and f"{LABEL}env" not in labels and any(ref.startswith(REPOSITORY) for ref in refs)
+
+
+def is_snapshot(labels: Mapping[str, str], refs: Sequence[str]) -> bool:
+    """Say whether an image is part of a snapshot; what is built upon one inherits its labels."""
+    ours = (ref.startswith(f"{REPOSITORY}{SNAPSHOT_KIND}/") for ref in refs)
+    return labels.get(f"{LABEL}kind") == SNAPSHOT_KIND and any(ours)
 
 
 def find_image(images: Sequence[type_json], ref: str) -> type_json | None:

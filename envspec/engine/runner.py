@@ -241,7 +241,7 @@ class Runner:
         try:
             self._await(child, argv, time.monotonic() + deadline, deadline, regardless=regardless)
         finally:
-            _end(child.process)
+            end(child.process)
             child.close()
         for stream in lines:
             stream.end()
@@ -297,7 +297,7 @@ class Runner:
                 open_pipes = open_pipes and time.monotonic() - ended < LINGER
 
 
-def _end(process: subprocess.Popen[bytes]) -> None:
+def end(process: subprocess.Popen[bytes]) -> None:
     """End a process and its group: ask, wait, kill; one that has ended is only waited for."""
     if process.poll() is None:
         for number in (signal.SIGTERM, signal.SIGKILL):

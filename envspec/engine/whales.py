@@ -18,7 +18,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from envspec.engine import bootstrap
-from envspec.engine.client import DEADLINE, Client, private
+from envspec.engine.archive_client import ArchiveClient
+from envspec.engine.client import DEADLINE, private
 from envspec.engine.dialect import DOCKER, Dialect
 from envspec.engine.inspect import USER_LABEL
 from envspec.engine.objects import LABEL, LINE, LOCK_PREFIX, Build, ContainerConfig, Limits
@@ -57,7 +58,7 @@ _TIMED_OUT = (124, 137)
 _TAIL = 20
 
 
-class WhalesEngine(Client):
+class WhalesEngine(ArchiveClient):
     """A Docker engine; keeps the contract of :class:`envspec.engine.base.Engine`.
 
     Args:
@@ -176,10 +177,16 @@ class WhalesEngine(Client):
 
     # ── images ───────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def pull(self, ref: str, on_line: LINE | None = None) -> None:
-        """Pull an image from its registry."""
-        argv = [*self._command, "image", "pull", "--", self._dialect.full_name(ref)]
-        self._stream(f"cannot pull {ref}", argv, PULL_DEADLINE, on_line, code="engine.pull_failed", where=ref)
+    def pull(self, ref: str, on_line: LINE | None = None, *, origin: str = "") -> None:
+        """Pull an image from its registry, or from a mirror, whose name for it is gone afterwards."""
+        source = self._dialect.full_name(origin or ref)
+        known = bool(origin and self.images([source]))
+        argv = [*self._command, "image", "pull", "--", source]
+        self._stream(f"cannot pull {source}", argv, PULL_DEADLINE, on_line, code="engine.pull_failed", where=ref)
+        if origin:
+            self.tag(source, self._dialect.full_name(ref))
+        if origin and not known:
+            self.remove_image(source)
 
     def bootstrap(self, recipe: str, ref: str, labels: Mapping[str, str], on_line: LINE | None = None) -> None:
         """Make a base image from the distribution's package mirror."""

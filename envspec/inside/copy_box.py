@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from envspec.engine.archive import PathFact
 from envspec.engine.base import Engine
 from envspec.engine.objects import ContainerConfig, ContainerState
-from envspec.errors import Refused, StepFailed, UsageError, Where
+from envspec.errors import Refused, StepFailed, UsageError
 from envspec.kinds import names
 from envspec.kinds.loss import lies_below
 
@@ -57,21 +57,24 @@ class Box:
     def find(self, path: str) -> PathFact:
         """Say where a path leads.
 
+        Args:
+            path: Path inside, relative to the workspace unless absolute.
+
         Raises:
-            UsageError: It is no absolute path.
+            UsageError: It holds what no path of ours may.
             Refused: It lies on a tmpfs or belongs to the kernel.
         """
-        if not path.startswith("/") or "\n" in path or "\0" in path:
-            raise UsageError(
-                f"{path!r} is no absolute path inside",
-                code="copy.path",
-                hint="write `ENV:/path`",
-                where=Where(address=path),
-            )
-        self._check(posixpath.normpath(path))
-        found = self.engine.find_path(self.state.id, path)
+        if "\n" in path or "\0" in path:
+            raise UsageError(f"{path!r} holds a line break", code="copy.path", hint="rename it")
+        whole = self.absolute(path)
+        self._check(whole)
+        found = self.engine.find_path(self.state.id, whole)
         self._check(found.real)
         return found
+
+    def absolute(self, path: str) -> str:
+        """Return a path inside as an absolute one, without ``.`` and ``..``."""
+        return posixpath.normpath(posixpath.join("/", self.state.config.workdir, path))
 
     def is_volatile(self, path: str) -> bool:
         """Say whether a path lies where only memory is."""
@@ -83,7 +86,6 @@ class Box:
                 f"{path} lies in memory and not on disk: the engine would copy past it",
                 code="copy.tmpfs",
                 hint="pass it through a command: `envspec exec ENV -- sh -c 'cat > PATH' < FILE`",
-                where=Where(address=path),
             )
 
 
@@ -117,13 +119,10 @@ def means_contents(path: str) -> bool:
 def no_directory(path: str) -> StepFailed:
     """Return the error of a target whose directory is not there."""
     return StepFailed(
-        f"{path} is no directory",
-        code="copy.no_directory",
-        hint="make it first, or name one that is there",
-        where=Where(address=path),
+        f"{path} is no directory", code="copy.no_directory", hint="make it first, or name one that is there"
     )
 
 
 def nothing_there(path: str) -> UsageError:
     """Return the error of a source that is not there."""
-    return UsageError(f"there is no {path}", code="copy.missing", where=Where(address=path), hint="look at its name")
+    return UsageError(f"there is no {path}", code="copy.missing", hint="look for its name with `ls`")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import posixpath
 import stat
@@ -12,10 +13,10 @@ from io import BufferedIOBase
 from typing import BinaryIO
 
 from envspec.engine.base import Engine
-from envspec.errors import StepFailed, UsageError, Where
+from envspec.errors import StepFailed, UsageError
 from envspec.events import Emit
 from envspec.inside.copy_box import Box, Copied, LeftOut, find_box, means_contents, no_directory, nothing_there
-from envspec.inside.copy_progress import CHUNK, Counted, Meter
+from envspec.inside.copy_progress import Archive, Counted, Meter
 
 VOLATILE = "lies in memory inside"
 SPECIAL = "is neither file, directory nor link"
@@ -47,8 +48,9 @@ def copy_in(engine: Engine, env: str, source: str | BinaryIO, destination: str, 
         env: Name of the environment.
         source: Path of a file or a tree, or a tar stream. A link that is named itself is followed, those in a tree are
             kept. A directory that ends in ``/.`` stands for what is in it.
-        destination: Absolute path inside. A directory takes the source under its name; else the source gets this very
-            name, in a directory that is there. A stream is unpacked in a directory.
+        destination: Path inside, relative to the workspace unless absolute. A directory takes the source under its
+            name; else the source gets this very name, in a directory that is there. A stream is unpacked in a
+            directory.
         emit: Takes progress.
 
     Raises:
@@ -61,9 +63,9 @@ def copy_in(engine: Engine, env: str, source: str | BinaryIO, destination: str, 
     if not isinstance(source, str):
         return _stream_in(box, source, destination, emit)
     real = os.path.realpath(source)
-    if not os.path.exists(real):  # noqa: PTH110 - the text says more than a Path would keep
+    if not os.path.exists(real):
         raise nothing_there(source)
-    is_tree = os.path.isdir(real)  # noqa: PTH112 - the same
+    is_tree = os.path.isdir(real)
     landing = _landing(box, source, destination, is_tree=is_tree)
     meter = Meter(source, _size(real), emit)
     left_out: list[LeftOut] = []
@@ -80,12 +82,12 @@ def _landing(box: Box, source: str, destination: str, *, is_tree: bool) -> Landi
     found = box.find(destination)
     if found.type == "dir":
         merges = is_tree and means_contents(source)
-        return Landing(found.real, "" if merges else os.path.basename(os.path.abspath(source)))  # noqa: PTH100, PTH119 - text
+        return Landing(found.real, "" if merges else os.path.basename(os.path.abspath(source)))
     if found.type and is_tree:
         raise no_directory(destination)
     if found.type:
         return Landing(*posixpath.split(found.real))
-    parent, name = posixpath.split(posixpath.normpath(destination))
+    parent, name = posixpath.split(box.absolute(destination))
     above = box.find(parent)
     if above.type != "dir" or (destination.endswith("/") and not is_tree):
         raise no_directory(destination if above.type == "dir" else parent)
@@ -94,12 +96,12 @@ def _landing(box: Box, source: str, destination: str, *, is_tree: bool) -> Landi
 
 def _size(path: str) -> int:
     """Return the bytes of a file or of all files of a tree, as far as they can be seen."""
-    if not os.path.isdir(path):  # noqa: PTH112 - see copy_in
-        return os.stat(path).st_size  # noqa: PTH116 - the same
+    if not os.path.isdir(path):
+        return os.stat(path).st_size
     found = 0
     for directory, _, files in os.walk(path):
         for name in files:
-            status = os.lstat(os.path.join(directory, name))  # noqa: PTH118 - a Path for each would take its time
+            status = os.lstat(os.path.join(directory, name))
             found += status.st_size if stat.S_ISREG(status.st_mode) else 0
     return found
 
@@ -107,11 +109,10 @@ def _size(path: str) -> int:
 class _Packer:
     """Writes one tree as a tar stream."""
 
-    def __init__(
-        self, box: Box, landing: Landing, sink: BufferedIOBase, meter: Meter, left_out: list[LeftOut]
-    ) -> None:
+    def __init__(self, box: Box, landing: Landing, sink: BufferedIOBase, meter: Meter, left_out: list[LeftOut]) -> None:
         self._box, self._landing, self._meter, self._left_out = box, landing, meter, left_out
-        self._tar = _writer(sink)
+        self._archive = Archive(sink)
+        self._describe = tarfile.TarFile(fileobj=io.BytesIO(), mode="w").gettarinfo
 
     def pack(self, top: str) -> None:
         """Write a file, or a tree in the order of its names."""
@@ -119,20 +120,20 @@ class _Packer:
             name = posixpath.join(self._landing.name, relative) if relative else self._landing.name
             if name:
                 self._add(path, name, relative or posixpath.basename(path))
-        self._tar.close()
+        self._archive.end()
 
     def _add(self, path: str, name: str, told: str) -> None:
-        info = self._tar.gettarinfo(path, name)
+        info = self._describe(path, name)
         reason = _objection(self._box, posixpath.join(self._landing.directory, name), info)
         if reason or info is None:
             self._left_out.append(LeftOut(told, reason))
             return
         _own(info, self._box.owner)
         if info.isreg():
-            with open(path, "rb") as file:  # noqa: PTH123 - a Path for each would take its time
-                self._tar.addfile(info, Counted(file, self._meter))
+            with open(path, "rb") as file:
+                self._archive.add(info, Counted(file, self._meter))
         else:
-            self._tar.addfile(info)
+            self._archive.add(info)
         self._meter.files += not info.isdir()
 
 
@@ -142,9 +143,9 @@ def _walk(top: str) -> Iterator[tuple[str, str]]:
     while waiting:
         path, relative = waiting.pop()
         yield path, relative
-        if os.path.isdir(path) and not (relative and os.path.islink(path)):  # noqa: PTH112, PTH114 - as above
-            names = sorted(os.listdir(path), reverse=True)  # noqa: PTH208 - the same
-            waiting += [(os.path.join(path, name), posixpath.join(relative, name)) for name in names]  # noqa: PTH118 - the same
+        if os.path.isdir(path) and not (relative and os.path.islink(path)):
+            names = sorted(os.listdir(path), reverse=True)
+            waiting += [(os.path.join(path, name), posixpath.join(relative, name)) for name in names]
 
 
 def _stream_in(box: Box, stream: BinaryIO, destination: str, emit: Emit) -> Copied:
@@ -156,8 +157,8 @@ def _stream_in(box: Box, stream: BinaryIO, destination: str, emit: Emit) -> Copi
     left_out: list[LeftOut] = []
     with box.engine.write_archive(box.state.id, found.real) as sink:
         try:
-            with tarfile.open(fileobj=Counted(stream, Meter("-", 0, lambda _: None)), mode="r|*") as incoming:
-                _pass_on(incoming, _writer(sink), box, found.real, meter, left_out)
+            with tarfile.open(fileobj=stream, mode="r|*") as incoming:
+                _pass_on(incoming, Archive(sink), box, found.real, meter, left_out)
         except (OSError, tarfile.TarError) as error:
             raise _unreadable(error, "the stream") from None
     return Copied(found.real, meter.files, meter.bytes, tuple(left_out))
@@ -165,7 +166,7 @@ def _stream_in(box: Box, stream: BinaryIO, destination: str, emit: Emit) -> Copi
 
 def _pass_on(  # noqa: PLR0913, PLR0917 - from where, to where, and what is told of it
     incoming: tarfile.TarFile,
-    outgoing: tarfile.TarFile,
+    outgoing: Archive,
     box: Box,
     directory: str,
     meter: Meter,
@@ -183,9 +184,9 @@ def _pass_on(  # noqa: PLR0913, PLR0917 - from where, to where, and what is told
         info.linkname = _clean(info.linkname) if info.islnk() else info.linkname
         _own(info, box.owner)
         content = incoming.extractfile(info) if info.isreg() else None
-        outgoing.addfile(info, Counted(content, meter) if content else None)  # type: ignore[arg-type]  # a reader in the typeshed's eyes only
+        outgoing.add(info, Counted(content, meter) if content else None)
         meter.files += not info.isdir()
-    outgoing.close()
+    outgoing.end()
 
 
 def _clean(name: str) -> str:
@@ -212,10 +213,6 @@ def _own(info: tarfile.TarInfo, owner: tuple[int, int]) -> None:
     info.uname = info.gname = ""
 
 
-def _writer(sink: BufferedIOBase) -> tarfile.TarFile:
-    return tarfile.open(fileobj=sink, mode="w|", bufsize=CHUNK, format=tarfile.PAX_FORMAT, copybufsize=CHUNK)  # noqa: SIM115 - closed by who packs, for an end that was not reached must not look like one
-
-
 def _unreadable(error: Exception, source: str) -> Exception:
     """Return the error of a source that cannot be read; what the engine did is not its fault."""
     if isinstance(error, BrokenPipeError):
@@ -225,7 +222,4 @@ def _unreadable(error: Exception, source: str) -> Exception:
         f"{where} cannot be read: {getattr(error, 'strerror', None) or error}",
         code="copy.unreadable",
         hint="mend that, and copy again: what was copied stays",
-        where=Where(file=str(where)),
     )
-
-

@@ -1,0 +1,199 @@
+"""Trees in and out of a real engine's containers, and containers made into images, by way of its command line."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import posixpath
+import shlex
+import tarfile
+from collections.abc import Iterator, Mapping, Sequence
+
+from envspec.engine import inspect
+from envspec.engine.archive import SNAPSHOT_KIND, PathFact
+from envspec.engine.client import Client
+from envspec.engine.objects import LABEL, StoredImage
+from envspec.engine.options import quoted
+from envspec.engine.pipe import Pipe, opened
+from envspec.errors import EngineCallFailed, Where
+
+COMMIT_DEADLINE = 1800.0
+"""Seconds for making an image of a container."""
+
+MAX_FILE = 64 * 1024 * 1024
+"""Bytes that the one file of an imported image may have."""
+
+ALIASES = ("/var/run", "/var/lock")
+"""Directories of every distribution that are links to directories of the same name, which Podman does not tell."""
+
+_FILE = "content"
+_KINDS = {"directory": "dir", "regular file": "file", "regular empty file": "file"}
+
+_NOTHING, _DANGLING = 3, 4
+
+_FIND = f"""
+real=$(readlink -f -- "$1")
+if [ ! -e "$1" ]; then
+  if [ -L "$1" ]; then exit {_DANGLING}; else exit {_NOTHING}; fi
+fi
+stat -c %F -- "$real" && printf '%s\\n' "$real"
+"""
+
+
+class ArchiveClient(Client):
+    """The part of a real engine that keeps the contract of :class:`envspec.engine.archive.Archiver`."""
+
+    # ── paths and trees ──────────────────────────────────────────────────────────────────────────────────────────
+
+    def find_path(self, container_id: str, path: str) -> PathFact:
+        """Say where a path leads; a running container is asked itself, of another one the tree is walked down."""
+        plain = posixpath.normpath(path)
+        found = self._inspect("container", [container_id])
+        if found and found[0]["State"]["Status"] == "running":
+            return self._ask_path(container_id, plain)
+        parts = plain.strip("/").split("/") if plain != "/" else []
+        kind = "dir"
+        mounted = {mount["Destination"] for data in found for mount in data.get("Mounts") or ()}
+        for index in range(len(parts)):
+            above = "/" + "/".join(parts[: index + 1])
+            kind = self._kind_of(container_id, above, is_mount=above in mounted)
+            if not kind:
+                break
+        return PathFact(kind, plain)
+
+    def _ask_path(self, container_id: str, path: str) -> PathFact:
+        argv = ["exec", "--user", "0", "--workdir", "/", container_id, "/bin/sh", "-c", _FIND, "envspec", path]
+        completed = self._run(*argv)
+        if completed.code == _NOTHING:
+            return PathFact("", path)
+        if completed.code == _DANGLING:
+            raise EngineCallFailed(
+                f"{path} is a link that leads nowhere",
+                code="copy.link",
+                hint="name the path that it shall lead to",
+            )
+        if completed.code:
+            raise self._no_entry(container_id, completed)
+        kind, real = completed.stdout.decode(errors="surrogateescape").split("\n")[:2]
+        return PathFact(_KINDS.get(kind, "other"), real)
+
+    def _kind_of(self, container_id: str, path: str, *, is_mount: bool) -> str:
+        """Return the type of one path of a container that does not run, "" when nothing is there."""
+        with opened(self._runner, self._cp_out(container_id, path)) as pipe:
+            try:
+                with tarfile.open(fileobj=pipe, mode="r|", bufsize=tarfile.RECORDSIZE) as tar:
+                    first = tar.next()
+            except tarfile.ReadError:
+                first = None
+        if first is None:
+            return ""
+        # Podman follows a link and tells the name of what it leads to, as it does for what is mounted.
+        renamed = not is_mount and posixpath.basename(first.name.rstrip("/")) != posixpath.basename(path)
+        if first.issym() or renamed or path in ALIASES:
+            raise EngineCallFailed(
+                f"{path} is a link, and where it leads can be told only while the environment runs",
+                code="copy.link",
+                hint="`envspec apply` its file to start it, or name the path that the link leads to",
+            )
+        return "dir" if first.isdir() else "file" if first.isreg() else "other"
+
+    def _cp_out(self, container_id: str, path: str) -> list[str]:
+        return [*self._command, "container", "cp", f"{container_id}:{path}", "-"]
+
+    @contextlib.contextmanager
+    def read_archive(self, container_id: str, path: str) -> Iterator[io.BufferedIOBase]:
+        """Give a path with all below it as a tar stream."""
+        with opened(self._runner, self._cp_out(container_id, path)) as pipe:
+            yield pipe
+            self._finished(pipe, f"cannot read {path}", path)
+
+    @contextlib.contextmanager
+    def write_archive(self, container_id: str, directory: str) -> Iterator[io.BufferedIOBase]:
+        """Take a tar stream and unpack it in a directory."""
+        argv = [*self._command, *self._dialect.copy_in, f"{container_id}:{directory}"]
+        what = f"cannot write to {directory}"
+        with opened(self._runner, argv) as pipe:
+            try:
+                yield pipe
+            except BrokenPipeError:
+                self._finished(pipe, what, directory)
+                raise EngineCallFailed(f"{what}: the engine stopped reading", where=Where(address=directory)) from None
+            self._finished(pipe, what, directory)
+
+    def _finished(self, pipe: Pipe, what: str, where: str) -> None:
+        completed = pipe.finish()
+        if completed.code:
+            raise self._refused(what, completed, where)
+
+    # ── snapshots ────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def snapshot_images(self) -> tuple[StoredImage, ...]:
+        """Return all images of snapshots."""
+        label = f"label={LABEL}kind={SNAPSHOT_KIND}"
+        ours = self._listed("image", "ls", "--quiet", "--no-trunc", "--filter", label).split()
+        boxes = self._listed("ps", "--all", "--quiet", "--no-trunc").split() if ours else []
+        images, containers = self._inspect("image", sorted({*ours})), self._inspect("container", boxes)
+        return inspect.stored_images(images, containers, inspect.is_snapshot)
+
+    def image_file(self, ref: str) -> bytes:
+        """Return the content of the one file that an image holds, out of what ``save`` prints."""
+        completed = self._run("image", "save", ref)
+        if completed.code:
+            raise self._refused(f"cannot read the image {ref}", completed, ref)
+        with tarfile.open(fileobj=io.BytesIO(completed.stdout)) as outer:
+            index = outer.extractfile("manifest.json")
+            assert index is not None
+            layer = outer.extractfile(json.load(index)[0]["Layers"][0])
+            with tarfile.open(fileobj=layer) as inner:
+                file = inner.extractfile(_FILE)
+                assert file is not None
+                return file.read(MAX_FILE)
+
+    def import_file(self, ref: str, content: bytes, labels: Mapping[str, str]) -> None:
+        """Make an image that holds one file."""
+        buffer = io.BytesIO()
+        with tarfile.open(fileobj=buffer, mode="w") as tar:
+            info = tarfile.TarInfo(_FILE)
+            info.size, info.mode = len(content), 0o444
+            tar.addfile(info, io.BytesIO(content))
+        completed = self._run("image", "import", *_changes(labels), "-", ref, stdin=buffer.getvalue())
+        if completed.code:
+            raise self._refused(f"cannot make the image {ref}", completed, ref)
+
+    def commit(self, container_id: str, ref: str, labels: Mapping[str, str]) -> str:
+        """Make an image of a container's filesystem."""
+        words = (*self._dialect.commit, *_changes(labels), container_id, ref)
+        completed = self._run(*words, deadline=COMMIT_DEADLINE)
+        if completed.code:
+            raise self._refused(f"cannot make an image of the container {container_id[:12]}", completed, ref)
+        return self.images([ref])[ref].id
+
+    @contextlib.contextmanager
+    def paused(self, container_ids: Sequence[str]) -> Iterator[None]:
+        """Keep containers paused.
+
+        A shell in a session of its own waits for this process to let go of its input, which the kernel does too where
+        this process is killed, and then lets them go on.
+        """
+        if not container_ids:
+            yield
+            return
+        script = f'cat > /dev/null; for id do {shlex.join(self._command)} container unpause "$id"; done'
+        argv = ["/bin/sh", "-c", script, "envspec", *container_ids]
+        with opened(self._runner, argv) as guard:
+            try:
+                for container_id in container_ids:
+                    completed = self._run("container", "pause", container_id)
+                    if completed.code:
+                        raise self._refused(f"cannot pause the container {container_id[:12]}", completed)
+                yield
+            finally:
+                guard.finish(regardless=True)
+
+
+def _changes(labels: Mapping[str, str]) -> list[str]:
+    """Return the options that label an image; Podman does not unquote, so values must be plain."""
+    return [
+        part for key, value in sorted(labels.items()) for part in ("--change", f"LABEL {quoted(key)}={quoted(value)}")
+    ]
