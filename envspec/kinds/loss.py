@@ -40,8 +40,8 @@ def below(target: str, world: Observed) -> tuple[str, ...]:
 
 def _repos(world: Observed, goes: Callable[[str], bool]) -> tuple[str, ...]:
     found = []
-    for path, fact in sorted(world.answer.repos.items()):
-        if not goes(world.located(path)) or fact.state != "repo":
+    for path, fact in sorted((world.located(path), fact) for path, fact in world.answer.repos.items()):
+        if not goes(path) or fact.state != "repo":
             continue
         if fact.dirty:
             found.append(f"{path} ({fact.dirty} uncommitted {'change' if fact.dirty == 1 else 'changes'})")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any
 
@@ -91,36 +91,41 @@ class Repo(Kind[RepoSpec]):
         fact = world.answer.repos.get(spec.path)
         entry = world.answer.entry(resource.address)
         cause = cause_of(resource, world)
+        place = world.located(spec.path)
         if fact is None or fact.state == "empty":
             why = "it was removed" if entry else f"clone {spec.url}"
             return Verdict(Action.CREATE, why, (Diff("head", None, spec.ref or "HEAD", cause),), Disruption.WRITE)
         if fact.state != "repo":
-            other = (f"{spec.path} (not a repository)",)
+            other = (f"{place} (not a repository)",)
             return Verdict(Action.REPLACE, "something else is there", (), Disruption.REPLACE, other)
         if fact.origin != spec.url:
             diff = (Diff("origin", fact.origin, spec.url, cause),)
-            return Verdict(Action.REPLACE, "it comes from elsewhere", diff, Disruption.REPLACE, _work(spec.path, fact))
+            return Verdict(Action.REPLACE, "it comes from elsewhere", diff, Disruption.REPLACE, _work(place, fact))
         if entry and entry.data.get("ref") == spec.ref:
-            return _submodules(spec, fact, entry, cause) or self._moved(spec, fact, entry, resource)
+            lost = _work(place, fact)
+            dirty = _work(place, replace(fact, unpushed=0))
+            return _submodules(spec, dirty, entry, cause) or self._moved(spec, fact, entry, resource, lost)
         if entry is None and not spec.ref:
             return Verdict(Action.UPDATE, "cloned already: recorded as ours", (), Disruption.NONE)
         before = str(entry.data.get("ref") or "HEAD") if entry else fact.branch or fact.head[:12]
-        lost = _work(spec.path, fact)
+        lost = _work(place, fact)
         diff = (Diff("ref", before, spec.ref or "HEAD", cause),)
         return Verdict(Action.UPDATE, f"ref: {before} → {spec.ref or 'HEAD'}", diff, Disruption.UPDATE, lost)
 
-    def _moved(self, spec: RepoSpec, fact: RepoFact, entry: LedgerEntry, resource: Resource) -> Verdict | None:
+    def _moved(
+        self, spec: RepoSpec, fact: RepoFact, entry: LedgerEntry, resource: Resource, lost: tuple[str, ...]
+    ) -> Verdict | None:
         commit = entry.facts.get("commit", "")
         branch = entry.facts.get("branch", "")
         away = fact.head != commit if spec.pinned or not branch else not fact.descends
         if away:
             diff = (Diff("head", fact.head[:12], commit[:12], Cause.DRIFT),)
             why = f"HEAD was moved from {commit[:12]} to {fact.head[:12]}"
-            return Verdict(Action.UPDATE, why, diff, Disruption.UPDATE, _work(spec.path, fact))
+            return Verdict(Action.UPDATE, why, diff, Disruption.UPDATE, lost)
         if branch and fact.branch != branch:
             diff = (Diff("branch", fact.branch or None, branch, Cause.DRIFT),)
             why = f"another branch is checked out: {fact.branch or 'none'}"
-            return Verdict(Action.UPDATE, why, diff, Disruption.UPDATE, _work(spec.path, fact))
+            return Verdict(Action.UPDATE, why, diff, Disruption.UPDATE, lost)
         if entry.digest != resource.digest:
             return Verdict(Action.UPDATE, "recorded as applied", (), Disruption.NONE)
         return None
@@ -197,14 +202,13 @@ def failure(done: Completed, address: str) -> StepFailed:
     return kind("\n".join([last, *before]), code=f"repo.{name}", hint=hint, where=Where(address=address))
 
 
-def _submodules(spec: RepoSpec, fact: RepoFact, entry: LedgerEntry, cause: Cause) -> Verdict | None:
+def _submodules(spec: RepoSpec, lost: tuple[str, ...], entry: LedgerEntry, cause: Cause) -> Verdict | None:
     before = bool(entry.data.get("submodules"))
     if before == spec.submodules:
         return None
     diff = (Diff("submodules", before, spec.submodules, cause),)
     told = "check its submodules out" if spec.submodules else "take its submodules away"
-    lost = () if spec.submodules else _uncommitted(spec.path, fact)
-    return Verdict(Action.UPDATE, told, diff, Disruption.UPDATE, lost)
+    return Verdict(Action.UPDATE, told, diff, Disruption.UPDATE, () if spec.submodules else lost)
 
 
 def _had_submodules(item: Work, context: StepContext) -> bool:
@@ -231,11 +235,7 @@ def _target(item: Work, spec: RepoSpec, context: StepContext) -> str:
     return entry.facts.get("commit", "") if drifted and entry and item.change.action is Action.UPDATE else ""
 
 
-def _uncommitted(path: str, fact: RepoFact) -> tuple[str, ...]:
-    number = fact.dirty
-    return (f"{path} ({number} uncommitted {'change' if number == 1 else 'changes'})",) if number else ()
-
-
 def _work(path: str, fact: RepoFact) -> tuple[str, ...]:
-    unpushed = (f"{path} ({fact.unpushed} unpushed)",) if fact.unpushed else ()
-    return _uncommitted(path, fact) + unpushed
+    number = fact.dirty
+    dirty = (f"{path} ({number} uncommitted {'change' if number == 1 else 'changes'})",) if number else ()
+    return dirty + ((f"{path} ({fact.unpushed} unpushed)",) if fact.unpushed else ())

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from .strategies import History
-from .world import APP, LIB, Doc
+from .world import APP, DOTS, LIB, Doc
 
 RICH: Doc = {
     "image": "debian:13",
     "mount_cwd": False,
-    "env": {"A": "1", "B": "two words"},
+    "env": {"A": "1", "B": "two words", "C": {"from_env": "DEPLOY_KEY"}},
     "config_files": {
         "/etc/app.conf": {"content": "one\n", "mode": "0600"},
         "/etc/motd": "ours\n",
@@ -19,6 +19,7 @@ RICH: Doc = {
         {"url": APP, "path": "app", "ref": "dev", "install": "touch .installed"},
         {"url": LIB, "path": "lib", "ref": "v1"},
     ],
+    "dotfiles": {"repo": DOTS, "inline": {".inputrc": "set x\n"}},
     "setup_commands": [
         {"run": "write /opt/cfg one", "as_root": True, "creates": "/opt/cfg"},
         "touch made",
@@ -36,6 +37,7 @@ OTHER: Doc = {
     **{key: value for key, value in RICH.items() if key not in ("memory", "networks")},
     "env": {"A": "2"},
     "config_files": {"/etc/app.conf": {"content": "two\n", "mode": "0644"}, "/data/seed.txt": "seed\n"},
+    "dotfiles": {"repo": DOTS, "branch": "old", "inline": {".bashrc": "mine\n"}},
     "setup_commands": ["touch made", {"run": "touch /opt/tool", "as_root": True}],
     "networks": ["backend"],
     "memory": "none",

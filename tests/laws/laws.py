@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from envspec import planner
+from envspec.engine.facts import Questions
 from envspec.engine.objects import ContainerConfig, ContainerState
 from envspec.errors import Refused
 from envspec.kinds import names
@@ -18,7 +19,7 @@ from envspec.model import Action, Desired, Plan, Status, plan_from_json, to_json
 
 from .strategies import History
 from .tampering import possible
-from .world import BASES, BOX, Doc, World, explain, insist_equal
+from .world import BASES, BOX, CANARY, Doc, World, explain, insist_equal
 
 
 def lived(history: History, directory: Path) -> World:
@@ -118,6 +119,27 @@ def planning_changes_nothing(history: History, directory: Path) -> None:
     world.look(None)
     assert world.engine.calls == calls
     insist_equal(world.state(), before, "looking changed the world")
+
+
+def secrets_stay_inside(history: History, directory: Path) -> None:
+    """Law 7: no secret is anywhere but in the tmpfs, whatever is told of a history."""
+    world = World(directory, history.seed)
+    for doc in history.docs:
+        seen = world.look(doc)
+        told = {"plan": to_json(seen.plan), "seen": repr(seen), "report": to_json(world.applied(doc))}
+        boxes = world.engine.containers()
+        told |= {"boxes": to_json(boxes), "calls": world.engine.calls}
+        told |= {box.name: repr(world.engine.probe(box.id, Questions())) for box in boxes if box.running}
+        told |= {"files": _contents(world)}
+        for what, value in told.items():
+            assert CANARY not in json.dumps(value), f"a secret is in {what}"
+
+
+def _contents(world: World) -> list[str]:
+    """Return all files of containers and volumes but those in a tmpfs."""
+    layers = [box.layer for box in world.engine.live.values()]
+    layers += [place.layer for box in world.engine.live.values() for place in box.mounted]
+    return [repr(node.content) for layer in layers for _, node in layer.below()]
 
 
 def tampering_shows_and_heals(history: History, directory: Path, choice: float | None = None) -> int:
@@ -282,7 +304,8 @@ def work_is_not_lost_unasked(history: History, directory: Path) -> None:
 
 
 def _clones(world: World, doc: Doc) -> list[str]:
-    return [resource.spec.path for resource in world.look(doc).desired.of_kind("repo")]
+    seen = world.look(doc)
+    return [seen.world.located(resource.spec.path) for resource in seen.desired.of_kind("repo")]
 
 
 def _gone(world: World, path: str) -> bool:

@@ -12,7 +12,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from .world import APP, COMMITS, LIB, Doc
+from .world import APP, COMMITS, DOTS, LIB, SCRIPTED, Doc
 
 Strategy = st.SearchStrategy[Any]
 
@@ -75,6 +75,25 @@ REPOS = st.tuples(
     st.none() | _repo(APP, ["again"]),
 ).map(lambda repos: [repo for repo in repos if repo])
 
+INLINE = st.dictionaries(
+    st.sampled_from([".bashrc", ".config/tool/rc", ".inputrc", ".local/bin/tool"]), CONTENT, min_size=1, max_size=3
+)
+DOTFILES = (
+    st.sampled_from(["none", DOTS, SCRIPTED])
+    | st.fixed_dictionaries({"inline": INLINE})
+    | st.fixed_dictionaries(
+        {"repo": st.just(DOTS)},
+        optional={
+            "branch": st.sampled_from(["main", "old", COMMITS[7]]),
+            "target": st.sampled_from(["~/dots", "/opt/dots"]),
+            "inline": INLINE,
+        },
+    )
+    | st.fixed_dictionaries({"repo": st.just(SCRIPTED)}, optional={"script": st.just("install.sh"), "inline": INLINE})
+)
+
+VALUE = st.sampled_from(["", "1", "two words", "it's $HOME", {"from_env": "DEPLOY_KEY"}])
+
 SERVICE = st.fixed_dictionaries(
     {"image": st.sampled_from(["debian:13", "ubuntu:24.04"])},
     optional={
@@ -105,7 +124,11 @@ SERVICES = st.dictionaries(st.sampled_from(["db", "cache", "queue"]), SERVICE, m
 
 KEYS: Mapping[str, Strategy] = {
     "compose": SERVICES,
-    "env": st.dictionaries(st.sampled_from("ABC"), st.sampled_from(["", "1", "two words", "it's $HOME"]), max_size=3),
+    "dotfiles": DOTFILES,
+    "env": st.dictionaries(st.sampled_from("ABC"), VALUE, max_size=3),
+    "env_passthrough": st.sampled_from(["auto", "all", "none", ["C*"], ["A", "DEPLOY_KEY"]]),
+    "trust": st.sampled_from(["trusted", "untrusted"]),
+    "host_network": st.sampled_from(["auto", "none"]),
     "config_files": st.dictionaries(st.sampled_from(PATHS), CONTENT, max_size=4),
     "repos": REPOS,
     "setup_commands": _some(SETUPS, 4),
@@ -151,6 +174,9 @@ def sane(doc: Doc) -> Doc:
     found = dict(doc)
     if found.get("network", "bridge") != "bridge":
         for key in ("ports", "networks", "compose"):
+            found.pop(key, None)
+    if found.get("trust") == "untrusted":
+        for key in ("mount_cwd", "env_passthrough", "host_network"):
             found.pop(key, None)
     _part_targets(found)
     _part_ports(found)
@@ -205,6 +231,7 @@ def _read_only(doc: dict[str, Any]) -> None:
     work = doc.get("workspace", "/workspace")
     volumes = [v.split(":")[1] if isinstance(v, str) else v["container"] for v in doc.get("volumes", [])]
     writable = (f"{work}/", *(f"{target}/" for target in volumes))
+    doc.pop("dotfiles", None)
     doc["config_files"] = {p: c for p, c in doc.get("config_files", {}).items() if p.startswith(writable)}
     doc["setup_commands"] = [
         c for c in doc.get("setup_commands", []) if not (isinstance(c, dict) and "/opt" in c["run"])

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
-from envspec.engine.facts import ENV_FILE, Questions, RepoQuestion
+from envspec.engine.facts import ANCHOR, ENV_FILE, RUN_DIR, SECRETS_FILE, Questions, RepoQuestion, located
 from envspec.engine.fake import FakeEngine
+from envspec.engine.fake_probe import accounts
 from envspec.engine.objects import ContainerState, Limits
 from envspec.kinds.command import CommandSpec
 from envspec.kinds.container import ContainerSpec
+from envspec.kinds.dotfiles import DotfilesSpec
 from envspec.kinds.file import FileSpec
 from envspec.kinds.image import ImageSpec
 from envspec.kinds.repo import RepoSpec
 from envspec.kinds.service_state import ServiceSpec
 from envspec.model import Cause, Desired
 
-from .world import BOX, COMMITS, World
+from .world import APP, BOX, COMMITS, LIB, World
 
 
 @dataclass(frozen=True)
@@ -59,6 +62,8 @@ def possible(world: World, desired: Desired) -> list[Tampering]:
             found += _file(engine, resource.address, spec)
         elif isinstance(spec, RepoSpec):
             found += _repo(engine, resource.address, spec, box)
+        elif isinstance(spec, DotfilesSpec):
+            found += _dotfiles(engine, resource.address, box)
         elif isinstance(spec, CommandSpec) and spec.creates:
             found.append(
                 Tampering(resource.address, "remove what it creates", lambda p=spec.creates: _drop(engine, p))  # type: ignore[misc]  # a bound default
@@ -76,7 +81,31 @@ def possible(world: World, desired: Desired) -> list[Tampering]:
             lambda: engine.tamper.write_file(BOX, ENV_FILE, "export Z=1\n"),
         )
     )
+    if engine.container(BOX).tree.get(SECRETS_FILE) is not None:
+        found.append(
+            Tampering(
+                "environment.workspace",
+                "edit the secrets",
+                lambda: engine.tamper.write_file(BOX, SECRETS_FILE, "export Z=1\n"),
+            )
+        )
+    for path, what in ((f"{RUN_DIR}/npmrc", "edit a file of the tmpfs"), (ANCHOR.format(2), "edit a trusted CA")):
+        if engine.container(BOX).tree.get(path) is not None:
+            spoil = partial(engine.tamper.write_file, BOX, path, "by hand")
+            found.append(Tampering("environment.workspace", what, spoil))
     return found
+
+
+def _place(engine: FakeEngine, path: str) -> str:
+    """Return where a path lies that may be below a home."""
+    return located(path, accounts(engine.container(BOX).tree))
+
+
+def _dotfiles(engine: FakeEngine, address: str, box: ContainerState) -> list[Tampering]:
+    entry = engine.probe(box.id, Questions()).entry(address)
+    assert entry
+    links = [f"{entry.facts['home']}/{value}" for key, value in entry.facts.items() if key.startswith("link")]
+    return [Tampering(address, f"remove {link}", lambda p=link: _drop(engine, p)) for link in links]  # type: ignore[misc]  # a bound default
 
 
 def _drop(engine: FakeEngine, path: str) -> None:
@@ -84,7 +113,7 @@ def _drop(engine: FakeEngine, path: str) -> None:
 
 
 def _file(engine: FakeEngine, address: str, spec: FileSpec) -> list[Tampering]:
-    hand, path = engine.tamper, spec.path
+    hand, path = engine.tamper, _place(engine, spec.path)
     return [
         Tampering(address, "edit", lambda: hand.write_file(BOX, path, spec.content + b"by hand")),
         Tampering(address, "chmod", lambda: hand.chmod(BOX, path, spec.mode ^ 0o111)),
@@ -95,9 +124,9 @@ def _file(engine: FakeEngine, address: str, spec: FileSpec) -> list[Tampering]:
 
 
 def _repo(engine: FakeEngine, address: str, spec: RepoSpec, box: ContainerState) -> list[Tampering]:
-    hand, path = engine.tamper, spec.path
+    hand, path = engine.tamper, _place(engine, spec.path)
     fact = engine.probe(box.id, Questions(repos=(RepoQuestion(path, address),))).repos[path]
-    known = COMMITS[:4] if "app" in spec.url else COMMITS[5:7]
+    known = COMMITS[:4] if spec.url == APP else COMMITS[5:7] if spec.url == LIB else COMMITS[7:]
     first = known[0]
     found = [Tampering(address, "remove", lambda: hand.remove_file(BOX, path))]
     if fact.branch:

@@ -11,14 +11,16 @@ import pytest
 
 from envspec import executor, planner
 from envspec.api import converge
+from envspec.engine import fake_dotfiles
 from envspec.errors import EnvspecError
-from envspec.kinds import names, swap
+from envspec.kinds import environment, names, swap
 from envspec.kinds.base import Observed
 from envspec.kinds.command import Command, CommandSpec
-from envspec.kinds.environment import Environment
+from envspec.kinds.dotfiles import Dotfiles
+from envspec.kinds.environment import Environment, EnvironmentSpec
 from envspec.kinds.file import File
 from envspec.kinds.repo import Repo
-from envspec.model import Action, Change
+from envspec.model import Action, Change, Hidden
 from envspec.planner import Compared
 
 from . import laws
@@ -43,6 +45,20 @@ def a_file_diff_that_ignores_the_mode(patch: Patch) -> None:
 
 def a_repo_diff_that_trusts_the_ledger(patch: Patch) -> None:
     patch.setattr(Repo, "_moved", lambda *_: None)
+
+
+def a_dotfiles_diff_that_trusts_the_ledger(patch: Patch) -> None:
+    whole = Dotfiles.diff
+
+    def diff(self: Dotfiles, resource: Any, spec: Any, world: Observed) -> Any:
+        inside = dataclasses.replace(world.answer, unlinked=())
+        return whole(self, resource, spec, dataclasses.replace(world, inside=inside))
+
+    patch.setattr(Dotfiles, "diff", diff)
+
+
+def links_that_stay_when_their_dotfiles_go(patch: Patch) -> None:
+    patch.setattr(fake_dotfiles.Home, "unlink", lambda *_: None)
 
 
 def a_container_diff_that_ignores_networks(patch: Patch) -> None:
@@ -199,6 +215,19 @@ def a_target_that_is_ignored(patch: Patch) -> None:
     patch.setattr(planner, "_limited", lambda changes, _target: changes)
 
 
+def a_plan_that_shows_secrets(patch: Patch) -> None:
+    patch.setattr(Hidden, "__str__", lambda self: self.text)
+
+
+def secrets_that_lie_among_the_plain_ones(patch: Patch) -> None:
+    shown = property(lambda spec: {name: getattr(value, "text", value) for name, value in spec.variables})
+    patch.setattr(EnvironmentSpec, "plain", shown)
+
+
+def secrets_that_are_taken_for_right(patch: Patch) -> None:
+    patch.setattr(environment, "_by_hand", lambda *_: ())
+
+
 def targets(history: History, directory: Path) -> None:
     laws.targets_are_kept_to(history, directory, 0.0)
 
@@ -218,6 +247,7 @@ LAWS: Mapping[str, Law] = {
     "4 kills": laws.kills_leave_no_trace,
     "5 reads": laws.planning_changes_nothing,
     "6 drift": tampers,
+    "7 secrets": laws.secrets_stay_inside,
     "failures": laws.failures_keep_what_ran,
     "losses": laws.work_is_not_lost_unasked,
     "targets": targets,
@@ -227,6 +257,8 @@ LAWS: Mapping[str, Law] = {
 MUTANTS: tuple[tuple[Callable[[Patch], None], str], ...] = (
     (a_file_diff_that_ignores_the_mode, "6 drift"),
     (a_repo_diff_that_trusts_the_ledger, "6 drift"),
+    (a_dotfiles_diff_that_trusts_the_ledger, "6 drift"),
+    (links_that_stay_when_their_dotfiles_go, "3 one place"),
     (a_container_diff_that_ignores_networks, "3 one place"),
     (an_update_that_unsets_limits_in_place, "2 converges"),
     (a_graph_without_the_edges_to_the_container, "2 converges"),
@@ -244,6 +276,9 @@ MUTANTS: tuple[tuple[Callable[[Patch], None], str], ...] = (
     (a_plan_that_touches_the_engine, "5 reads"),
     (a_plan_that_tells_the_time, "1 pure"),
     (a_plan_whose_order_ignores_needs, "1 pure"),
+    (a_plan_that_shows_secrets, "7 secrets"),
+    (secrets_that_lie_among_the_plain_ones, "7 secrets"),
+    (secrets_that_are_taken_for_right, "6 drift"),
     (a_loss_that_goes_unsaid, "losses"),
     (a_target_that_is_ignored, "targets"),
     (a_removal_that_is_forgotten, "destroys"),

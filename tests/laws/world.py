@@ -26,7 +26,8 @@ from envspec.engine.fake_hooks import Crashed
 from envspec.engine.fake_world import DEBIAN, PASSWD, FakeRemote
 from envspec.forward import read as reading
 from envspec.host import HostFacts
-from envspec.model import Report, type_json
+from envspec.host_network import HostNetwork
+from envspec.model import Hidden, Report, type_json
 from envspec.spec.load import Loaded, loads
 
 from .turns import taking_turns
@@ -39,12 +40,32 @@ Doc = Mapping[str, Any]
 
 COMMITS = tuple(f"{number}" * 40 for number in range(1, 10))
 APP, LIB = "https://git.example/app.git", "https://git.example/lib.git"
+DOTS, SCRIPTED = "https://git.example/dots.git", "https://git.example/scripted.git"
 REMOTES = {
     APP: FakeRemote(
         {"main": [*COMMITS[:3]], "dev": [COMMITS[0], COMMITS[3]]}, tags={"v1": COMMITS[0], "v2": COMMITS[2]}
     ),
     LIB: FakeRemote({"trunk": [COMMITS[5], COMMITS[6]]}, tags={"v1": COMMITS[5]}, default="trunk"),
+    DOTS: FakeRemote(
+        {"main": [COMMITS[7], COMMITS[8]], "old": [COMMITS[7]]},
+        files={".bashrc": b"dots\n", ".vimrc": b"dots\n", ".config/tool/rc": b"dots\n", "notes.txt": b"no link\n"},
+    ),
+    SCRIPTED: FakeRemote(
+        {"main": [COMMITS[7], COMMITS[8]]}, files={".bashrc": b"no link\n", "install.sh": b"touch .installed"}
+    ),
 }
+
+CANARY = "canary"
+"""What every secret of the host holds, and nothing else."""
+
+PROXIES = {"http_proxy": f"http://me:{CANARY}-1@proxy:3128"}
+SECRETS = {"DEPLOY_KEY": f"{CANARY}-2 it's", "SOME_API_KEY": f"{CANARY}-3", "CI": "1"}
+
+NETWORK = HostNetwork(
+    {"PIP_INDEX_URL": Hidden(f"https://me:{CANARY}-4@index.example/simple"), "GOPROXY": "https://go.example"},
+    {"npmrc": Hidden(f"//npm.example/:_authToken={CANARY}-5\n")},
+    cargo="[net]\nretry = 3\n",
+)
 
 WITH_A_USER = {**DEBIAN, "/etc/passwd": Node(content=PASSWD + b"node:x:1000:1000::/home/node:/bin/sh\n")}
 """An image whose uid 1000 is taken, as in the images of Node."""
@@ -162,7 +183,17 @@ class World:
 
     @contextmanager
     def _host(self) -> Iterator[None]:
-        facts = HostFacts(1000, 1000, "ada", {"http_proxy": "http://proxy:3128"}, b"PEM", hostname="host")
+        facts = HostFacts(
+            1000,
+            1000,
+            "ada",
+            PROXIES,
+            b"PEM",
+            hostname="host",
+            environ=SECRETS,
+            ca_extras=(b"PEM 1", b"PEM 2"),
+            network=NETWORK,
+        )
         with (
             mock.patch.object(host, "gather", return_value=facts),
             mock.patch.object(reading, "read", return_value=facts.forwarded),
