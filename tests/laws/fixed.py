@@ -54,6 +54,7 @@ IN_PLACE: Doc = {
     "cpus": "1.5",
     "networks": ["backend"],
     "env": {"A": "3"},
+    "dotfiles": {"inline": {".inputrc": "set y\n"}},
     "setup_commands": ["touch other"],
 }
 """What can be done to the rich one without a new container."""
