@@ -179,9 +179,7 @@ def registry_of(prefix: str) -> str:
     return first if first == "localhost" or any(character in first for character in ".:") else DOCKER_HUB
 
 
-def registry_reachable(
-    host: str = DOCKER_HUB, timeout: float = 2.0, environ: Mapping[str, str] = os.environ
-) -> bool:
+def registry_reachable(host: str = DOCKER_HUB, timeout: float = 2.0, environ: Mapping[str, str] = os.environ) -> bool:
     """Say whether a registry answers, through the proxy where one is set.
 
     It tells only that a connection opens, not that a pull is allowed. Nothing is remembered.

@@ -96,7 +96,7 @@ def _rounds(  # noqa: PLR0913, PLR0917 - the parts of one apply
     directory = platformdirs.user_state_path("envspec") / "logs" / target.env
     for number in range(MAX_ROUNDS):
         inputs = executor.Inputs(
-            build_secrets=host.build_secrets(current.host),
+            build_secrets=host.build_secrets(current.host, _base(current.desired)),
             ca_bundle=current.host.ca_bundle,
             marks={names.SESSION: session_of(options), names.RUN: options.runner},
             no_cache=number == 0 and (options.no_cache or "image.workspace" in options.replace),
@@ -126,6 +126,12 @@ def session_of(options: Options, environ: Mapping[str, str] = os.environ) -> str
     if session and not _SESSION.fullmatch(session):
         raise UsageError(f"{session[:70]!r} is no session ID", hint="use up to 64 letters, digits, `_`, `.` and `-`")
     return session
+
+
+def _base(desired: Desired) -> str:
+    """Return the reference of the base image that the workspace's image is built from, "" where none is."""
+    image = desired.get("image.workspace")
+    return str(image.spec.base) if image else ""
 
 
 def _insist_on_room(engine: Engine, env: str) -> None:

@@ -28,6 +28,10 @@ CA_FILE = f"{RUN_DIR}/ca.pem"
 """The host's CA bundle, where the host trusts more than the image does."""
 
 
+ANCHOR = "/usr/local/share/ca-certificates/envspec-{}.crt"
+"""The host's own CAs in a container's system store, one a file, counted from 1: where an administrator puts them."""
+
+
 STATE_DIR = "/var/lib/envspec"
 """The ledger and the windows: what was applied inside this container's filesystem, and when."""
 

@@ -21,6 +21,7 @@ class BaseImageSpec:
         recipe: How to bootstrap it, "" unless that is its source.
         builds: Reference of the image that is built from it; "" when the workspace runs it as it is.
         builds_digest: Digest that the built image must bear.
+        origin: Reference at a mirror of its registry that it is pulled from, "" for its own.
     """
 
     ref: str
@@ -28,6 +29,7 @@ class BaseImageSpec:
     recipe: str = ""
     builds: str = ""
     builds_digest: str = ""
+    origin: str = ""
 
 
 class BaseImage(Kind[BaseImageSpec]):
@@ -50,7 +52,7 @@ class BaseImage(Kind[BaseImageSpec]):
         if spec.ref in world.images or (built and built.labels.get(names.DIGEST) == spec.builds_digest):
             return None
         how = {
-            "registry": f"pulled from its registry: {spec.ref}",
+            "registry": f"pulled from {f'the mirror {spec.origin}' if spec.origin else 'its registry'}: {spec.ref}",
             "bootstrap": f"bootstrapped from the package mirror ({spec.recipe}): {spec.ref}",
             "local": f"{spec.ref} is not on this engine",
         }
@@ -65,7 +67,7 @@ class BaseImage(Kind[BaseImageSpec]):
         (item,) = work
         spec = spec_of(item, BaseImageSpec)
         if spec.source == "registry":
-            context.engine.pull(spec.ref, on_line=context.on_line)
+            context.engine.pull(spec.ref, on_line=context.on_line, origin=spec.origin)
             return Done(f"pulled {spec.ref}")
         if spec.source == "bootstrap":
             labels = {names.KIND: self.name, names.FORMAT: "1"}

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from envspec.engine.facts import CA_FILE, SECRETS_FILE, Answer, LedgerEntry, Questions, SealedFile
+from envspec.engine.facts import ANCHOR, CA_FILE, SECRETS_FILE, Answer, LedgerEntry, Questions, SealedFile
 from envspec.engine.operations import PutEnvironment, RunFile
 from envspec.engine.run_files import READ_SECRETS, exports, parse, sealed_text, secret_files
 from envspec.kinds.base import Done, Kind, Observed, StepContext, Verdict, Work, cause_of, record, spec_of
@@ -31,6 +32,7 @@ class EnvironmentSpec:
         ca_digest: SHA-256 of the CA bundle that comes along, "" for none.
         brought: Names of those variables that the host brings and nobody wrote; plans count them and list the rest.
         files: Other files of the tmpfs, sorted by path.
+        trusted: Certificates that the system's own store trusts besides, each in PEM.
     """
 
     variables: tuple[tuple[str, str | Hidden], ...]
@@ -39,6 +41,7 @@ class EnvironmentSpec:
     ca_digest: str = ""
     brought: tuple[str, ...] = ()
     files: tuple[RunFile, ...] = ()
+    trusted: tuple[bytes, ...] = ()
 
     @property
     def plain(self) -> dict[str, str]:
@@ -84,9 +87,10 @@ class Environment(Kind[EnvironmentSpec]):
             found["files"] = answer.seals.files
         return found
 
-    def questions(self, resource: Resource, spec: EnvironmentSpec) -> Questions:  # noqa: ARG002 - always the same
-        """Ask for the CA bundle; the variables are always part of the answer."""
-        return Questions(files=(CA_FILE,))
+    def questions(self, resource: Resource, spec: EnvironmentSpec) -> Questions:  # noqa: ARG002 - the spec says all
+        """Ask for the CA bundle, and for the CAs in the system's store; the variables are always part of the answer."""
+        anchors = (ANCHOR.format(number) for number in range(1, len(spec.trusted) + 2))
+        return Questions(files=tuple(sorted((CA_FILE, *anchors))))
 
     def diff(self, resource: Resource, spec: EnvironmentSpec, world: Observed) -> Verdict | None:
         """Compare variable by variable, secret ones by their seals."""
@@ -98,6 +102,7 @@ class Environment(Kind[EnvironmentSpec]):
             *_variables(spec, world.answer, known, cause),
             *_files(spec, world.answer, cause),
             *_bundle(spec, world.answer, cause),
+            *_store(spec, world.answer, cause),
         )
         diffs = diffs or tuple(_by_hand(spec, world.answer))
         if diffs:
@@ -129,7 +134,8 @@ def secrets_of(desired: Desired) -> Iterator[str]:
 
 def _put(spec: EnvironmentSpec, note: Any, ca_bundle: bytes = b"") -> PutEnvironment:
     ca = ca_bundle if spec.ca_digest else b""
-    return PutEnvironment(spec.text, spec.uid, spec.gid, ca, note, tuple(spec.secrets.items()), spec.files)
+    secrets = tuple(spec.secrets.items())
+    return PutEnvironment(spec.text, spec.uid, spec.gid, ca, note, secrets, spec.files, spec.trusted)
 
 
 def _missing(spec: EnvironmentSpec, world: Observed, known: LedgerEntry | None) -> Verdict:
@@ -176,6 +182,15 @@ def _bundle(spec: EnvironmentSpec, answer: Answer, cause: Cause) -> Iterator[Dif
     digest = _sha(answer.files.get(CA_FILE))
     if digest != spec.ca_digest:
         yield Diff("ca_bundle", digest[:12] or None, spec.ca_digest[:12] or None, cause)
+
+
+def _store(spec: EnvironmentSpec, answer: Answer, cause: Cause) -> Iterator[Diff]:
+    """Yield the CAs of the system's store that differ, one that is too many among them."""
+    for number, wanted in enumerate((*spec.trusted, b""), 1):
+        digest = hashlib.sha256(wanted).hexdigest() if wanted else ""
+        found = _sha(answer.files.get(ANCHOR.format(number)))
+        if found != digest:
+            yield Diff(f"ca_store.{number}", found[:12] or None, digest[:12] or None, cause)
 
 
 def _by_hand(spec: EnvironmentSpec, answer: Answer) -> Iterator[Diff]:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from envspec import host as hosts
 from envspec.engine.objects import Mount
+from envspec.engine.operations import RunFile
 from envspec.errors import SpecError
 from envspec.forward import gh
 from envspec.forward.values import Wish
@@ -123,19 +124,18 @@ def _environment(given: Inner) -> EnvironmentSpec:
         gid=given.who.gid,
         ca_digest=hashlib.sha256(bundle).hexdigest() if bundle else "",
         brought=tuple(name for name in reach if name not in given.spec.env and name not in passing),
-        files=tuple(sorted((*forward.run_files(given.host.forwarded, given.who), *_network_files(given)), key=_path_of)),
+        files=_run_files(given),
         trusted=() if given.spec.security.read_only else given.host.ca_extras,
     )
 
 
-def _path_of(file: RunFile) -> str:
-    return file.path
-
-
-def _network_files(given: Inner) -> tuple[RunFile, ...]:
-    """Return the files by which tools are told of the host's package indexes; some hold logins."""
-    files = given.host.network.files_for(given.base)
-    return tuple(RunFile(name, text, 0o400, given.who.uid, given.who.gid) for name, text in sorted(files.items()))
+def _run_files(given: Inner) -> tuple[RunFile, ...]:
+    """Return the files of the tmpfs: the user's own, and those that tell of the host's package indexes."""
+    who = given.who
+    network = (
+        RunFile(name, text, 0o400, who.uid, who.gid) for name, text in given.host.network.files_for(given.base).items()
+    )
+    return tuple(sorted((*forward.run_files(given.host.forwarded, who), *network), key=lambda file: file.path))
 
 
 def _cargo(given: Inner) -> list[FileSpec]:

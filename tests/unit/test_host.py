@@ -15,6 +15,7 @@ import pytest
 
 from envspec import host
 from envspec.engine.facts import CA_FILE
+from envspec.model import Hidden
 
 pytestmark = pytest.mark.usefixtures("anchors")
 
@@ -84,7 +85,8 @@ def test_the_bundle_does_not_depend_on_the_order_of_the_sources(tmp_path: Path) 
         (tmp_path / f"{name}.pem").write_text(pem(f"extra {name}"))
     one = host.gather({"SSL_CERT_FILE": str(tmp_path / "z.pem"), "CURL_CA_BUNDLE": str(tmp_path / "a.pem")})
     two = host.gather({"SSL_CERT_FILE": str(tmp_path / "a.pem"), "CURL_CA_BUNDLE": str(tmp_path / "z.pem")})
-    assert one == two
+    assert (one.ca_bundle, one.ca_sources, one.ca_extras) == (two.ca_bundle, two.ca_sources, two.ca_extras)
+    assert one.ca_extras == (pem("extra a").encode(), pem("extra z").encode())
 
 
 def test_a_private_key_in_the_same_file_stays_outside(anchors: Path) -> None:
@@ -107,8 +109,8 @@ def test_containers_get_proxies_in_both_cases_and_the_bundle(anchors: Path) -> N
     (anchors / "corp.crt").write_text(pem("corporate"))
     facts = host.gather({"http_proxy": PROXY, "NO_PROXY": "localhost", "ALL_PROXY": "", "HOME": "/root"})
     variables = host.container_environment(facts)
-    assert variables["http_proxy"] == PROXY
-    assert variables["NO_PROXY"] == "localhost"
+    assert variables["http_proxy"] == Hidden(PROXY)
+    assert variables["NO_PROXY"] == Hidden("localhost")
     assert {"HOME", "ALL_PROXY", "COREPACK_INTEGRITY_KEYS"}.isdisjoint(variables)
     assert {variables[name] for name in host.CA_VARIABLES} == {CA_FILE}
     assert list(variables) == sorted(variables)

@@ -76,7 +76,11 @@ def test_a_purpose_beside_the_spec_is_one_file(spec_dir: Path) -> None:
     assert purpose.render({"flavour": "sweet"}, "registry", "registry.example/mine:sweet").splitlines() == [
         "FROM registry.example/mine:sweet",
         "RUN --mount=type=secret,id=env,target=/run/envspec/env"
-        " --mount=type=secret,id=ca,target=/run/envspec/ca.pem echo sweet",
+        " --mount=type=secret,id=ca,target=/run/envspec/ca.pem"
+        " --mount=type=secret,id=apt-conf,target=/run/envspec/apt-conf"
+        " --mount=type=secret,id=apt-list,target=/run/envspec/apt-list"
+        " --mount=type=secret,id=netrc,target=/run/envspec/netrc"
+        " --mount=type=secret,id=npmrc,target=/run/envspec/npmrc echo sweet",
     ]
 
 

@@ -1,0 +1,95 @@
+"""Where the host gets packages from, if not from where everybody does: indexes, registries and mirrors.
+
+Only what differs from a tool's default comes along, and only what can be reached from inside: nothing that names a
+directory of the host, or the host itself. What carries credentials is :class:`envspec.model.Hidden`; logins come along
+only for the places that do. Everything is read from files and the environment; no process is started.
+"""
+
+from __future__ import annotations
+
+import netrc
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from envspec.host_network import apt, cargo, go, npm, pip
+from envspec.host_network.apt import release_of
+from envspec.host_network.values import Found, Host, in_tmpfs
+from envspec.model import Hidden
+
+__all__ = ["FILES", "HostNetwork", "read", "release_of"]
+
+NETRC = "netrc"
+
+FILES = (apt.CONF, apt.LIST, NETRC, npm.FILE)
+"""Names of all files that may come into the tmpfs of a container, and as secrets into a build."""
+
+
+@dataclass(frozen=True, slots=True)
+class HostNetwork:
+    """Where the host gets packages from.
+
+    Attributes:
+        variables: Variables that tell tools; :class:`Hidden` where they carry credentials.
+        files: Files of the tmpfs, by name; likewise.
+        cargo: Text of :data:`envspec.host_network.cargo.FILE`, "" for none; never a secret.
+        mirrors: What apt is told, by code name of the release.
+        told: Where all this comes from, in words without a URL.
+    """
+
+    variables: Mapping[str, str | Hidden] = field(default_factory=dict)
+    files: Mapping[str, str | Hidden] = field(default_factory=dict)
+    cargo: str = ""
+    mirrors: Mapping[str, Found] = field(default_factory=dict)
+    told: tuple[str, ...] = ()
+
+    def variables_for(self, base: str) -> dict[str, str | Hidden]:
+        """Return the variables for what stands on a base image, by its reference."""
+        mirror = self.mirrors.get(release_of(base), Found())
+        return {**self.variables, **mirror.variables}
+
+    def files_for(self, base: str) -> dict[str, str | Hidden]:
+        """Return the files for what stands on a base image, by its reference."""
+        mirror = self.mirrors.get(release_of(base), Found())
+        return {**self.files, **mirror.files}
+
+
+def read(
+    environ: Mapping[str, str], *, has_ca: bool = False, home: Path | None = None, root: Path = Path("/")
+) -> HostNetwork:
+    """Look at the host.
+
+    Args:
+        environ: The process's environment.
+        has_ca: Whether a CA bundle comes inside.
+        home: Home directory of the user; the environment's when ``None``.
+        root: Directory that stands for ``/``.
+    """
+    host = Host(environ, home or Path(environ.get("HOME") or "/nonexistent"), root, has_ca)
+    rust, config = cargo.find(host)
+    found = (pip.find(host), npm.find(host), rust, go.find(host))
+    variables = {name: value for item in found for name, value in item.variables.items()}
+    files = {name: value for item in found for name, value in item.files.items()}
+    logins = _netrc(host, frozenset().union(*(item.machines for item in found)))
+    if logins:
+        files[NETRC] = Hidden(logins)
+        variables["NETRC"] = in_tmpfs(NETRC)
+    mirrors = {release: mirror for release in apt.RELEASES if (mirror := apt.find(host, release)).files}
+    told = [*(line for item in found for line in item.told)]
+    told += list(dict.fromkeys(line for mirror in mirrors.values() for line in mirror.told))
+    return HostNetwork(variables, files, config, mirrors, tuple(told))
+
+
+def _netrc(host: Host, machines: frozenset[str]) -> str:
+    """Return the logins of the user's netrc for the hosts that are asked, and for no other."""
+    path = Path(host.environ.get("NETRC") or host.home / ".netrc")
+    try:
+        entries = netrc.netrc(str(path)).hosts
+    except (OSError, netrc.NetrcParseError, UnicodeDecodeError):
+        return ""
+    lines = []
+    for machine in sorted(machines & entries.keys()):
+        login, _, password = entries[machine]
+        if all(word and not any(c.isspace() or c in "\"'\\" for c in word) for word in (login, password or "")):
+            lines.append(f"machine {machine} login {login} password {password}\n")
+    return "".join(lines)
