@@ -65,7 +65,8 @@ RUN apt-get update && apt-get install -y --no-install-recommends git openssh-ser
 RUN cd /srv && openssl req -x509 -newkey rsa:2048 -nodes -days 36500 -subj /CN=evt-ca -keyout ca.key -out ca.pem \
     && openssl req -newkey rsa:2048 -nodes -subj /CN=github.com -keyout server.key -out server.csr \
     && printf 'subjectAltName=DNS:github.com\n' > ext \
-    && openssl x509 -req -in server.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 36500 -extfile ext -out server.pem
+    && openssl x509 -req -in server.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 36500 -extfile ext \
+        -out server.pem
 RUN export GIT_AUTHOR_NAME=a GIT_AUTHOR_EMAIL=a@example.org GIT_COMMITTER_NAME=a GIT_COMMITTER_EMAIL=a@example.org \
     && useradd --create-home --uid 4000 git && mkdir -p /home/git/.ssh /srv/www/evt /run/sshd \
     && for name in private dotfiles; do git init -q -b main /tmp/$name && cd /tmp/$name && echo $name > .vimrc \
@@ -116,26 +117,11 @@ def serving() -> Iterator[GitServer]:
     """Run a server on the engine that the tests work on."""
     box = f"evt-git-{uuid.uuid4().hex[:10]}"
     start = '/usr/sbin/sshd && exec python3 -c "$1"'
+    listening = "grep -q ' [0-9A-F]*:01BB .* 0A ' /proc/net/tcp /proc/net/tcp6 && echo yes"
+    options = ("--detach", "--init", "--label", f"{TEST_LABEL}=1", "--name", box)
     try:
-        bare(
-            "run",
-            "--detach",
-            "--init",
-            "--label",
-            f"{TEST_LABEL}=1",
-            "--name",
-            box,
-            IMAGE,
-            "sh",
-            "-c",
-            start,
-            "sh",
-            SERVE,
-        )
-        listening = "grep -q ' [0-9A-F]*:01BB .* 0A ' /proc/net/tcp /proc/net/tcp6"
-        until(
-            lambda: bare("exec", box, "sh", "-c", f"{listening} && echo yes", code=None) == "yes", "the server listens"
-        )
+        bare("run", *options, IMAGE, "sh", "-c", start, "sh", SERVE)
+        until(lambda: bare("exec", box, "sh", "-c", listening, code=None) == "yes", "the server listens")
         address = bare("inspect", "--format", "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}", box)
         key = " ".join(bare("exec", box, "cat", "/etc/ssh/ssh_host_ed25519_key.pub").split()[:2])
         yield GitServer(box, address, bare("exec", box, "cat", "/srv/ca.pem") + "\n", f"{SSH_HOST} {key}\n")

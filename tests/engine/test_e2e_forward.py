@@ -1,0 +1,237 @@
+"""What of the user's own comes inside works there, for root and the user, in every door and in a bare exec."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from envspec.engine.whales import WhalesEngine
+from tests.engine import git_server
+from tests.engine.e2e import Place, bare, change, make_place, remove_all
+from tests.engine.git_server import DOTFILES, HTTPS, SSH, GitServer
+from tests.engine.test_e2e_user import account, become
+
+pytestmark = [pytest.mark.engine, pytest.mark.timeout(300)]
+
+TOKEN = "ghp_evtTOKENevtTOKENevtTOKENevtTOKEN0000"
+SECRETS = "from-env-canary from-a-file-canary passed-canary"
+GITCONFIG = """
+[user]
+    name = "Ada \\"the Countess\\" Lovelace"
+    email = ada@example.org
+[alias]
+    say = "!f() { echo \\"it's $1; yes\\"; }; f"
+[credential]
+    helper = store
+[core]
+    editor = /usr/bin/no-such-editor
+"""
+
+
+ORDINARY = pytest.mark.parametrize("user", ["uid 1000"], indirect=True)
+
+
+@dataclass(frozen=True)
+class User:
+    """Somebody of the host: how to become them, and who works inside when they apply.
+
+    Attributes:
+        place: Their directory with a spec.
+        home: Their home.
+        key: Public half of their SSH key.
+        uid: Who works inside.
+        keys: What their specs write of that.
+    """
+
+    place: Place
+    home: Path
+    key: str
+    uid: int
+    keys: dict[str, Any]
+
+    def bare(self, *words: str, uid: int | None = None, code: int | None = 0) -> str:
+        """Run a command inside with nothing but the engine's own client, and no shell."""
+        return bare("exec", "--user", str(self.uid if uid is None else uid), self.place.box, *words, code=code)
+
+
+@pytest.fixture(scope="module")
+def server(bare_engine: WhalesEngine, request: pytest.FixtureRequest) -> Iterator[GitServer]:
+    git_server.build(bare_engine, request.getfixturevalue(f"{bare_engine.name}_base"))
+    with git_server.serving() as running:
+        yield running
+
+
+@pytest.fixture(params=["root", "uid 1000"])
+def user(request: pytest.FixtureRequest, bare_engine: WhalesEngine, server: GitServer) -> Iterator[User]:
+    """Root, and uid 1000: that of the host where it may use the engine, else the one that the spec names."""
+    with account() as entry, tempfile.TemporaryDirectory(prefix="evt-forward-") as directory:
+        base = Path(directory)
+        base.chmod(0o755)
+        home = base / "home"
+        ordinary = request.param != "root"
+        as_them = become(entry) if ordinary and bare_engine.name == "docker" else ()
+        with somebody(base, home, as_them, entry if ordinary else pwd.getpwuid(0), server) as found:
+            try:
+                yield found
+            finally:
+                found.place.stop_all()
+                remove_all(found.place.name)
+
+
+@contextmanager
+def somebody(
+    base: Path, home: Path, as_them: tuple[str, ...], who: pwd.struct_passwd, server: GitServer
+) -> Iterator[User]:
+    """Give somebody a home, a key with its agent, a token, and a place to work at."""
+    key = git_server.make_key(home / ".ssh" / "id_ed25519")
+    (home / ".ssh" / "known_hosts").write_text(server.host_key)
+    (home / ".gitconfig").write_text(GITCONFIG)
+    (home / "ca.pem").write_text(server.ca)
+    server.admit(token=TOKEN, public_key=key)
+    socket = base / "agent"
+    environ = {
+        "ENVSPEC_ENGINE": os.environ["ENVSPEC_ENGINE"],
+        "HOME": str(home),
+        "XDG_STATE_HOME": str(home / "state"),
+        "GH_TOKEN": TOKEN,
+        "SSL_CERT_FILE": str(home / "ca.pem"),
+        "SSH_AUTH_SOCK": str(socket),
+        "PYTHONDONTWRITEBYTECODE": "1",
+    }
+    place = make_place(base, git_server.IMAGE, prefix=as_them, environ=environ)
+    for path in (base, place.directory, home, *home.rglob("*")):
+        os.chown(path, who.pw_uid, who.pw_gid)
+    drop = ["setpriv", f"--reuid={who.pw_uid}", f"--regid={who.pw_gid}", "--clear-groups"]
+    agent = subprocess.Popen([*drop, "ssh-agent", "-D", "-a", str(socket)], stdout=subprocess.DEVNULL)
+    try:
+        add = ["ssh-add", "-q", str(home / ".ssh" / "id_ed25519")]
+        waiting = ["sh", "-c", 'until [ -S "$SSH_AUTH_SOCK" ]; do sleep 0.05; done; exec "$@"', "sh"]
+        subprocess.run([*drop, *waiting, *add], env={**os.environ, **environ}, check=True, timeout=20)
+        keys = {"user": f"{who.pw_uid}:{who.pw_gid}"} if who.pw_uid and not as_them else {}
+        yield User(place, home, key, who.pw_uid, {**keys, "add_hosts": server.hosts})
+    finally:
+        agent.terminate()
+        agent.wait(10)
+
+
+def clones_both(target: str) -> str:
+    return f"git clone -q {HTTPS} {target}-https && git clone -q {SSH} {target}-ssh && git -C {target}-ssh fetch -q"
+
+
+def reaches(user: User, url: str, uid: int) -> bool:
+    """Say whether git gets into a private repository, run by a bare exec."""
+    return "refs/heads/main" in user.bare("git", "ls-remote", url, uid=uid, code=None)
+
+
+def test_private_repositories_are_reached_with_token_and_agent_everywhere(user: User) -> None:
+    place = user.place
+    (user.home / "secret").write_text("from-a-file-canary\n")
+    place.environ = {**place.environ, "EVT_ONE": "from-env-canary", "EVT_API_KEY": "passed-canary"}
+    place.write(
+        **user.keys,
+        forward_ssh="agent",
+        env={"ONE": {"from_env": "EVT_ONE"}, "TWO": {"from_file": str(user.home / "secret")}},
+        dotfiles={"repo": DOTFILES, "inline": {".evtrc": "inline\n"}},
+        repos=[{"url": HTTPS, "path": "https"}, {"url": SSH, "path": "ssh"}],
+        setup_commands=[
+            {"run": clones_both("/opt/root"), "as_root": True},
+            f'test "$ONE $TWO $EVT_API_KEY" = "{SECRETS}" && {clones_both("user")}',
+        ],
+    )
+    told = place.apply()
+    assert set(told.done.values()) == {"done"}
+    assert place.plan()["changes"] == []
+
+    def works_everywhere() -> None:
+        place.exec("sh", "-c", f"rm -rf again-* && {clones_both('again')}")
+        assert place.exec("sh", "-c", "echo $ONE $TWO $EVT_API_KEY") == SECRETS
+        for uid in {0, user.uid}:
+            assert [reaches(user, url, uid) for url in (HTTPS, SSH)] == [True, True]
+            assert user.bare("git", "config", "user.name", uid=uid) == 'Ada "the Countess" Lovelace'
+            assert user.bare("bash", "-ic", "echo $GH_TOKEN", uid=uid) == TOKEN
+
+    works_everywhere()
+    assert user.bare("git", "say", "a b") == "it's a b; yes"
+    assert user.bare("sh", "-c", "cat ~/.vimrc ~/.evtrc").split() == ["dotfiles", "inline"]
+    owners = user.bare("stat", "-c", "%u", "/workspace/https", "/workspace/user-ssh", "/workspace/again-ssh")
+    assert owners.split() == [str(user.uid)] * 3
+
+    bare("restart", "--time", "1", place.box)
+    assert not reaches(user, HTTPS, user.uid)
+    assert [item["address"] for item in place.plan()["changes"]] == ["environment.workspace"]
+    place.apply()
+    works_everywhere()
+
+    inspected = bare("container", "inspect", place.box) + str(place.plan()) + str(told.envelope)
+    assert not [canary for canary in (TOKEN, *SECRETS.split()) if canary in inspected]
+
+
+@ORDINARY
+def test_keys_come_as_files_that_ssh_takes_and_lie_in_no_layer(user: User) -> None:
+    place, home = user.place, user.home
+    (home / ".ssh" / "id_ed25519").rename(home / ".ssh" / "work")
+    (home / ".ssh" / "config").write_text("Host work\n  HostName ssh.evt\n  User git\n  IdentityFile ~/.ssh/work\n")
+    (home / ".ssh" / "authorized_keys").write_text(user.key)
+    (home / ".ssh" / "huge").write_bytes(b"x" * 2_000_000)
+    for path in (home / ".ssh").iterdir():
+        os.chown(path, home.stat().st_uid, home.stat().st_gid)
+    place.write(**user.keys, forward_ssh=True, repos=[{"url": "ssh://work/srv/private.git", "path": "app"}])
+    told = place.apply()
+    assert place.plan()["changes"] == []
+    assert any("~/.ssh/huge is larger" in note for note in told.result["notes"])
+    for uid in {0, user.uid}:
+        assert "refs/heads/main" in user.bare("git", "ls-remote", "work:/srv/private.git", uid=uid)
+        assert user.bare("sh", "-c", "ls ~/.ssh", uid=uid).split() == ["config", "id_ed25519.pub", "work"]
+        assert user.bare("sh", "-c", "stat -L -c '%a %u' ~/.ssh/work", uid=uid) == f"400 {uid}"
+
+    secret = (home / ".ssh" / "work").read_text().splitlines()[2]
+    archive = place.directory / "layers.tar"
+    bare("export", "--output", str(archive), place.box)
+    assert secret.encode() not in archive.read_bytes()
+    archive.unlink()
+    assert secret not in bare("container", "inspect", place.box) + str(told.envelope)
+
+    user.bare("sh", "-c", "rm ~/.ssh/work")
+    assert [item["address"] for item in place.plan()["changes"]] == [f"file.~{user.uid}/.ssh/work"]
+    place.apply()
+    box = place.id
+    place.write(**user.keys, repos=[{"url": "ssh://work/srv/private.git", "path": "app"}])
+    place.apply()
+    assert place.id == box
+    assert user.bare("sh", "-c", "ls -A ~/.ssh /run/envspec/ssh 2> /dev/null; :").count("work") == 0
+
+
+@ORDINARY
+def test_git_is_the_users_until_it_is_taken_out(user: User) -> None:
+    place = user.place
+    file = "/var/lib/envspec/forwarded/gitconfig"
+    extend = {"run": "git config --system evt.by setup", "as_root": True}
+    place.write(**user.keys, setup_commands=[extend])
+    place.apply()
+    assert place.plan()["changes"] == []
+    assert user.bare("git", "config", "user.email") == "ada@example.org"
+    assert user.bare("git", "config", "evt.by") == "setup"
+    for left in ("core.editor", "credential.helper"):
+        assert user.bare("git", "config", left, code=1) == ""
+
+    place.inside(f"echo spoilt > {file}")
+    assert change(place.plan(), f"file.{file}")["diff"][0]["cause"] == "drift"
+    (user.home / ".gitconfig").write_text("[user]\nemail = ada@elsewhere\n")
+    assert [item["address"] for item in place.plan()["changes"]] == [f"file.{file}"]
+    place.apply()
+    assert user.bare("git", "config", "user.email") == "ada@elsewhere"
+
+    place.write(**user.keys, forward_git=False, forward_gh=False, setup_commands=[extend])
+    place.apply()
+    assert place.plan()["changes"] == []
+    assert user.bare("git", "config", "user.email", code=1) == ""
+    assert user.bare("sh", "-c", ". /run/envspec/env; echo ${GH_TOKEN:-none}") == "none"
