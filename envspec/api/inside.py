@@ -10,6 +10,7 @@ from envspec.inside import capture
 from envspec.inside.capture import Executed
 from envspec.inside.door import Door, open_door
 from envspec.inside.exec import ExecOptions
+from envspec.inside.jobs import Jobs
 
 
 def execute(  # noqa: PLR0913 - one call says all about one command
@@ -40,6 +41,20 @@ def execute(  # noqa: PLR0913 - one call says all about one command
     """
     door = enter(target, engine)
     return capture.execute(door, words, options or ExecOptions(), stdin=stdin, max_output=max_output)
+
+
+def jobs(target: str, engine: Reader | None = None) -> Jobs:
+    """Return the background jobs of a running environment: to start, list, poll, follow, wait for and cancel them.
+
+    Args:
+        target: Name of the environment, or its spec.
+        engine: The engine, by default this host's.
+
+    Raises:
+        UsageError: There is no such environment.
+        Conflict: It does not run.
+    """
+    return Jobs(enter(target, engine))
 
 
 def enter(target: str, engine: Reader | None = None) -> Door:

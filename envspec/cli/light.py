@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from envspec.cli.options import asked, is_file
 from envspec.engine.choice import choose
 from envspec.errors import EnvspecError
-from envspec.inside.door import Door, no_command, open_door
+from envspec.inside.door import Door, no_command, open_door, open_doors
 
 COMPLETION_DEADLINE = 2.0
 """Seconds; whoever presses Tab waits no longer."""
@@ -35,6 +35,15 @@ def enter(target: str) -> Door:
         EnvspecError: As :func:`envspec.inside.door.open_door`, and the file is no spec.
     """
     return open_door(locate(target), choose(*asked()).command)
+
+
+def enter_all() -> tuple[Door, ...]:
+    """Return the ways into all environments that run, on the engine that the command line asks for.
+
+    Raises:
+        EnvspecError: As :func:`envspec.inside.door.open_doors`.
+    """
+    return tuple(open_doors(choose(*asked()).command))
 
 
 def environment_names() -> tuple[str, ...]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import subprocess
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from envspec.errors import Conflict, EngineNotReady, UsageError, Where
@@ -75,6 +77,30 @@ def open_door(env: str, engine: tuple[str, ...]) -> Door:
             where=Where(address="container.workspace"),
         )
     return Door(env, container, user, workdir or "/", engine)
+
+
+def open_doors(engine: tuple[str, ...]) -> Iterator[Door]:
+    """Open all environments that run, in the order of their names.
+
+    Args:
+        engine: The engine's command, with the options that lead to it.
+
+    Raises:
+        EngineNotReady: There is no such command, or the engine does not answer.
+    """
+    argv = (*engine, "ps", "--filter", "label=dev.envspec.kind=container", "--format", "{{.Names}}")
+    try:
+        done = subprocess.run(argv, capture_output=True, timeout=LOOK_DEADLINE, check=True)
+    except FileNotFoundError:
+        raise no_command(engine[0]) from None
+    except (subprocess.TimeoutExpired, subprocess.CalledProcessError):
+        raise EngineNotReady("the engine does not answer", hint="`envspec preflight` tells why") from None
+    for name in sorted(done.stdout.decode(errors="replace").split()):
+        env = name.removesuffix(container_name(""))
+        if container_name(env) == name:
+            # One that goes away meanwhile, or is paused, cannot be entered and has nothing to say.
+            with contextlib.suppress(UsageError, Conflict):
+                yield open_door(env, engine)
 
 
 def no_command(program: str) -> EngineNotReady:

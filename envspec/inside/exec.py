@@ -184,12 +184,12 @@ def _start(
 
 def _stop(child: subprocess.Popen[bytes], patience: float = 0) -> None:
     """End the engine's client, once it had some time to end by itself."""
-    for end in (lambda: None, child.terminate, child.kill):
-        end()
+    for number, seconds in ((None, patience), (signal.SIGTERM, GRACE), (signal.SIGKILL, GRACE)):
+        if number is not None:
+            child.send_signal(number)
         with contextlib.suppress(subprocess.TimeoutExpired):
-            child.wait(patience)
+            child.wait(seconds)
             break
-        patience = GRACE
     if child.stdin is not None:
         with contextlib.suppress(BrokenPipeError):
             child.stdin.close()

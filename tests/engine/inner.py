@@ -40,6 +40,13 @@ class Inner:
         """Return the command lines inside that begin with a text."""
         return [line for line in self.root(LISTING).splitlines() if line.startswith(text)]
 
+    def kill(self, text: str) -> None:
+        """Kill what begins with a text, as somebody from outside would."""
+        script = (
+            'for p in /proc/[0-9]*; do tr "\\0" " " < $p/cmdline | grep -q "^$1" && kill -9 ${p#/proc/}; done; true'
+        )
+        self.root(script, text)
+
     def await_running(self, text: str) -> None:
         until(lambda: self.running(text), f"{text} inside")
 

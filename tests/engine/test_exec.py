@@ -78,9 +78,9 @@ def test_what_heeds_no_request_to_end_is_killed(inner: Inner) -> None:
 
 
 def test_what_ended_in_time_may_leave_a_server_behind(inner: Inner) -> None:
-    done = envspec("exec", inner.env, "--timeout", "20", "--", "sh", "-c", "sleep 4327 >/dev/null 2>&1 & exit 5")
+    done = envspec("exec", inner.env, "--timeout", "20", "--", "sh", "-c", "sleep 4400 >/dev/null 2>&1 & exit 5")
     assert done.returncode == 5
-    assert inner.running("sleep 4327")
+    assert inner.running("sleep 4400")
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
@@ -89,9 +89,7 @@ def test_interrupting_it_leaves_nothing_running_inside(inner: Inner, number: sig
         inner.await_running("sleep 4324")
         running.send_signal(number)
         assert running.wait(60) == (-signal.SIGKILL if number == signal.SIGKILL else 130)
-        inner.await_gone("sleep 432" if number != signal.SIGKILL else "sleep 4324")
-        inner.await_gone("sleep 4321")
-        inner.await_gone("sleep 4323")
+        inner.await_gone("sleep 432")
 
 
 def test_a_reader_that_goes_away_leaves_nothing_running_inside(inner: Inner) -> None:

@@ -114,7 +114,7 @@ locate() {
   esac
 }
 
-# as_user UID GID SCRIPT [ARG...]: run shell text as a user, without stdin; 125 where that cannot be done
+# as_user UID GID SCRIPT [ARG...]: run shell text as a user, with as_input for its stdin; 125 where that cannot be done
 as_user() {
   as_uid=$1 as_gid=$2 as_script=$3
   shift 3
@@ -131,7 +131,7 @@ as_user() {
     printf '%s\n' "cannot become uid $as_uid: it has no account, and there is no setpriv"
     return 125
   fi
-  HOME=$user_home USER=${user_name:-$as_uid} LOGNAME=${user_name:-$as_uid} "$@" < /dev/null 3>&-
+  HOME=$user_home USER=${user_name:-$as_uid} LOGNAME=${user_name:-$as_uid} "$@" < "${as_input:-/dev/null}" 3>&-
 }
 
 # in_environment UID GID SCRIPT [ARG...]: the same, with the environment's variables

@@ -52,24 +52,31 @@ signal_to() {
   kill "-$1" "$2" 2> /dev/null || as_user "$owner" "$owner" "kill -$1 $2" 2> /dev/null || :
 }
 
+# hundredths: of seconds, by a clock that nobody sets
+hundredths() {
+  read -r up _ < /proc/uptime
+  printf '%s\n' "${up%.*}${up#*.}"
+}
+
 # end_tree TOKEN [GRACE]: ask all of a token to end, and kill what is left after GRACE seconds, or at once; adds to
 # ended, and sets left to what could not be ended
 end_tree() {
-  asked=$((${2:-0} * 10)) tries=0 seen=' '
+  patience=$(($(hundredths) + ${2:-0} * 100)) kills=0 seen=' '
   while :; do
     # shellcheck disable=SC2046 # a list of PIDs
     left=$(family $(holders "$1"))
-    [ -n "$left" ] && [ "$tries" -lt $((asked + 20)) ] || return 0
+    [ -n "$left" ] && [ "$kills" -lt 20 ] || return 0
+    signal=TERM
+    if [ "$(hundredths)" -ge "$patience" ]; then signal=KILL kills=$((kills + 1)); fi
     for pid in $left; do
       case $seen in
-        *" $pid "*) [ "$tries" -lt "$asked" ] || signal_to KILL "$pid" ;;
+        *" $pid "*) [ "$signal" = TERM ] || signal_to KILL "$pid" ;;
         *)
           seen="$seen$pid " ended=$((ended + 1))
-          if [ "$tries" -lt "$asked" ]; then signal_to TERM "$pid"; else signal_to KILL "$pid"; fi
+          signal_to "$signal" "$pid"
           ;;
       esac
     done
-    tries=$((tries + 1))
-    [ "$tries" -gt "$asked" ] || sleep 0.1
+    [ "$signal" = KILL ] || sleep 0.1
   done
 }
