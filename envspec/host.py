@@ -6,23 +6,21 @@ credentials, so they are kept out of every ``repr`` and message.
 
 from __future__ import annotations
 
-import base64
 import os
 import pwd
 import re
 import shlex
 import socket
 import stat
-import threading
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.parse import SplitResult, unquote, urlsplit
 
 from envspec.engine.facts import CA_FILE
 from envspec.forward.values import Forwarded
 from envspec.host_network import HostNetwork
 from envspec.host_network import read as read_network
+from envspec.host_reach import connection, within
 from envspec.model import Hidden
 
 CA_VARIABLES = (
@@ -173,6 +171,11 @@ def build_secrets(facts: HostFacts, base: str = "") -> dict[str, bytes]:
     return {name: content for name, content in secrets.items() if content}
 
 
+def system_bundle() -> bytes:
+    """Return the CAs of the distribution's bundle in PEM, what an administrator merged into it included."""
+    return _pem(next((found for path in SYSTEM_BUNDLES if (found := _certificates(Path(path)))), ()))
+
+
 def registry_of(prefix: str) -> str:
     """Return the registry that a prefix of image names leads to, as :func:`registry_reachable` takes it."""
     first = prefix.partition("/")[0]
@@ -189,12 +192,7 @@ def registry_reachable(host: str = DOCKER_HUB, timeout: float = 2.0, environ: Ma
         timeout: Seconds for all of it, looking up the name included.
         environ: The process's environment, for the proxy.
     """
-    answers: list[bool] = []
-    # A resolver that does not answer cannot be given a deadline, so the attempt is left behind in its own thread.
-    attempt = threading.Thread(target=lambda: answers.append(_connects(host, timeout, environ)), daemon=True)
-    attempt.start()
-    attempt.join(timeout)
-    return bool(answers) and answers[0]
+    return bool(within(timeout, lambda: _connects(host, timeout, environ)))
 
 
 def _text(value: str | Hidden) -> str:
@@ -265,37 +263,10 @@ def _pem(certificates: Iterable[bytes]) -> bytes:
 
 
 def _connects(host: str, timeout: float, environ: Mapping[str, str]) -> bool:
-    """Open a connection to a registry, by way of the proxy where one is set, and say whether that worked."""
+    """Open a connection to a registry and say whether that worked."""
     name, _, port = host.partition(":")
-    target = f"{name}:{port or 443}"
     try:
-        proxy = _proxy_for(name, environ)
-        if proxy is None:
-            socket.create_connection((name, int(port or 443)), timeout).close()
-            return True
-        with socket.create_connection((proxy.hostname or "", proxy.port or 80), timeout) as connection:
-            request = f"CONNECT {target} HTTP/1.1\r\nHost: {target}\r\n"
-            if proxy.username:
-                login = f"{unquote(proxy.username)}:{unquote(proxy.password or '')}"
-                request += f"Proxy-Authorization: Basic {base64.b64encode(login.encode()).decode()}\r\n"
-            connection.sendall(f"{request}\r\n".encode())
-            return connection.recv(64).split(b" ")[1:2] == [b"200"]
+        connection(name, int(port or 443), timeout, environ).close()
     except (OSError, ValueError):  # ValueError: a proxy or port that is no number
         return False
-
-
-def _proxy_for(name: str, environ: Mapping[str, str]) -> SplitResult | None:
-    """Return the proxy for a host, ``None`` where it is reached directly.
-
-    Raises:
-        ValueError: The proxy is no URL.
-    """
-    excluded = (environ.get("no_proxy") or environ.get("NO_PROXY") or "").split(",")
-    suffixes = [entry.strip().lstrip(".") for entry in excluded]
-    if any(entry == "*" or f".{name}".endswith(f".{entry}") for entry in suffixes if entry):
-        return None
-    for variable in ("https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"):
-        value = environ.get(variable, "")
-        if value:
-            return urlsplit(value if "://" in value else f"http://{value}")
-    return None
+    return True

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -17,7 +17,7 @@ from envspec import host
 from envspec.engine.operations import Completed
 from envspec.errors import UsageError
 from envspec.preflight import podman_checks
-from envspec.preflight.host_checks import common, disk
+from envspec.preflight.host_checks import WaysOut, common, disk, look_at_tls
 from envspec.preflight.run import NOT_FOUND, TIMED_OUT, run_command
 from envspec.preflight.steps import steps
 from envspec.preflight.system import System, read_system
@@ -51,23 +51,21 @@ def check(engine_name: str = "docker") -> tuple[Check, ...]:
     """
     if engine_name not in ENGINES:
         raise UsageError(f"preflight does not know the engine {engine_name!r}", hint=f"use {' or '.join(ENGINES)}")
-    look = partial(host.registry_reachable, timeout=REGISTRY_DEADLINE)
-    return check_system(read_system(), run_command, registry=look, engine_name=engine_name)
+    ways = WaysOut(partial(host.registry_reachable, timeout=REGISTRY_DEADLINE), look_at_tls)
+    return check_system(read_system(), run_command, ways=ways, engine_name=engine_name)
 
 
-def check_system(
-    system: System, run: Run, *, registry: Callable[[], bool], engine_name: str = "docker"
-) -> tuple[Check, ...]:
+def check_system(system: System, run: Run, *, ways: WaysOut, engine_name: str = "docker") -> tuple[Check, ...]:
     """Check a host that has been read already.
 
     Args:
         system: Its facts.
         run: Runs the engine's ``info``.
-        registry: Says whether a registry can be reached.
+        ways: Look at the ways out.
         engine_name: ``docker`` or ``podman``.
     """
     own = podman_checks.checks(system, run) if engine_name == "podman" else _docker(system, run)
-    return tuple(replace(item, fix=steps(system, item.needs)) for item in (*own, *common(system, registry)))
+    return tuple(replace(item, fix=steps(system, item.needs)) for item in (*own, *common(system, ways)))
 
 
 def _docker(system: System, run: Run) -> tuple[Check, ...]:

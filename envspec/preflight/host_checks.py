@@ -4,24 +4,47 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
+from dataclasses import dataclass
 
-from envspec import host
+from envspec import host, host_tls
+from envspec.host_tls import Seen, Sight
 from envspec.preflight.steps import has_subids
 from envspec.preflight.system import System
 from envspec.preflight.values import Check, Need, State
+
+TLS_DEADLINE = 1.5
+"""Seconds for a look at a public host's certificate."""
 
 LOW_DISK_BYTES = 5 * 1000**3
 """Below this a build of a purpose may not fit."""
 
 
-def common(system: System, reachable: Callable[[], bool]) -> tuple[Check, ...]:
+@dataclass(frozen=True, slots=True)
+class WaysOut:
+    """How to look at the ways out of the host.
+
+    Attributes:
+        registry: Says whether a registry can be reached.
+        tls: Looks at a public host's certificate.
+    """
+
+    registry: Callable[[], bool]
+    tls: Callable[[], Seen]
+
+
+def look_at_tls() -> Seen:
+    """Look at a public host's certificate, with the CAs that this host has."""
+    return host_tls.look(host.system_bundle(), host.gather().ca_extras, timeout=TLS_DEADLINE)
+
+
+def common(system: System, ways: WaysOut) -> tuple[Check, ...]:
     """Return the checks that end every preflight.
 
     Args:
         system: The host.
-        reachable: Says whether a registry can be reached.
+        ways: Look at the ways out.
     """
-    return registry(reachable), bootstrap(system), trust(system), git(system)
+    return registry(ways.registry), bootstrap(system), trust(system), tls(ways.tls()), packages(), git(system)
 
 
 def disk(root: str) -> Check:
@@ -72,6 +95,29 @@ def trust(system: System) -> Check:
             "way out", State.OK, f"{' and '.join(told)}: brought into builds and containers, never into a layer"
         )
     return Check("way out", State.OK, "direct; no proxy and no extra CA certificates to bring inside")
+
+
+def tls(seen: Seen) -> Check:
+    """Say whether something between this host and the outside re-signs TLS, and what is done about it."""
+    if seen.sight is Sight.PUBLIC:
+        return Check("TLS", State.OK, f"reaches {seen.host} unchanged, signed by {seen.issuer}")
+    if seen.sight is Sight.NOTHING:
+        return Check("TLS", State.OK, f"{seen.host} cannot be reached, so nothing can be said")
+    if seen.sight is Sight.KNOWN:
+        by = f"signed by {seen.issuer}, " if seen.issuer else ""
+        detail = f"a proxy re-signs it: {seen.host} is {by}which no CA of the distribution is"
+        return Check("TLS", State.OK, f"{detail}; the host's extra CAs are brought into builds and containers")
+    detail = f"{seen.host} is signed by nobody that this host trusts: a proxy seems to re-sign it, and builds will fail"
+    fix = f"put its CA into {host.ANCHOR_DIRS[0]} and run update-ca-certificates; builds and containers then get it"
+    return Check("TLS", State.WARN, f"{detail}; {fix}")
+
+
+def packages() -> Check:
+    """Say where the host gets packages from, if not from where everybody does."""
+    told = host.gather().network.told
+    if not told:
+        return Check("packages", State.OK, "from where everybody gets them")
+    return Check("packages", State.OK, f"{'; '.join(told)}: brought into builds and containers, never into a layer")
 
 
 def git(system: System) -> Check:

@@ -13,10 +13,12 @@ import pytest
 from envspec.engine.objects import LINE
 from envspec.engine.operations import Completed
 from envspec.errors import UsageError
+from envspec.host_tls import Seen, Sight
 from envspec.model import to_json
 from envspec.preflight import Check, Command, NotReady, State, check
 from envspec.preflight.checks import check_system
 from envspec.preflight.fix import Host, fix
+from envspec.preflight.host_checks import WaysOut
 from envspec.preflight.run import NOT_FOUND, TIMED_OUT, run_command
 from envspec.preflight.steps import TRIXIE_PIN, TRIXIE_SOURCE, start_commands, steps, supported
 from envspec.preflight.system import AptSource, System, parse_os_release, read_sources
@@ -95,8 +97,12 @@ def info_run(info: dict[str, Any], *, code: int = 0, stderr: str = "") -> FakeRu
     return FakeRun({"docker info": Completed(code, json.dumps(info).encode(), stderr.encode())})
 
 
-def look(system: System, run: FakeRun, *, registry: bool = True) -> dict[str, Check]:
-    return {item.name: item for item in check_system(system, run, registry=lambda: registry)}
+PUBLIC = Seen(Sight.PUBLIC, "a CA")
+
+
+def look(system: System, run: FakeRun, *, registry: bool = True, tls: Seen = PUBLIC) -> dict[str, Check]:
+    ways = WaysOut(lambda: registry, lambda: tls)
+    return {item.name: item for item in check_system(system, run, ways=ways)}
 
 
 # ── what a host is ───────────────────────────────────────────────────────────────────────────────────────────────
@@ -236,6 +242,21 @@ def test_no_registry_is_a_warning_that_says_what_happens_instead() -> None:
     found = look(debian(), info_run(INFO), registry=False)["registry"]
     assert found.status is State.WARN
     assert "Debian mirror" in found.detail
+
+
+@pytest.mark.parametrize(
+    ("seen", "status", "told"),
+    [
+        (PUBLIC, State.OK, "unchanged"),
+        (Seen(Sight.KNOWN, "Corp CA"), State.OK, "signed by Corp CA, which no CA of the distribution is"),
+        (Seen(Sight.UNKNOWN), State.WARN, "put its CA into /usr/local/share/ca-certificates"),
+        (Seen(Sight.NOTHING), State.OK, "cannot be reached"),
+    ],
+)
+def test_whoever_re_signs_tls_is_named_with_what_is_done_about_it(seen: Seen, status: State, told: str) -> None:
+    found = look(debian(), info_run(INFO), tls=seen)["TLS"]
+    assert found.status is status
+    assert told in found.detail
 
 
 def test_another_engine_is_a_usage_error() -> None:

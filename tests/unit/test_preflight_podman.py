@@ -9,9 +9,11 @@ from typing import Any
 import pytest
 
 from envspec.engine.operations import Completed
+from envspec.host_tls import Seen, Sight
 from envspec.preflight import Check, State
 from envspec.preflight.checks import check_system
 from envspec.preflight.fix import Host, fix
+from envspec.preflight.host_checks import WaysOut
 from envspec.preflight.podman import DROP_IN, PodmanFacts, drop_in, fewest, lacking, may_raise
 from envspec.preflight.run import TIMED_OUT
 from envspec.preflight.steps import steps
@@ -44,7 +46,12 @@ def a_host(**changes: Any) -> System:
 def look(system: System, info: dict[str, Any] | None = None, answer: Completed | None = None) -> dict[str, Check]:
     told = answer or Completed(0, json.dumps(INFO if info is None else info).encode())
     run = FakeRun({"podman info": told})
-    return {item.name: item for item in check_system(system, run, registry=lambda: True, engine_name="podman")}
+    return {
+        item.name: item
+        for item in check_system(
+            system, run, ways=WaysOut(lambda: True, lambda: Seen(Sight.PUBLIC)), engine_name="podman"
+        )
+    }
 
 
 def with_host(**changes: Any) -> dict[str, Any]:
