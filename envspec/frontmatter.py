@@ -16,10 +16,11 @@ from envspec.errors import SpecError, SpecFaults, Where
 Source = Literal["registry", "bootstrap", "local"]
 """Where a base image comes from. A local image bears the name that it has in its registry."""
 
-RESERVED = frozenset({"base", "mounts", "source"})
+RESERVED = frozenset({"base", "image_source", "mounts"})
 """Names that every template has beside its params."""
 
 _MAX_DEPTH = 8
+_HOME_PATH = re.compile(r"[A-Za-z0-9._-]+(/[A-Za-z0-9._-]+)*")
 _PARAM_NAME = re.compile(r"[a-z][a-z0-9_]{0,38}")
 
 
@@ -111,6 +112,26 @@ class InstallRule(_Words):
         return _expression(value)
 
 
+class HomeFiles(_Words):
+    """Files of the user's home that come along where the environment is trusted, as paths below it.
+
+    Attributes:
+        secret: Those that stay in the tmpfs; their place in the home is a link.
+        seed: Those that are copied, for what runs inside goes on writing them; one that holds a credential stays out.
+    """
+
+    secret: Texts = ()
+    seed: Texts = ()
+
+    @field_validator("secret", "seed")
+    @classmethod
+    def _lie_below(cls, paths: tuple[str, ...]) -> tuple[str, ...]:
+        for path in paths:
+            if not _HOME_PATH.fullmatch(path) or ".." in path.split("/"):
+                raise ValueError(f"`{path}` is no path below the home directory")
+        return paths
+
+
 class FrontMatter(_Words):
     """What a purpose says of itself.
 
@@ -120,10 +141,12 @@ class FrontMatter(_Words):
         base: Template of the image's reference in its registry, and the recipe that bootstraps a stand-in.
         detect: Files in a repository that show this purpose.
         packaged: Whether its tools are packages of the distribution from every source, so that the template's
-            ``source`` is always ``bootstrap``.
+            ``image_source`` is always ``bootstrap``.
         forwards: What of the user it takes along; empty for nothing, ``None`` to leave that to the spec's defaults.
         mount_cwd: Whether the working directory is bound by default.
         trust: Whether what runs in it may have anything of the user's, by default.
+        home: Files of the user's home that come along.
+        setup: Templates of commands that the user inside runs once, before all others; one that is blank is left out.
         install: How a repository of its kind is installed; the first rule whose file is there counts.
     """
 
@@ -135,6 +158,8 @@ class FrontMatter(_Words):
     forwards: Texts | None = None
     mount_cwd: bool = True
     trust: Literal["trusted", "untrusted"] = "trusted"
+    home: HomeFiles = HomeFiles()
+    setup: Texts = ()
     install: tuple[InstallRule, ...] = ()
 
     @model_validator(mode="after")
@@ -195,7 +220,15 @@ def _plain(node: yaml.Node | None, path: tuple[str | int, ...], places: dict[Any
 
 
 def _faults(error: ValidationError, places: Mapping[tuple[str | int, ...], int], file: Path) -> list[SpecError]:
-    known = sorted({*FrontMatter.model_fields, *Param.model_fields, *PerSource.model_fields, *InstallRule.model_fields})
+    known = sorted(
+        {
+            *FrontMatter.model_fields,
+            *Param.model_fields,
+            *PerSource.model_fields,
+            *InstallRule.model_fields,
+            *HomeFiles.model_fields,
+        }
+    )
     faults = []
     for item in error.errors():
         path = tuple(item["loc"])

@@ -133,8 +133,24 @@ class Purpose:
         _check_reference(base_ref, self.file)
         template.check(self.template, RESERVED | frozenset(values), self.file)
         packaged = source == "bootstrap" or self.matter.packaged
-        fixed = {"base": base_ref, "mounts": MOUNTS, "source": "bootstrap" if packaged else "registry"}
+        fixed = {"base": base_ref, "mounts": MOUNTS, "image_source": "bootstrap" if packaged else "registry"}
         return template.render(self.template, values | fixed, self.file)
+
+    def setup(self, params: Mapping[str, str], source: Source) -> tuple[str, ...]:
+        """Return the commands that set it up inside.
+
+        Raises:
+            SpecError: As :meth:`values`, or a template is refused.
+        """
+        if not self.matter.setup:
+            return ()
+        from envspec import template  # noqa: PLC0415 - imports jinja2, which listing purposes does not need
+
+        values = self.values(params, source)
+        for text in self.matter.setup:
+            template.check(text, frozenset(values), self.file)
+        filled = (template.fill(text, values, self.file).strip() for text in self.matter.setup)
+        return tuple(command for command in filled if command)
 
     def _unknown_param(self, name: str) -> SpecError:
         known = sorted(self.matter.params)

@@ -9,6 +9,7 @@ from pathlib import Path
 from envspec.engine.runner import Runner
 from envspec.errors import EnvspecError
 from envspec.forward import gh, gitconfig, ssh
+from envspec.forward import home as home_files
 from envspec.forward.values import Entry, Forwarded, SshWish, Wish
 
 DEADLINE = 5.0
@@ -39,6 +40,7 @@ def read(wish: Wish, environ: Mapping[str, str] = os.environ) -> Forwarded:
     home = Path(environ.get("HOME") or Path("~").expanduser())
     entries, told = _git(wish, environ, home) if wish.git else ((), ())
     files, left = ssh.files(home) if wish.ssh == "files" else ((), ())
+    seed, kept_back = home_files.without_credentials(home_files.read(home, wish.seed))
     agent, agent_uid = ssh.agent(environ) if wish.ssh == "agent" else ("", 0)
     return Forwarded(
         git=entries,
@@ -47,7 +49,9 @@ def read(wish: Wish, environ: Mapping[str, str] = os.environ) -> Forwarded:
         agent=agent,
         agent_uid=agent_uid,
         ssh=files,
-        notes=(*told, *left),
+        secret=home_files.read(home, wish.secret),
+        seed=seed,
+        notes=(*told, *left, *kept_back),
     )
 
 

@@ -20,12 +20,16 @@ class Wish:
         gh: The token of GitHub's CLI.
         ssh: How SSH keys come inside.
         directory: Directory that the environment is for; conditional includes of git's configuration look at it.
+        secret: Files of the user's home that are secret, as paths below it.
+        seed: Files of it that are copied.
     """
 
     git: bool = False
     gh: bool = False
     ssh: SshWish = ""
     directory: str = "/"
+    secret: tuple[str, ...] = ()
+    seed: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +76,19 @@ class SshFile:
 
 
 @dataclass(frozen=True, slots=True)
+class HomeFile:
+    """A file of the user's home that a purpose brings along.
+
+    Attributes:
+        path: Path below the home.
+        text: Its whole content, never shown.
+    """
+
+    path: str
+    text: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Forwarded:
     """What was found on the host.
 
@@ -82,6 +99,8 @@ class Forwarded:
         agent: Real path of the SSH agent's socket, "" where none answers or none was asked for.
         agent_uid: Numeric owner of that socket.
         ssh: Files of ``~/.ssh``, sorted by path.
+        secret: Files of the home that are secret, sorted by path.
+        seed: Files of the home to copy, sorted by path.
         notes: What could not be taken along, in words.
     """
 
@@ -91,4 +110,6 @@ class Forwarded:
     agent: str = ""
     agent_uid: int = 0
     ssh: tuple[SshFile, ...] = ()
+    secret: tuple[HomeFile, ...] = ()
+    seed: tuple[HomeFile, ...] = ()
     notes: tuple[str, ...] = ()

@@ -146,6 +146,7 @@ def resolve(  # noqa: PLR0913, PLR0917 - what an environment is made of
             wished=wish(loaded, catalogue),
             passes=_passes(loaded, catalogue),
             base=built.base if built else chosen.candidate.base,
+            purpose_setup=_setup(loaded, catalogue, chosen),
         )
     )
     origin = f"{host.hostname}:{os.path.realpath(loaded.path)}" if loaded.path else ""
@@ -171,3 +172,9 @@ def _auto_install(loaded: Loaded, catalogue: Catalogue) -> str:
     if not any(repo.installs_by_itself for repo in loaded.spec.repos):
         return ""
     return install_script(knowledge(catalogue, loaded.spec.purpose.use if loaded.spec.purpose else ""))
+
+
+def _setup(loaded: Loaded, catalogue: Catalogue, chosen: Chosen) -> tuple[str, ...]:
+    """Return the commands by which the purpose sets itself up inside."""
+    purpose = loaded.spec.purpose
+    return catalogue.get(purpose.use).setup(purpose.params, chosen.candidate.source) if purpose else ()

@@ -16,8 +16,9 @@ from envspec.frontmatter import FrontMatter
 from envspec.host import HostFacts
 from envspec.kinds.file import FileSpec
 from envspec.model import Hidden
+from envspec.resolve import home
 from envspec.resolve.box import Place
-from envspec.resolve.trust import takes
+from envspec.resolve.trust import takes, trusted
 from envspec.resolve.user import Identity, identify
 from envspec.spec.models import Spec
 
@@ -47,6 +48,8 @@ def wish(spec: Spec, purpose: FrontMatter | None, directory: Path) -> Wish:
         gh=takes(spec, purpose, "gh") if gh is None else gh,
         ssh="agent" if ssh == "agent" else "files" if ssh else "",
         directory=str(directory),
+        secret=purpose.home.secret if purpose and trusted(spec, purpose) else (),
+        seed=purpose.home.seed if purpose and trusted(spec, purpose) else (),
     )
 
 
@@ -153,19 +156,20 @@ def files(spec: Spec, found: Forwarded, entries: tuple[Entry, ...], who: Identit
         for file in found.ssh
         if file.path != "known_hosts"
     ]
-    return (*plain, *links)
+    return (*plain, *links, *home.links(spec, found, who))
 
 
 def run_files(found: Forwarded, who: Identity) -> tuple[RunFile, ...]:
-    """Return the files that are secret, sorted by path.
+    """Return the files that are secret.
 
     OpenSSH takes a configuration only from root or from whoever reads it, so that root has a copy.
     """
-    return tuple(
+    keys = (
         RunFile(f"{_ssh_place(uid)}/{file.path}", Hidden(file.text), 0o400, uid, gid)
         for uid, gid in sorted(_readers(who))
         for file in found.ssh
     )
+    return (*keys, *home.run_files(found, who))
 
 
 def _readers(who: Identity) -> tuple[tuple[int, int], ...]:

@@ -25,7 +25,7 @@ from envspec.kinds.loss import lies_below
 from envspec.kinds.repo import RepoSpec
 from envspec.kinds.user import UserSpec
 from envspec.model import Hidden, Resource
-from envspec.resolve import dotfiles, forward
+from envspec.resolve import dotfiles, forward, home
 from envspec.resolve.box import READ_ONLY_TMPFS, Place
 from envspec.resolve.user import Identity
 from envspec.resolve.variables import passed, written
@@ -53,6 +53,7 @@ class Inner:
     wished: Wish = field(default_factory=Wish)
     passes: str | tuple[str, ...] = "none"
     base: str = ""
+    purpose_setup: tuple[str, ...] = ()
 
 
 def resources(given: Inner) -> tuple[Resource, ...]:
@@ -71,10 +72,12 @@ def resources(given: Inner) -> tuple[Resource, ...]:
     early_addresses = tuple(f"file.{spec.path}" for spec in early)
     found = [*ground, environment, *_lease(given, first)]
     found += [Resource(f"file.{spec.path}", "file", spec, (*_CONTAINER, *first)) for spec in early]
-    found += _dotfiles(given, (*_CONTAINER, *first, *early_addresses))
+    own = _dotfiles(given, (*_CONTAINER, *first, *early_addresses))
+    before = (*first, *early_addresses, *(resource.address for resource in own))
+    found += own
     for spec in sorted(repos, key=lambda repo: repo.path):
         outer = tuple(f"repo.{path}" for path in paths if path != spec.path and lies_below(spec.path, path))
-        found.append(Resource(f"repo.{spec.path}", "repo", spec, (*_CONTAINER, *first, *early_addresses, *outer)))
+        found.append(Resource(f"repo.{spec.path}", "repo", spec, (*_CONTAINER, *before, *outer)))
     for late in (spec for spec in files if spec not in early):
         holding = tuple(f"repo.{path}" for path in paths if lies_below(late.path, path))
         found.append(Resource(f"file.{late.path}", "file", late, (*_CONTAINER, *first, *holding)))
@@ -254,11 +257,12 @@ def _inner_url(given: Inner, url: str, *at: str | int) -> str:
 
 
 def _commands(given: Inner, needs: tuple[str, ...]) -> list[Resource]:
-    """Return install commands, then setup commands, each after the one before it."""
+    """Return the purpose's commands, then install commands, then setup commands, each after the one before it."""
     found: list[Resource] = []
     seen: dict[str, int] = {}
     previous = needs
-    for address, spec in (*_installs(given), *_setups(given)):
+    first = home.commands(given.spec, given.host.forwarded, given.purpose_setup, given.who)
+    for address, spec in (*first, *_installs(given), *_setups(given)):
         number = seen.get(spec.key, 0)
         seen[spec.key] = number + 1
         numbered = CommandSpec(

@@ -17,7 +17,7 @@ from envspec.frontmatter import Source
 from envspec.purposes import MAX_BYTES, Catalogue, Purpose, catalogue, read
 
 ROOT = Path(__file__).parents[2]
-BUILTIN = ("clean", "general", "go", "node", "python", "rust", "try-repo")
+BUILTIN = ("amplifier", "clean", "general", "go", "node", "python", "rust", "try-repo")
 EVERYTHING = {"python": "3.13", "node": "20", "rust": "1.85", "go": "1.24"}
 SOURCES: tuple[Source, ...] = ("bootstrap", "local", "registry")
 
@@ -31,7 +31,7 @@ params:
 base: {registry: 'registry.example/mine:{{ flavour }}', bootstrap: debian-13}
 ---
 FROM {{ base }}
-{% if source == "bootstrap" %}
+{% if image_source == "bootstrap" %}
 RUN echo bootstrapped
 {% endif %}
 RUN {{ mounts }} echo {{ flavour }}
@@ -98,7 +98,7 @@ def test_the_spec_comes_before_the_user_and_the_user_before_what_ships(spec_dir:
     ("name", "hint"),
     [
         ("pyhton", "did you mean `python`?"),
-        ("zzz", "there are clean, general, go, node, python, rust, try-repo"),
+        ("zzz", "there are amplifier, clean, general, go, node, python, rust, try-repo"),
         ("../x", "there are"),
     ],
 )
@@ -207,7 +207,7 @@ def test_the_combined_image_is_made_of_the_single_ones_packages_from_every_sourc
 
 def test_a_purpose_can_include_only_what_lies_beside_it(spec_dir: Path) -> None:
     head = MINE[: MINE.index("{% if")]
-    write(spec_dir, head + 'RUN echo one\n{% if source == "bootstrap" %}\nRUN echo two\n{% endif %}\n', "part")
+    write(spec_dir, head + 'RUN echo one\n{% if image_source == "bootstrap" %}\nRUN echo two\n{% endif %}\n', "part")
     include = head + 'RUN echo first\n{% include "part" %}\n'
     text = read(write(spec_dir, include)).render({}, "bootstrap", "debian:13")
     assert text == "FROM debian:13\nRUN echo first\nRUN echo one\nRUN echo two\n"
@@ -313,7 +313,7 @@ def test_a_file_that_is_too_large_or_no_text_is_refused(spec_dir: Path, content:
     assert caught.value.code == "purpose.invalid"
 
 
-@pytest.mark.parametrize("name", ["base", "mounts", "source", "use", "Version", "a-b"])
+@pytest.mark.parametrize("name", ["base", "mounts", "image_source", "use", "Version", "a-b"])
 def test_a_param_cannot_take_a_reserved_name(spec_dir: Path, name: str) -> None:
     with pytest.raises(SpecError, match="cannot be the name of a param"):
         mine(spec_dir, "  flavour:", f"  {name}:")
@@ -395,7 +395,7 @@ def test_a_dockerfile_has_no_instruction_that_its_template_has_not(spec_dir: Pat
 
 
 def test_lines_and_comments_of_a_continued_instruction_are_one(spec_dir: Path) -> None:
-    text = "echo {{ flavour }} \\\n# why\n{% if source == 'registry' %}\n    one \\\n{% endif %}\n\n    two"
+    text = "echo {{ flavour }} \\\n# why\n{% if image_source == 'registry' %}\n    one \\\n{% endif %}\n\n    two"
     rendered = mine(spec_dir, "echo {{ flavour }}", text).render({}, "registry", "x")
     assert rendered.endswith("echo plain \\\n# why\n    one \\\n\n    two\n")
 
