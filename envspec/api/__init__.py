@@ -16,10 +16,12 @@ from envspec.api.cache import CachedImage, Cleared
 from envspec.api.connect import ConnectInfo
 from envspec.api.converge import Confirm, Doors, apply, run
 from envspec.api.copies import copy_in, copy_out
-from envspec.api.inside import execute, jobs
+from envspec.api.inside import execute, jobs, wait
 from envspec.api.inventory import EnvironmentRow, EnvironmentStatus, ServiceRow
 from envspec.api.lifecycle import PERSISTENT, Ended, Ending
 from envspec.api.networks import NetworkMade, NetworkRow
+from envspec.api.restore import restore
+from envspec.api.snapshots import create_snapshot, remove_snapshot, show_snapshot, snapshots
 from envspec.api.trial import try_repository
 from envspec.api.work import Cancel, Options, is_name, locate, look, open_engine, read_target
 from envspec.engine.base import Engine, Reader
@@ -29,6 +31,8 @@ from envspec.inside.capture import Executed
 from envspec.inside.copy_box import Copied
 from envspec.inside.exec import ExecOptions
 from envspec.inside.jobs import Cancelled, Job, JobOptions, Jobs, Polled, Started
+from envspec.inside.snapshot_manifest import Manifest, SnapshotRow
+from envspec.inside.wait import Waited
 from envspec.model import Plan, Report
 from envspec.policy import other_path
 from envspec.purposes import catalogue
@@ -52,12 +56,15 @@ __all__ = [
     "Job",
     "JobOptions",
     "Jobs",
+    "Manifest",
     "NetworkMade",
     "NetworkRow",
     "Options",
     "Polled",
     "ServiceRow",
+    "SnapshotRow",
     "Started",
+    "Waited",
     "apply",
     "cached_images",
     "clear_cache",
@@ -66,6 +73,7 @@ __all__ = [
     "copy_in",
     "copy_out",
     "create_network",
+    "create_snapshot",
     "destroy",
     "end_session",
     "environments",
@@ -77,14 +85,19 @@ __all__ = [
     "plan",
     "purposes",
     "remove_network",
+    "remove_snapshot",
     "render",
     "render_purpose",
+    "restore",
     "save_plan",
     "service_containers",
+    "show_snapshot",
+    "snapshots",
     "status",
     "temporary",
     "try_repository",
     "validate",
+    "wait",
 ]
 
 
@@ -278,17 +291,7 @@ def service_containers(target: str, service: str, engine: Reader | None = None) 
     Raises:
         UsageError: There is no such environment or service, or it has none.
     """
-    env = locate(target)
-    rows = inventory.services(engine or open_engine(), env)
-    found = {row.name: row.container for row in rows if service in ("", row.name)}
-    if not found:
-        known = ", ".join(row.name for row in rows)
-        raise UsageError(
-            f"{env} has no service {service}" if service else f"{env} has no services",
-            code="env.no_service",
-            hint=f"its services are {known}" if known else "`envspec status` shows what there is",
-        )
-    return found
+    return inventory.service_containers(engine or open_engine(), locate(target), service)
 
 
 def networks(engine: Reader | None = None) -> tuple[NetworkRow, ...]:

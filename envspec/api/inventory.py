@@ -223,6 +223,29 @@ def services(reader: Reader, env: str) -> tuple[ServiceRow, ...]:
     return _rows([box for box in reader.containers(env) if is_service(box) and box.labels.get(names.ENV) == env])
 
 
+def service_containers(reader: Reader, env: str, service: str = "") -> dict[str, str]:
+    """Return the names of the containers of an environment's services, by service.
+
+    Args:
+        reader: The engine.
+        env: Name of the environment.
+        service: The one service that matters, "" for all.
+
+    Raises:
+        UsageError: There is no such environment or service, or it has none.
+    """
+    rows = services(reader, env)
+    found = {row.name: row.container for row in rows if service in ("", row.name)}
+    if not found:
+        known = ", ".join(row.name for row in rows)
+        raise UsageError(
+            f"{env} has no service {service}" if service else f"{env} has no services",
+            code="env.no_service",
+            hint=f"its services are {known}" if known else "`envspec status` shows what there is",
+        )
+    return found
+
+
 def _rows(found: Sequence[ContainerState]) -> tuple[ServiceRow, ...]:
     rows = (ServiceRow(_service(box), _state(box), box.config.image, box.name, _ports(box)) for box in found)
     return tuple(sorted(rows, key=lambda row: (row.name, row.container)))
