@@ -66,3 +66,7 @@ class CopyProgress:
 Event = StepStarted | StepOutput | StepFinished | Notice | CopyProgress
 Emit = Callable[[Event], None]
 """Takes an event; is called from several threads, one call at a time."""
+
+
+def silent(_event: Event) -> None:
+    """Take an event and show nothing."""

@@ -77,7 +77,7 @@ def run(engine: Engine, target: Target, options: Options, doors: Doors, *, promi
             _free(engine, first, doors)
         return _report(first, (), started)
     if first.desired.resources and not first.world.containers:
-        _insist_on_room(engine, target.env)
+        insist_on_room(engine, target.env)
     _ask(first.plan, options, doors)
     with locked(engine, target.env) as stolen:
         if stolen:
@@ -134,7 +134,7 @@ def _base(desired: Desired) -> str:
     return str(image.spec.base) if image else ""
 
 
-def _insist_on_room(engine: Engine, env: str) -> None:
+def insist_on_room(engine: Engine, env: str) -> None:
     """Refuse an environment more than the user's configuration allows; ones that left only volumes do not count."""
     most = load_settings().max_environments
     if most is not None:

@@ -7,14 +7,10 @@ from typing import BinaryIO
 
 from envspec.api.work import locate, open_engine
 from envspec.engine.base import Engine
-from envspec.events import Emit, Event
+from envspec.events import Emit, silent
 from envspec.inside import copy_in as into
 from envspec.inside import copy_out as out
 from envspec.inside.copy_box import Copied
-
-
-def _silent(_event: Event) -> None:
-    """Take an event and show nothing."""
 
 
 def copy_in(
@@ -22,7 +18,7 @@ def copy_in(
     target: str,
     destination: str,
     *,
-    emit: Emit = _silent,
+    emit: Emit = silent,
     engine: Engine | None = None,
 ) -> Copied:
     """Copy a file, a tree or a tar stream into an environment, which need not run.
@@ -52,7 +48,7 @@ def copy_out(
     source: str,
     destination: str | os.PathLike[str] | BinaryIO,
     *,
-    emit: Emit = _silent,
+    emit: Emit = silent,
     engine: Engine | None = None,
 ) -> Copied:
     """Copy a file or a tree out of an environment, which need not run, and nothing unsafe with it.

@@ -15,6 +15,7 @@ from envspec.errors import Conflict, EngineCallFailed, StepFailed, Where
 from envspec.kinds import loss, names
 from envspec.kinds.base import Done, Kind, Observed, StepContext, Verdict, Work, record, spec_of
 from envspec.kinds.lease import moment
+from envspec.kinds.standing import standing_of
 from envspec.kinds.swap import Replacement, settle
 from envspec.model import Action, Cause, Diff, Disruption, Resource, to_json
 
@@ -41,6 +42,7 @@ class ContainerSpec:
         content: Digest that the image must bear; "" when the reference alone says which image.
         base: Reference of the image that it must be built from, "" likewise.
         purpose: Name of the purpose, "" when the image is the user's own.
+        restored: ID of the snapshot's image that it is made from, which ``config.image`` names then; "" otherwise.
         ttl: Seconds that the environment is wanted for, ``None`` for good.
         detected: What a repository showed, as text, where that chose the purpose; else "".
     """
@@ -52,6 +54,7 @@ class ContainerSpec:
     content: str = ""
     base: str = ""
     purpose: str = ""
+    restored: str = ""
     ttl: float | None = None
     detected: str = ""
 
@@ -147,6 +150,7 @@ class Container(Kind[ContainerSpec]):
             names.PURPOSE: spec.purpose,
             names.SETTINGS: json.dumps(_remembered(spec), sort_keys=True),
             **_belonging(spec, context),
+            **({names.RESTORED: spec.restored} if spec.restored else {}),
         }
         replacement = Replacement(context, spec.config, spec.places, labels)
         if item.change.action is Action.CREATE:
@@ -213,8 +217,16 @@ def _mounts(world: Observed) -> tuple[Mount, ...]:
 
 
 def _check_name(world: Observed) -> None:
+    """Insist that the name is free or ours, and that no restore has stopped half-way."""
     taken = {names.container(world.env), names.next_container(world.env)}
     for box in world.containers:
+        if box.labels.get(names.KIND) == names.RESTORING and box.labels.get(names.ENV) == world.env:
+            raise Conflict(
+                f"the snapshot {box.labels.get(names.SNAPSHOT, '')} was only half restored here",
+                code="conflict.restoring",
+                hint="run the same `envspec restore` again, or `envspec destroy` what there is",
+                where=Where(address=names.WORKSPACE),
+            )
         if box.name in taken and box.labels.get(names.ENV) != world.env:
             raise Conflict(
                 f"container {box.name} exists and is not this environment's",
@@ -269,20 +281,22 @@ def told(name: str, value: Any) -> Any:
 
 def _image_diff(spec: ContainerSpec, box: ContainerState, world: Observed) -> tuple[Diff, ...]:
     wanted, running = world.images.get(spec.config.image), world.images.get(box.image_id)
-    same_ref = box.config.image == spec.config.image
+    standing = standing_of(box, running)
+    same_ref = standing.ref == spec.config.image
     cause = Cause.DRIFT if same_ref else Cause.SPEC
     if spec.content:
         base = world.images.get(spec.base)
         right = running is not None and running.labels.get(names.DIGEST) == spec.content
+        right = right and (standing.id != box.image_id or not (running and running.labels.get(names.SNAPSHOT)))
         if right and (base is None or (running and running.labels.get(names.BASE) == base.id)):
             return ()
         why = Cause.DRIFT if right else cause
-        return (Diff("image", box.config.image, spec.config.image, why),)
-    if same_ref and (wanted is None or wanted.id == box.image_id):
+        return (Diff("image", standing.ref, spec.config.image, why),)
+    if same_ref and (wanted is None or wanted.id == standing.id):
         return ()
-    if wanted is not None and wanted.id == box.image_id:
-        return (Diff("image", box.config.image, spec.config.image, cause),)
-    before = box.config.image if not same_ref else box.image_id
+    if wanted is not None and wanted.id == standing.id:
+        return (Diff("image", standing.ref, spec.config.image, cause),)
+    before = standing.ref if not same_ref else standing.id
     return (Diff("image", before, spec.config.image if not same_ref else wanted and wanted.id, cause),)
 
 

@@ -93,8 +93,11 @@ class Image(Kind[ImageSpec]):
 
 
 def is_current(image: ImageState, spec: ImageSpec, world: Observed) -> bool:
-    """Say whether an image is the one that a spec asks for, built from the base that is there now."""
-    if image.labels.get(names.DIGEST) != spec.content:
+    """Say whether an image is the one that a spec asks for, built from the base that is there now.
+
+    A snapshot of a container of that image inherits what it was built from, and is no image for others.
+    """
+    if image.labels.get(names.DIGEST) != spec.content or image.labels.get(names.KIND) != Image.name:
         return False
     base = world.images.get(spec.base)
     return base is None or image.labels.get(names.BASE) == base.id

@@ -20,9 +20,20 @@ SESSION = f"{LABEL}session"
 EXPIRES = f"{LABEL}expires"
 DETECTED = f"{LABEL}detected"
 RUN = f"{LABEL}run"
+SNAPSHOT = f"{LABEL}snapshot"
+OF = f"{LABEL}of"
+CREATED = f"{LABEL}created"
+SIZE = f"{LABEL}size"
+RESTORED = f"{LABEL}restored"
+STANDS_FOR = f"{LABEL}stands-for"
+STANDS_FOR_REF = f"{LABEL}stands-for-ref"
 
 MARKS = (SESSION, RUN)
 """Labels that say whose an environment is: its session, and the process that runs one command in it."""
+
+
+RESTORING = "restore"
+"""Kind of the containers that stand by until a restore is done: while one is there, the environment is half."""
 
 
 def container(env: str) -> str:

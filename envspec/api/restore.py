@@ -1,0 +1,218 @@
+"""Bringing a snapshot back, as the same environment or as another one beside it.
+
+The container is made from the snapshot's image and the volumes are filled from their copies; what lives in memory
+only, services, and whatever else the spec asks for, is then a plain apply of the snapshot's spec. Until the container
+is there a marker stands by: a restore that was killed is begun anew by the next one, and no apply takes half of it for
+the whole.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import time
+from pathlib import Path
+
+from envspec import executor, observe, planner
+from envspec.api.converge import Confirm, Doors, insist_on_room, run, session_of
+from envspec.api.lock import locked
+from envspec.api.work import Cancel, Look, Options, Target, look, open_engine
+from envspec.engine.base import Engine
+from envspec.engine.objects import Mount
+from envspec.engine.operations import Forget
+from envspec.errors import Conflict, EnvspecError, Refused, StepFailed, Where
+from envspec.events import Emit, Notice
+from envspec.inside import snapshot_manifest
+from envspec.inside.snapshot import SAVED, copy_trees, helper_config
+from envspec.inside.snapshot_manifest import BOX, VOLUMES, Manifest, ref_of
+from envspec.inside.snapshot_spec import loaded_for
+from envspec.kinds import lease, names
+from envspec.kinds.container import ContainerSpec
+from envspec.kinds.volume import VolumeSpec
+from envspec.model import Desired, Report, Resource, Status
+
+_FILLED = "/envspec-volumes"
+
+
+def restore(  # noqa: PLR0913 - the doors are named
+    name: str,
+    options: Options,
+    *,
+    env: str = "",
+    spec: Path | None = None,
+    emit: Emit,
+    confirm: Confirm,
+    cancel: Cancel,
+    engine: Engine | None = None,
+) -> Report:
+    """Bring a snapshot back.
+
+    Args:
+        name: Name of the snapshot.
+        options: What the user allows: effects of the spec, and, where the environment exists, its end.
+        env: Name of the environment to make; "" for the one that the snapshot is of.
+        spec: File of its spec; written where it is not there. Relative paths are relative to it.
+        emit: Takes events.
+        confirm: Asks before an environment that exists is ended.
+        cancel: Carries the user's wish to stop.
+        engine: The engine, by default this host's.
+
+    Returns:
+        The report of the apply that ends it.
+
+    Raises:
+        UsageError: There is no such snapshot, or its spec cannot be had.
+        Refused: The environment exists and nobody agreed to its end, or an effect was not allowed.
+        Conflict: Somebody else works on it.
+        StepFailed: The container does not start, or a volume cannot be filled.
+    """
+    began = time.monotonic()
+    engine = engine or open_engine()
+    doors = Doors(emit, confirm, cancel)
+    manifest = snapshot_manifest.read(engine, name)
+    loaded = loaded_for(manifest, env, spec)
+    assert loaded.spec.name is not None
+    target = Target(loaded.spec.name, loaded, destroy=False)
+    if not _is_half(engine, target.env):
+        look(engine, target, options, judge=True)
+        if _exists(engine, target.env):
+            _end(engine, target.env, options, doors)
+        insist_on_room(engine, target.env)
+    with locked(engine, target.env):
+        if _is_half(engine, target.env):
+            emit(Notice("an earlier restore was killed: beginning anew"))
+            _sweep(engine, target.env)
+        seen = look(engine, target, options, judge=True)
+        if _exists(engine, target.env):
+            raise Conflict(f"somebody else makes {target.env}", hint="look at `envspec status`, and restore again")
+        _Restore(engine, manifest, seen, options, doors).carry_out()
+    emit(Notice(f"{name} is back as {target.env} after {time.monotonic() - began:.1f} s; applying its spec"))
+    return run(engine, target, options, doors)
+
+
+class _Restore:
+    """One restore, under the environment's mutex, of which nothing is there yet."""
+
+    def __init__(self, engine: Engine, manifest: Manifest, seen: Look, options: Options, doors: Doors) -> None:
+        self.engine, self.manifest, self.desired, self.doors = engine, manifest, seen.desired, doors
+        self.marks = {names.SESSION: session_of(options), names.RUN: options.runner}
+        self.env = seen.desired.env
+        labels = names.labels(self.env, names.RESTORING, "container.restore")
+        self.labels = labels | {names.SNAPSHOT: manifest.name}
+
+    def carry_out(self) -> None:
+        """Make volumes and container; after a failure nothing is left."""
+        image = ref_of(self.manifest.name, BOX)
+        found = self.engine.images((image,)).get(image)
+        if found is None or found.id != self.manifest.box:
+            raise Conflict(
+                f"{image} is not the image that the snapshot was made with",
+                code="snapshot.changed",
+                hint="somebody tagged or removed it by hand; `envspec snapshot rm` what is left",
+            )
+        marker = self.engine.create_container(f"{self.env}-restore", helper_config(image, ()), self.labels)
+        try:
+            self._make(self.desired.of_kind("volume"))
+            self._fill()
+            outer = (*self.desired.of_kind("network"), *self.desired.of_kind("volume"))
+            self._make((*outer, *map(self._from_snapshot, self.desired.of_kind("container"))))
+            self._renew_lease()
+        except BaseException:
+            with contextlib.suppress(EnvspecError):
+                _sweep(self.engine, self.env)
+            raise
+        self.engine.remove_container(marker)
+
+    def _from_snapshot(self, resource: Resource) -> Resource:
+        """Return the container as it is made from the snapshot's image instead of its own."""
+        assert isinstance(resource.spec, ContainerSpec)
+        config = dataclasses.replace(resource.spec.config, image=ref_of(self.manifest.name, BOX))
+        made = dataclasses.replace(resource.spec, config=config, content="", base="", restored=self.manifest.box)
+        return dataclasses.replace(resource, spec=made)
+
+    def _make(self, resources: tuple[Resource, ...]) -> None:
+        """Make resources as an apply would."""
+        part: Desired = dataclasses.replace(self.desired, resources=resources)
+        world = observe.outside(self.engine, self.env, ())
+        boxes = tuple(box for box in world.containers if box.labels.get(names.KIND) != names.RESTORING)
+        world = dataclasses.replace(world, containers=boxes)
+        plan = planner.plan(part, world)
+        inputs = executor.Inputs(marks=self.marks, stopping=self.doors.cancel.event)
+        for outcome in executor.execute(plan, part, world, self.engine, inputs=inputs, emit=self.doors.emit):
+            if outcome.status is not Status.DONE:
+                error = outcome.error or {}
+                raise StepFailed(
+                    f"{outcome.address}: {outcome.detail}",
+                    code=str(error.get("code", "step.failed")),
+                    hint=f"change its spec, a fixed host port perhaps: `envspec snapshot show {self.manifest.name} "
+                    f"--spec > FILE`, then `envspec restore {self.manifest.name} --spec FILE`",
+                    where=Where(address=outcome.address),
+                )
+
+    def _fill(self) -> None:
+        """Copy the saved volumes into those of the same address."""
+        numbers = {volume.address: number for number, volume in enumerate(self.manifest.volumes)}
+        mounts = []
+        for resource in self.desired.of_kind("volume"):
+            assert isinstance(resource.spec, VolumeSpec)
+            number = numbers.pop(resource.address, None)
+            if number is None or resource.spec.options or resource.spec.driver != "local":
+                self.doors.emit(Notice(f"{resource.address} is not part of the snapshot"))
+                continue
+            mounts.append(Mount(f"{_FILLED}/{number}", "volume", resource.spec.name))
+        for address in numbers:
+            self.doors.emit(Notice(f"{address} of the snapshot is left out: the spec does not ask for it"))
+        if not mounts:
+            return
+        config = helper_config(ref_of(self.manifest.name, VOLUMES), tuple(sorted(mounts)))
+        helper = self.engine.create_container(f"{self.env}-restore-volumes", config, self.labels)
+        self.engine.start(helper)
+        pairs = tuple((mount.target.replace(_FILLED, SAVED), mount.target) for mount in config.mounts)
+        copy_trees(self.engine, helper, pairs)
+        self.engine.remove_container(helper)
+
+    def _renew_lease(self) -> None:
+        """Forget until when the environment that was saved was wanted."""
+        box = next(b for b in self.engine.containers(self.env) if b.name == names.container(self.env))
+        if self.desired.get(lease.WORKSPACE):
+            self.engine.perform(box.id, Forget((lease.WORKSPACE,)))
+
+
+def _is_half(engine: Engine, env: str) -> bool:
+    """Say whether a restore was killed here."""
+    return any(box.labels.get(names.KIND) == names.RESTORING for box in engine.containers(env))
+
+
+def _exists(engine: Engine, env: str) -> bool:
+    volumes = (volume for volume in engine.volumes() if volume.labels.get(names.ENV) == env)
+    return bool(engine.containers(env)) or any(volumes)
+
+
+def _sweep(engine: Engine, env: str) -> None:
+    """Remove what a restore made: there was nothing of the environment before it. The marker goes last."""
+    boxes = sorted(engine.containers(env), key=lambda box: box.name == f"{env}-restore")
+    for box in boxes[:-1]:
+        engine.remove_container(box.id)
+    for volume in engine.volumes():
+        if volume.labels.get(names.ENV) == env:
+            engine.remove_volume(volume.name)
+    for box in boxes[-1:]:
+        engine.remove_container(box.id)
+
+
+def _end(engine: Engine, env: str, options: Options, doors: Doors) -> None:
+    """Destroy the environment that is there, volumes too, as far as the user agrees.
+
+    Raises:
+        Refused: Something of it stays.
+    """
+    doors.emit(Notice(f"{env} is there: it ends, with its volumes, before the snapshot takes its place"))
+    agreed = Options(destroy=True, volumes=True, yes=options.yes, allow_data_loss=options.allow_data_loss)
+    report = run(engine, Target(env, None, destroy=True), agreed, doors)
+    if not report.ok:
+        raise Refused(
+            f"{env} could not be removed; nothing was restored",
+            code="snapshot.in_the_way",
+            hint=f"`envspec destroy {env} --volumes` tells why",
+            where=Where(address=env),
+        )

@@ -1,0 +1,204 @@
+"""Making and removing snapshots.
+
+No tmpfs is part of a container's filesystem, so what lives there, every secret above all, is in no snapshot.
+"""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from datetime import UTC, datetime
+
+from envspec.engine.archive import SNAPSHOT_KIND
+from envspec.engine.base import Engine
+from envspec.engine.facts import Questions, RepoQuestion
+from envspec.engine.objects import LABEL, ContainerConfig, ContainerState, Mount
+from envspec.engine.operations import CopyTrees
+from envspec.errors import Conflict, StepFailed, Where
+from envspec.events import Emit, Notice
+from envspec.inside import snapshot_manifest as manifests
+from envspec.inside.copy_box import find_box
+from envspec.inside.snapshot_manifest import BOX, MANIFEST, VOLUMES, Manifest, SavedRepo, SavedVolume, ref_of
+from envspec.kinds import names
+from envspec.kinds.base import is_service
+from envspec.kinds.standing import standing_of
+from envspec.spec.load import Loaded
+
+COPY_DEADLINE = 3600.0
+"""Seconds for copying the volumes."""
+
+SAVED = "/envspec-snapshot"
+"""Directory of the image of the volumes that their copies are in, by number."""
+
+_MOUNTED = "/envspec-volumes"
+_TRUE_STILL = (names.DIGEST, names.BASE)
+"""Labels that stay true of what an image becomes: what it was built from."""
+
+
+def create(  # noqa: PLR0913 - of what, as what, and how
+    engine: Engine, loaded: Loaded, text: str, name: str, *, pause: bool, emit: Emit
+) -> Manifest:
+    """Make a snapshot. Whoever calls holds the environment's mutex.
+
+    Args:
+        engine: The engine.
+        loaded: The environment's spec.
+        text: Its text.
+        name: Name of the snapshot.
+        pause: Whether all that runs of the environment is paused meanwhile.
+        emit: Takes notices.
+
+    Raises:
+        UsageError: There is no such environment, or the name is none.
+        Conflict: There is a snapshot of this name.
+        EngineCallFailed: The engine refused.
+        StepFailed: A volume cannot be copied.
+    """
+    manifests.check_name(name)
+    if any(row.name == name for row in manifests.rows(engine)):
+        raise Conflict(
+            f"there is a snapshot {name}",
+            code="snapshot.exists",
+            hint=f"choose another name, or `envspec snapshot rm {name}` first",
+            where=Where(address=name),
+        )
+    env = loaded.spec.name or ""
+    box = find_box(engine, env).state
+    boxes = (box, *(other for other in engine.containers(env) if is_service(other)))
+    held = tuple(other.id for other in boxes if other.running) if pause else ()
+    standing = standing_of(box, engine.images((box.image_id,)).get(box.image_id))
+    volumes = _volumes(engine, env)
+    repos = _repos(engine, box)
+    _clear(engine, name, env)
+    with ExitStack() as undo:
+        undo.callback(_clear, engine, name, env)
+        helper = _helper(engine, box, name, volumes) if volumes else ""
+        emit(Notice(f"saving {env}" + (f": {len(held)} paused" if held else "")))
+        with engine.paused(held):
+            stands = {names.STANDS_FOR: standing.id, names.STANDS_FOR_REF: standing.ref}
+            image = engine.commit(box.id, ref_of(name, BOX), _labels(box, name) | stands)
+            if helper:
+                pairs = tuple((f"{_MOUNTED}/{number}", f"{SAVED}/{number}") for number in range(len(volumes)))
+                copy_trees(engine, helper, pairs)
+        if helper:
+            state = next(state for state in engine.containers(env) if state.id == helper)
+            engine.commit(helper, ref_of(name, VOLUMES), _labels(state, name))
+            engine.remove_container(helper)
+        made = Manifest(
+            name=name,
+            env=env,
+            created=datetime.now(UTC).isoformat(timespec="seconds"),
+            engine=engine.name,
+            paused=pause,
+            image=standing.ref,
+            image_id=standing.id,
+            box=image,
+            size=_size(engine, name, box.image_id),
+            volumes=volumes,
+            repos=repos,
+            binds=tuple(sorted(mount.source for mount in box.config.mounts if mount.type == "bind")),
+            services=tuple(sorted(b.labels.get(names.ADDRESS, "").partition(".")[2] for b in boxes if is_service(b))),
+            spec=text,
+            file=str(loaded.path or ""),
+            directory=str(loaded.directory),
+        )
+        engine.import_file(ref_of(name, MANIFEST), made.as_bytes(), manifests.row_labels(made))
+        undo.pop_all()
+    return made
+
+
+def remove(engine: Engine, name: str) -> None:
+    """Remove a snapshot, its manifest first: killed half-way, it is none already.
+
+    Raises:
+        UsageError: There is none of this name.
+        Conflict: A container was made from it and is still there.
+    """
+    row = manifests.row_of(engine, name)
+    if row.used_by:
+        raise Conflict(
+            f"{', '.join(row.used_by)} runs from the snapshot {name}",
+            code="snapshot.in_use",
+            hint="destroy the environment first",
+            where=Where(address=name),
+        )
+    for part in (MANIFEST, BOX, VOLUMES):
+        engine.remove_image(ref_of(name, part))
+
+
+def helper_config(image: str, mounts: tuple[Mount, ...]) -> ContainerConfig:
+    """Return the configuration of a container that copies trees and is on no network."""
+    return ContainerConfig(image=image, workdir="/", mounts=mounts, tmpfs=(), network="none")
+
+
+def copy_trees(engine: Engine, helper: str, pairs: tuple[tuple[str, str], ...]) -> None:
+    """Copy trees in a helper.
+
+    Raises:
+        StepFailed: That failed; the message bears the last lines.
+    """
+    done = engine.perform(helper, CopyTrees(pairs), deadline=COPY_DEADLINE)
+    if done.code:
+        raise StepFailed(
+            f"a volume cannot be copied:\n{done.tail}",
+            code="snapshot.copy",
+            hint="mend what the last lines say; is the disk full?",
+        )
+
+
+def _volumes(engine: Engine, env: str) -> tuple[SavedVolume, ...]:
+    ours = [volume for volume in engine.volumes() if volume.labels.get(names.ENV) == env]
+    found = (SavedVolume(v.labels.get(names.ADDRESS, ""), v.name) for v in ours if v.driver == "local")
+    return tuple(sorted(found, key=lambda volume: volume.address))
+
+
+def _repos(engine: Engine, box: ContainerState) -> tuple[SavedRepo, ...]:
+    """Return what the repositories that were applied are at, as far as somebody can look."""
+    if not box.running:
+        return ()
+    known = engine.probe(box.id, Questions()).ledger
+    paths = sorted(str(entry.data.get("path", "")) for entry in known if entry.address.startswith("repo."))
+    facts = engine.probe(box.id, Questions(repos=tuple(map(RepoQuestion, paths)))).repos if paths else {}
+    return tuple(SavedRepo(path, fact.head, fact.dirty + fact.made) for path, fact in sorted(facts.items()))
+
+
+def _helper(engine: Engine, box: ContainerState, name: str, volumes: tuple[SavedVolume, ...]) -> str:
+    """Start a container of the workspace's own image that sees every volume, and return its ID."""
+    mounts = tuple(
+        sorted(Mount(f"{_MOUNTED}/{number}", "volume", v.name, read_only=True) for number, v in enumerate(volumes))
+    )
+    env = box.labels[names.ENV]
+    labels = names.labels(env, _HELPER_KIND, _HELPER_ADDRESS) | {names.SNAPSHOT: name}
+    helper = engine.create_container(_helper_name(name), helper_config(box.image_id, mounts), labels)
+    engine.start(helper)
+    return helper
+
+
+_HELPER_KIND = "snapshot_helper"
+_HELPER_ADDRESS = "container.snapshot"
+
+
+def _helper_name(name: str) -> str:
+    return f"envspec-snapshot-{name}"
+
+
+def _clear(engine: Engine, name: str, env: str) -> None:
+    """Remove what a snapshot that was not finished left: no manifest stands for it."""
+    for box in engine.containers(env, (_helper_name(name),)):
+        if box.labels.get(names.KIND) == _HELPER_KIND and box.labels.get(names.SNAPSHOT) == name:
+            engine.remove_container(box.id)
+    for part in (BOX, VOLUMES):
+        engine.remove_image(ref_of(name, part))
+
+
+def _labels(box: ContainerState, name: str) -> dict[str, str]:
+    """Return the labels of an image of a container: none of the container's own stays but what is true still."""
+    blank = {key: "" for key in box.labels if key.startswith(LABEL) and key not in _TRUE_STILL}
+    return blank | {names.KIND: SNAPSHOT_KIND, names.SNAPSHOT: name}
+
+
+def _size(engine: Engine, name: str, base: str) -> int:
+    """Return what the images of a snapshot take beyond the image that they stand upon."""
+    refs = (ref_of(name, BOX), ref_of(name, VOLUMES))
+    found = engine.images((*refs, base))
+    under = found[base].size if base in found else 0
+    return sum(max(found[ref].size - under, 0) for ref in refs if ref in found)
