@@ -20,6 +20,7 @@ RICH: Doc = {
         {"url": LIB, "path": "lib", "ref": "v1"},
     ],
     "dotfiles": {"repo": DOTS, "inline": {".inputrc": "set x\n"}},
+    "forward_ssh": True,
     "setup_commands": [
         {"run": "write /opt/cfg one", "as_root": True, "creates": "/opt/cfg"},
         "touch made",

@@ -127,6 +127,9 @@ KEYS: Mapping[str, Strategy] = {
     "dotfiles": DOTFILES,
     "env": st.dictionaries(st.sampled_from("ABC"), VALUE, max_size=3),
     "env_passthrough": st.sampled_from(["auto", "all", "none", ["C*"], ["A", "DEPLOY_KEY"]]),
+    "forward_git": st.booleans(),
+    "forward_gh": st.booleans(),
+    "forward_ssh": st.sampled_from([True, False, "agent"]),
     "trust": st.sampled_from(["trusted", "untrusted"]),
     "host_network": st.sampled_from(["auto", "none"]),
     "config_files": st.dictionaries(st.sampled_from(PATHS), CONTENT, max_size=4),
@@ -176,8 +179,10 @@ def sane(doc: Doc) -> Doc:
         for key in ("ports", "networks", "compose"):
             found.pop(key, None)
     if found.get("trust") == "untrusted":
-        for key in ("mount_cwd", "env_passthrough", "host_network"):
+        for key in ("mount_cwd", "env_passthrough", "host_network", "forward_git", "forward_gh", "forward_ssh"):
             found.pop(key, None)
+    if found.get("forward_ssh") == "agent" and found.get("user") == "1001":
+        found.pop("forward_ssh")  # the agent answers its owner and root only
     _part_targets(found)
     _part_ports(found)
     if _binds(found):
@@ -232,6 +237,8 @@ def _read_only(doc: dict[str, Any]) -> None:
     volumes = [v.split(":")[1] if isinstance(v, str) else v["container"] for v in doc.get("volumes", [])]
     writable = (f"{work}/", *(f"{target}/" for target in volumes))
     doc.pop("dotfiles", None)
+    if doc.get("forward_ssh") is True:
+        del doc["forward_ssh"]
     doc["config_files"] = {p: c for p, c in doc.get("config_files", {}).items() if p.startswith(writable)}
     doc["setup_commands"] = [
         c for c in doc.get("setup_commands", []) if not (isinstance(c, dict) and "/opt" in c["run"])

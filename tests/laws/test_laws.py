@@ -63,6 +63,11 @@ def test_a_destroy_leaves_nothing(history: History, directory: Path, volumes: bo
 
 
 @given(history=pairs(moving=False))
+def test_no_secret_is_anywhere_but_in_the_tmpfs(history: History, directory: Path) -> None:
+    laws.secrets_stay_inside(history, directory)
+
+
+@given(history=pairs(moving=False))
 def test_work_is_not_lost_unasked(history: History, directory: Path) -> None:
     laws.work_is_not_lost_unasked(history, directory)
 

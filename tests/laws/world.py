@@ -25,6 +25,7 @@ from envspec.engine.fake_fs import Node
 from envspec.engine.fake_hooks import Crashed
 from envspec.engine.fake_world import DEBIAN, PASSWD, FakeRemote
 from envspec.forward import read as reading
+from envspec.forward.values import Entry, Forwarded, SshFile, Wish
 from envspec.host import HostFacts
 from envspec.host_network import HostNetwork
 from envspec.model import Hidden, Report, type_json
@@ -55,6 +56,7 @@ REMOTES = {
     ),
 }
 
+KNOWN = "git.example ssh-ed25519 AAAA\n"
 CANARY = "canary"
 """What every secret of the host holds, and nothing else."""
 
@@ -196,11 +198,24 @@ class World:
         )
         with (
             mock.patch.object(host, "gather", return_value=facts),
-            mock.patch.object(reading, "read", return_value=facts.forwarded),
+            mock.patch.object(reading, "read", forwarded),
             mock.patch.object(host, "registry_reachable", return_value=self.reachable),
             mock.patch.object(lock, "owner", return_value=f"{socket.gethostname()}:{DEAD}"),
         ):
             yield
+
+
+def forwarded(wish: Wish) -> Forwarded:
+    """Return what this host's user has of what is looked for."""
+    keys = (SshFile("config", "Host *\n"), SshFile("id_ed25519", f"{CANARY}-7\n"), SshFile("known_hosts", KNOWN))
+    return Forwarded(
+        git=(Entry("user.name", "Ada"), Entry("alias.x", "!echo; 'x' \"y\"")) if wish.git else (),
+        known_hosts=KNOWN.encode() if wish.git or wish.ssh else b"",
+        gh_token=Hidden(f"{CANARY}-6") if wish.gh else None,
+        agent="/run/user/1000/agent" if wish.ssh == "agent" else "",
+        agent_uid=1000,
+        ssh=keys if wish.ssh == "files" else (),
+    )
 
 
 @functools.lru_cache(maxsize=64)
