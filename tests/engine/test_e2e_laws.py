@@ -25,12 +25,13 @@ from envspec.api import converge
 from envspec.api.converge import Doors
 from envspec.api.work import Cancel, Look, Options, Target, look
 from envspec.engine.whales import WhalesEngine
+from envspec.forward import read as reading
 from envspec.host import HostFacts
 from envspec.model import Report
 from envspec.spec.load import loads
 from tests.engine.e2e import bare, named, remove_all
 from tests.laws.strategies import PATHS, History, pairs
-from tests.laws.world import APP, COMMITS, LIB, differences, explain
+from tests.laws.world import APP, COMMITS, LIB, differences, explain, forwarded
 
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(120)]
 
@@ -171,6 +172,8 @@ class World:
                 service["healthcheck"]["interval"] = "500ms"
         if isinstance(found.get("security"), dict) and found["security"].pop("privileged", False):
             found["security"]["cap_add"] = ["NET_RAW"]  # not every host may give all capabilities away
+        if found.get("forward_ssh") == "agent":
+            del found["forward_ssh"]  # a mount of the host's, like any other
         return {**found, "name": self.env}
 
     def target(self, doc: Mapping[str, Any]) -> Target:
@@ -280,6 +283,7 @@ def worlds(
 ) -> Iterator[tuple[World, World]]:
     """Two environments, one with a past and one without; the host's user is the one that the histories know."""
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    monkeypatch.setattr(reading, "read", forwarded)
     monkeypatch.setattr(host, "gather", lambda: HostFacts(UID, UID, "ada", hostname="host"))
     made = []
     for which in ("past", "fresh"):
