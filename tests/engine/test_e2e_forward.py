@@ -18,7 +18,7 @@ from envspec.engine.whales import WhalesEngine
 from tests.engine import git_server
 from tests.engine.e2e import Place, bare, change, make_place, remove_all
 from tests.engine.git_server import DOTFILES, HTTPS, SSH, GitServer
-from tests.engine.test_e2e_user import account, become
+from tests.engine.people import account, become
 
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(300)]
 

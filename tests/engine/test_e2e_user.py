@@ -2,29 +2,20 @@
 
 from __future__ import annotations
 
-import grp
 import os
 import pwd
-import shutil
-import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from tests.engine.contract import REMOTE
-from tests.engine.e2e import NOTHING, ON_DOCKER, ROOT, Place, make_place, objects, remove_all
+from tests.engine.e2e import NOTHING, ON_DOCKER, Place, make_place, objects, remove_all
+from tests.engine.people import account, become
 
 pytestmark = [ON_DOCKER, pytest.mark.engine, pytest.mark.timeout(300)]
-
-UID = 1000
-SOCKET = Path("/var/run/docker.sock")
-UNPRIVILEGED = "evt-user"
-
 
 @dataclass(frozen=True)
 class Person:
@@ -33,23 +24,6 @@ class Person:
     uid: int
     gid: int
     name: str
-
-
-@contextmanager
-def account() -> Iterator[pwd.struct_passwd]:
-    """Give the account of uid 1000; where this host has none, one is made and goes again."""
-    made = not any(entry.pw_uid == UID for entry in pwd.getpwall())
-    if made:
-        subprocess.run(["useradd", "--uid", str(UID), "--no-create-home", UNPRIVILEGED], check=True)
-    try:
-        yield pwd.getpwuid(UID)
-    finally:
-        if made:
-            subprocess.run(["userdel", UNPRIVILEGED], check=True)
-
-
-def readable_for_all(path: Path) -> bool:
-    return all(parent.stat().st_mode & 0o005 == 0o005 for parent in (path, *path.parents) if parent.is_dir())
 
 
 @pytest.fixture(scope="module", params=["root", "uid 1000"])
@@ -82,19 +56,6 @@ def somebody(request: pytest.FixtureRequest, git_image: str) -> Iterator[tuple[P
         finally:
             place.stop_all()
             remove_all(place.name)
-
-
-def become(entry: pwd.struct_passwd) -> tuple[str, ...]:
-    """Return the words that run a command as somebody who is in the group of the engine's socket."""
-    assert readable_for_all(ROOT), f"{ROOT} must be readable for all"
-    assert readable_for_all(Path(sys.prefix)), f"{sys.prefix} must be readable for all"
-    docker_gid = SOCKET.stat().st_gid
-    groups = {docker_gid, *os.getgrouplist(entry.pw_name, entry.pw_gid)}
-    assert grp.getgrgid(docker_gid).gr_gid != 0, "the engine's socket belongs to no group but root's"
-    setpriv = shutil.which("setpriv")
-    assert setpriv is not None
-    ids = ",".join(str(gid) for gid in sorted(groups))
-    return (setpriv, f"--reuid={entry.pw_uid}", f"--regid={entry.pw_gid}", f"--groups={ids}")
 
 
 def test_all_of_it_works_and_files_belong_to_whoever_made_them(somebody: tuple[Place, Person]) -> None:
