@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 
 from envspec.engine.facts import (
+    ANCHOR,
     CA_FILE,
     ENV_FILE,
     RUN_DIR,
@@ -169,6 +170,19 @@ def test_the_environment_can_be_kept_over_a_restart(world: World) -> None:
     world.do(box, RestoreEnvironment(kept))
     after = world.engine.probe(box, asked)
     assert (after.environment, after.files) == (before.environment, before.files)
+
+
+def test_the_systems_store_trusts_the_cas_that_are_named_and_forgets_earlier_ones(world: World) -> None:
+    box = world.run()
+    first, second = b"-----BEGIN CERTIFICATE-----\none\n", b"-----BEGIN CERTIFICATE-----\ntwo\n"
+    anchors = Questions(files=tuple(ANCHOR.format(number) for number in (1, 2)), undeclared=("/",))
+    for trusted in ((first, second), (second,), ()):
+        world.do(box, replace(put("export A=1\n"), trusted=trusted))
+        answer = world.engine.probe(box, anchors)
+        assert [(answer.files[path].sha256, answer.files[path].mode) for path in sorted(answer.files)] == [
+            (hashlib.sha256(pem).hexdigest(), 0o644) for pem in trusted
+        ]
+        assert answer.undeclared == ()
 
 
 # ── secrets ──

@@ -166,10 +166,10 @@ def test_a_purpose_keeps_its_promises_to_any_user(
     image: tuple[str, str], box: str, docker: Engine, facts: host.HostFacts, uid: int
 ) -> None:
     promise = PROMISES[image[0]]
-    lines = (f"export {name}='{value}'\n" for name, value in host.container_environment(facts).items())
+    text = host.build_secrets(facts).get("env", b"").decode()
     for operation in (
         EnsureUser("somebody", uid, uid, ("/workspace",), Record("user.somebody", "d")),
-        PutEnvironment("".join(lines), uid, uid, facts.ca_bundle, Record("environment", "d")),
+        PutEnvironment(text, uid, uid, facts.ca_bundle, Record("environment", "d")),
         RunCommand(promise.script, "/workspace", uid, uid, None),
     ):
         done = docker.perform(box, operation, deadline=300)

@@ -1,0 +1,146 @@
+"""Servers that stand in for a company's own: an index of Python packages behind a login, and an image registry."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import io
+import json
+import tarfile
+import threading
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+PACKAGE = "evtpkg"
+WHEEL = f"{PACKAGE}-1.0-py3-none-any.whl"
+MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
+
+
+@dataclass
+class Answers:
+    """What a server says, and what it was asked.
+
+    Attributes:
+        pages: Type and content by path.
+        login: ``user:password`` that it insists on, "" for none.
+        asked: Status and path of every request.
+        port: Where it listens.
+    """
+
+    pages: dict[str, tuple[str, bytes]] = field(default_factory=dict)
+    login: str = ""
+    asked: list[tuple[int, str]] = field(default_factory=list)
+    port: int = 0
+
+    def handler(self) -> type[BaseHTTPRequestHandler]:
+        answers = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_GET(self) -> None:
+                wanted = f"Basic {base64.b64encode(answers.login.encode()).decode()}"
+                allowed = not answers.login or self.headers.get("Authorization") == wanted
+                kind, content = answers.pages.get(self.path, ("", b""))
+                status = 401 if not allowed else 200 if kind else 404
+                answers.asked.append((status, self.path))
+                self.send_response(status)
+                body = content if status == 200 else b""
+                if status == 401:
+                    self.send_header("WWW-Authenticate", 'Basic realm="evt"')
+                self.send_header("Content-Type", kind or "text/plain")
+                self.send_header("Content-Length", str(len(body)))
+                if kind == MANIFEST:
+                    self.send_header("Docker-Content-Digest", digest(content))
+                self.end_headers()
+                if self.command == "GET":
+                    self.wfile.write(body)
+
+            do_HEAD = do_GET
+
+            def log_message(self, format: str, *args: object) -> None:
+                """Say nothing."""
+
+        return Handler
+
+
+@contextmanager
+def served(answers: Answers, address: str = "0.0.0.0") -> Iterator[Answers]:
+    """Serve until the end of the block, at a free port."""
+    server = ThreadingHTTPServer((address, 0), answers.handler())
+    server.daemon_threads = True
+    answers.port = server.server_address[1]
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+    thread.start()
+    try:
+        yield answers
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+def index(login: str) -> Answers:
+    """Return a simple index (PEP 503) of one package."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as wheel:
+        wheel.writestr(f"{PACKAGE}.py", "NAME = 'evtpkg'\n")
+        wheel.writestr(f"{PACKAGE}-1.0.dist-info/METADATA", f"Metadata-Version: 2.1\nName: {PACKAGE}\nVersion: 1.0\n")
+        wheel.writestr(
+            f"{PACKAGE}-1.0.dist-info/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
+        )
+        wheel.writestr(f"{PACKAGE}-1.0.dist-info/RECORD", "")
+    page = f'<!DOCTYPE html><html><body><a href="/files/{WHEEL}">{WHEEL}</a></body></html>'
+    return Answers(
+        {
+            f"/simple/{PACKAGE}/": ("text/html", page.encode()),
+            f"/files/{WHEEL}": ("application/octet-stream", buffer.getvalue()),
+        },
+        login,
+    )
+
+
+def digest(content: bytes) -> str:
+    return f"sha256:{hashlib.sha256(content).hexdigest()}"
+
+
+def registry(name: str, tag: str, text: str) -> Answers:
+    """Return a registry (OCI distribution, reading only) of one image that holds one file, ``/told``."""
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as tar:
+        info = tarfile.TarInfo("told")
+        info.size = len(text.encode())
+        tar.addfile(info, io.BytesIO(text.encode()))
+    layer = buffer.getvalue()
+    config = json.dumps(
+        {
+            "architecture": "amd64",
+            "os": "linux",
+            "config": {"Cmd": ["/told"]},
+            "rootfs": {"type": "layers", "diff_ids": [digest(layer)]},
+        }
+    ).encode()
+    manifest = json.dumps(
+        {
+            "schemaVersion": 2,
+            "mediaType": MANIFEST,
+            "config": {
+                "mediaType": "application/vnd.docker.container.image.v1+json",
+                "size": len(config),
+                "digest": digest(config),
+            },
+            "layers": [
+                {
+                    "mediaType": "application/vnd.docker.image.rootfs.diff.tar",
+                    "size": len(layer),
+                    "digest": digest(layer),
+                }
+            ],
+        }
+    ).encode()
+    blobs = {f"/v2/{name}/blobs/{digest(blob)}": ("application/octet-stream", blob) for blob in (layer, config)}
+    manifests = {f"/v2/{name}/manifests/{ref}": (MANIFEST, manifest) for ref in (tag, digest(manifest))}
+    return Answers({"/v2/": ("application/json", b"{}"), **blobs, **manifests})
