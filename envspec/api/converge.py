@@ -72,9 +72,7 @@ def run(engine: Engine, target: Target, options: Options, doors: Doors, *, promi
     first = look(engine, target, options, judge=True)
     if promised:
         _check_promise(promised, first.plan)
-    if first.plan.empty:
-        if first.world.locked and abandoned(engine, target.env):
-            _free(engine, first, doors)
+    if first.plan.empty and not (first.world.locked and abandoned(engine, target.env)):
         return _report(first, (), started)
     if first.desired.resources and not first.world.containers:
         insist_on_room(engine, target.env)
@@ -195,18 +193,12 @@ def _again(engine: Engine, target: Target, options: Options, first: Look) -> Loo
 
 
 def _reap(engine: Engine, first: Look, doors: Doors) -> None:
-    """End what a killed apply left running inside, so that it cannot race with this one."""
+    """End what a killed apply left running, on this host and inside, so that it cannot race with this one."""
     doors.emit(Notice("an earlier apply was killed: taking its lock over"))
+    engine.end_orphans(first.plan.env)
     for box in first.world.containers:
         if box.labels.get(names.ENV) == first.plan.env and box.running and not is_service(box):
             engine.perform(box.id, Reap())
-
-
-def _free(engine: Engine, first: Look, doors: Doors) -> None:
-    """Give back the mutex of an apply that was killed with nothing left to do but that."""
-    with locked(engine, first.plan.env) as stolen:
-        if stolen:
-            _reap(engine, first, doors)
 
 
 def _report(seen: Look, outcomes: tuple[Outcome, ...], started: float, *, image: Look | None = None) -> Report:

@@ -230,6 +230,10 @@ class Engine(Reader, Archiver, Protocol):
         """
         ...
 
+    def end_orphans(self, env: str) -> None:
+        """End what a killed apply of the environment left running on this host, and wait until it is gone."""
+        ...
+
     def lock(self, env: str, owner: str) -> bool:
         """Take the environment's mutex, an object on the engine itself, and say whether it was free."""
         ...

@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import os
 import secrets
-import tempfile
 import threading
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -18,6 +17,7 @@ from envspec.engine.dialect import DOCKER, Dialect
 from envspec.engine.facts import ENV_FILE, Answer, Questions
 from envspec.engine.objects import LABEL, LINE, ContainerState, ImageState, NetworkState, StoredImage, VolumeState
 from envspec.engine.operations import Completed, Operation, ReadEnvironment, ReadState
+from envspec.engine.private import in_memory
 from envspec.engine.runner import KEEP, Runner
 from envspec.engine.script import Script, reap
 from envspec.engine.stack import ComposeSource, config_argv, config_environment, config_fault, env_file_text
@@ -161,14 +161,9 @@ class Client:
             return known
         for _, value in source.secrets:
             self._runner.redactor.add(value)
-        with tempfile.TemporaryDirectory(prefix="envspec-") as directory:
-            env_file = "/dev/null"
-            if source.secrets:
-                env_file = f"{directory}/env"
-                with open(env_file, "w", encoding="utf-8", opener=private) as file:
-                    file.write(env_file_text(source.secrets))
+        with in_memory(env_file_text(source.secrets)) as env_file:
             completed = self._runner.run(
-                config_argv(self._resolver, source, env_file),
+                config_argv(self._resolver, source, str(env_file)),
                 stdin=source.text.encode(),
                 deadline=DEADLINE,
                 environ=config_environment(source, os.environ),
@@ -394,11 +389,6 @@ class Client:
                 hint="join the docker group (`sudo usermod -aG docker $USER`) and log in again",
             )
         raise EngineNotReady(f"the engine does not answer: {said}", hint="envspec preflight --fix")
-
-
-def private(path: str, flags: int) -> int:
-    """Open a new file that nobody else may read; an ``opener`` for :func:`open`."""
-    return os.open(path, flags | os.O_EXCL, 0o600)
 
 
 def _gone(container_id: str) -> EngineCallFailed:

@@ -129,6 +129,9 @@ class FakeEngine(Archives):
         with self._reading():
             return resolved(source)
 
+    def end_orphans(self, env: str) -> None:
+        """Do nothing: whoever is killed here leaves no process behind."""
+
     def compose_up(self, up: ComposeUp, on_line: LINE | None = None) -> None:
         """Make a service run, in Compose's steps: create beside the old one, remove that, rename, start."""
         wish = Service(up)

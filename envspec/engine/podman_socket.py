@@ -17,7 +17,7 @@ from envspec.errors import EngineNotReady
 START_DEADLINE = 20.0
 """Seconds for the service to take connections; it does so in about 0.1 s."""
 
-IDLE = 300
+IDLE = 30
 """Seconds without a connection after which a service that outlived us ends itself."""
 
 _POLL = 0.02

@@ -19,12 +19,14 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from envspec.engine import bootstrap
 from envspec.engine.archive_client import ArchiveClient
-from envspec.engine.client import DEADLINE, private
+from envspec.engine.client import DEADLINE
 from envspec.engine.dialect import DOCKER, Dialect
 from envspec.engine.inspect import USER_LABEL
 from envspec.engine.objects import LABEL, LINE, LOCK_PREFIX, Build, ContainerConfig, Limits
 from envspec.engine.operations import Completed
 from envspec.engine.options import create_options, plain, quoted
+from envspec.engine.orphans import end_compose
+from envspec.engine.private import in_memory, private
 from envspec.engine.runner import Runner
 from envspec.engine.stack import ComposeUp
 from envspec.errors import EngineCallFailed, EngineNotReady, EngineTimeout, Where
@@ -243,15 +245,8 @@ class WhalesEngine(ArchiveClient):
     # ── services ─────────────────────────────────────────────────────────────────────────────────────────────────
 
     def compose_up(self, up: ComposeUp, on_line: LINE | None = None) -> None:
-        """Make one service of a project run; the document lies in a private file for as long as it takes."""
-        with (
-            self._composing,
-            self._composer() as command,
-            tempfile.TemporaryDirectory(prefix="envspec-") as directory,
-        ):
-            path = Path(directory) / "compose.json"
-            with open(path, "w", encoding="utf-8", opener=private) as file:
-                file.write(up.document)
+        """Make one service of a project run; the document, which may hold secrets, lies on no disk."""
+        with self._composing, self._composer() as command, in_memory(up.document) as path:
 
             def bring_up(docker: DockerClient) -> None:
                 for _, line in docker.compose.up(
@@ -281,6 +276,10 @@ class WhalesEngine(ArchiveClient):
                     "compose_env_files": ["/dev/null"],
                 },
             )
+
+    def end_orphans(self, env: str) -> None:
+        """End the Compose that a killed apply left running on this host."""
+        end_compose(env)
 
     @contextlib.contextmanager
     def _composer(self) -> Iterator[tuple[str, ...]]:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import signal
+import subprocess
 import time
 from pathlib import Path
 
 import pytest
 
 from tests.engine.contract import REMOTE, SECOND
-from tests.engine.e2e import NOTHING, Place, Running, bare, objects, read_told, until
+from tests.engine.e2e import NOTHING, Place, Places, Running, bare, named, objects, read_told, until
 
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(300)]
 
@@ -218,3 +220,66 @@ def test_a_second_interrupt_stops_at_once_and_leaves_nothing_running_inside(plac
     (place.directory / "go").touch()
     converges(place)
     assert (place.directory / "runs").read_text() == "one\ntwo\nthree\n"
+
+
+STUBBORN = "trap '' TERM; while :; do sleep 1; done"
+
+
+def write_service(place: Place, number: int) -> None:
+    """Write a spec with a service that takes a while to stop, and so to be made anew."""
+    keys = {"image": place.image, "command": ["sh", "-c", STUBBORN], "stop_grace_period": "1s"}
+    service = {**keys, "environment": {"NUMBER": str(number)}, "volumes": ["kept:/kept"]}
+    place.write(mount_cwd=False, compose={"services": {"db": service}, "volumes": {"kept": {}}})
+
+
+@pytest.fixture(scope="module")
+def served(places: Places) -> Place:
+    """A workspace and a service, converged."""
+    place = places()
+    write_service(place, 0)
+    place.apply()
+    return place
+
+
+def composing(place: Place) -> list[int]:
+    """Return the processes of this host that bring services of a place up."""
+    pattern = f"compose .*--project-name {place.name} .* up "
+    found = subprocess.run(["pgrep", "--full", pattern], capture_output=True, text=True, check=False, timeout=60)
+    return [int(pid) for pid in found.stdout.split()]
+
+
+@pytest.mark.parametrize(
+    ("moment", "victims"),
+    [
+        ("it begins", "envspec"),
+        ("there are two containers", "envspec"),
+        ("there are two containers", "envspec and Compose"),
+        ("the old one has gone", "envspec and Compose"),
+    ],
+)
+def test_killed_while_compose_makes_a_service_anew(served: Place, moment: str, victims: str) -> None:
+    old = f"{served.name}-db-1"
+    before = bare("container", "inspect", "--format", "{{.Id}}", old)
+    number = str(int(bare("exec", old, "printenv", "NUMBER")) + 1)
+    write_service(served, int(number))
+    running = served.start("apply", ".", "--yes")
+    comes = {
+        "it begins": lambda: composing(served),
+        "there are two containers": lambda: len(named("container", served.name)) == 3,
+        "the old one has gone": lambda: bare("container", "inspect", "--format", "x", before, code=None) != "x",
+    }
+    until(comes[moment], moment)
+    kill(running)
+    if victims == "envspec and Compose":
+        for pid in composing(served):
+            os.kill(pid, signal.SIGKILL)
+    assert served.apply().result["ok"] is True
+    assert served.plan()["changes"] == []
+    assert composing(served) == []
+    assert bare("exec", old, "printenv", "NUMBER") == number
+    assert objects(served.name) == {
+        "container": [old, served.box],
+        "network": [served.name],
+        "volume": [f"{served.name}-kept", f"{served.name}-workspace"],
+        "lock": [],
+    }

@@ -244,7 +244,7 @@ class World:
 def outside(data: dict[str, Any]) -> Mapping[str, Any]:
     """Return what matters of a container's ``inspect``, in one form for what means the same."""
     text = json.dumps(data | {"Id": ""}).replace(data["Id"][:12], "ID")
-    for name, item in data["NetworkSettings"]["Networks"].items():
+    for name, item in (data["NetworkSettings"].get("Networks") or {}).items():
         text = text.replace(item["NetworkID"] or "none", name)
     data = json.loads(text)
     config, settings_ = data["Config"], data["HostConfig"]
@@ -257,7 +257,7 @@ def outside(data: dict[str, Any]) -> Mapping[str, Any]:
     mounts = [[m["Type"], m["Destination"], m["RW"], m.get("Name") or m["Source"]] for m in data["Mounts"]]
     networks = {
         name: sorted(set(item.get("Aliases") or ()) - {"ID"})
-        for name, item in data["NetworkSettings"]["Networks"].items()
+        for name, item in (data["NetworkSettings"].get("Networks") or {}).items()
     }
     return {
         "image": [config["Image"], data["Image"]],
