@@ -45,7 +45,8 @@ def connect_info(engine: tuple[str, ...], box: ContainerState, accounts: tuple[A
     root = next((a for a in accounts if a.uid == 0), None)
     shells = [a.shell for a in (account, root) if a and a.shell.rpartition("/")[2] not in NO_SHELLS]
     name = names.container(box.labels.get(names.ENV, ""))
-    argv = (*engine, "exec", "-it", "--user", box.config.user, name, shells[0] if shells else "/bin/sh")
+    where = ("--user", box.config.user, "--workdir", box.config.workdir)
+    argv = (*engine, "exec", "-it", *where, name, shells[0] if shells else "/bin/sh")
     return ConnectInfo(shlex.join(argv), argv, account.name if account else str(uid), box.config.workdir)
 
 

@@ -14,6 +14,12 @@ from envspec.secrets import seal
 READ_SECRETS = f"[ ! -r {SECRETS_FILE} ] || . {SECRETS_FILE}\n"
 """Line of the plain variables' text that reads the secret ones."""
 
+BANNER = "banner"
+"""Path, below the tmpfs, of the file that greets people."""
+
+READ_BANNER = f"case $- in *i*) [ ! -r {RUN_DIR}/{BANNER} ] || . {RUN_DIR}/{BANNER} ;; esac\n"
+"""Line of the plain variables' text by which interactive shells read :data:`BANNER`."""
+
 RESERVED = frozenset(path.removeprefix(f"{RUN_DIR}/") for path in (CA_FILE, ENV_FILE, SEALS_FILE, SECRETS_FILE))
 """Paths below the tmpfs that have a meaning of their own."""
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from envspec.engine.facts import ANCHOR, CA_FILE, SECRETS_FILE, Answer, LedgerEntry, Questions, SealedFile
 from envspec.engine.operations import PutEnvironment, RunFile
-from envspec.engine.run_files import READ_SECRETS, exports, parse, sealed_text, secret_files
+from envspec.engine.run_files import BANNER, READ_BANNER, READ_SECRETS, exports, parse, sealed_text, secret_files
 from envspec.kinds.base import Done, Kind, Observed, StepContext, Verdict, Work, cause_of, record, spec_of
 from envspec.model import Action, Cause, Desired, Diff, Disruption, Hidden, Resource
 from envspec.secrets import seal
@@ -61,8 +61,14 @@ class EnvironmentSpec:
 
     @property
     def text(self) -> str:
-        """Return the shell text of the plain variables, which reads the secret ones."""
-        return exports(self.plain.items()) + (READ_SECRETS if self.secrets else "")
+        """Return the shell text of the plain variables, which reads the secret ones and what greets people."""
+        greets = any(file.path == BANNER for file in self.files)
+        return exports(self.plain.items()) + (READ_SECRETS if self.secrets else "") + (READ_BANNER if greets else "")
+
+    @property
+    def brought_files(self) -> tuple[RunFile, ...]:
+        """Return the files beside the variables, but for the greeting that every environment has."""
+        return tuple(file for file in self.files if file.path != BANNER)
 
 
 class Environment(Kind[EnvironmentSpec]):
@@ -142,7 +148,7 @@ def _missing(spec: EnvironmentSpec, world: Observed, known: LedgerEntry | None) 
     """Say what it takes where there is nothing: it was never there, or a stop emptied the tmpfs."""
     written = [(name, value) for name, value in spec.variables if name not in spec.brought]
     added = tuple(Diff(f"env.{name}", None, str(value), Cause.SPEC) for name, value in written)
-    added += tuple(Diff(f"files.{file.path}", None, _shown(file), Cause.SPEC) for file in spec.files)
+    added += tuple(Diff(f"files.{file.path}", None, _shown(file), Cause.SPEC) for file in spec.brought_files)
     stopped = world.workspace is not None and world.inside is None
     if known is None and not stopped:
         return Verdict(Action.CREATE, _count(spec), added, Disruption.WRITE)
@@ -231,5 +237,6 @@ def _count(spec: EnvironmentSpec) -> str:
     number = len(spec.variables) - len(spec.brought)
     ca = " and its CA bundle" if spec.ca_digest else ""
     brought = f", {len(spec.brought)} of the host{ca}" if spec.brought else ""
-    files = f", {len(spec.files)} {'file' if len(spec.files) == 1 else 'files'}" if spec.files else ""
+    count = len(spec.brought_files)
+    files = f", {count} {'file' if count == 1 else 'files'}" if count else ""
     return f"{number} {'variable' if number == 1 else 'variables'}{brought}{files}"

@@ -27,6 +27,7 @@ from envspec.kinds.user import UserSpec
 from envspec.model import Hidden, Resource
 from envspec.resolve import dotfiles, forward, home
 from envspec.resolve.box import READ_ONLY_TMPFS, Place
+from envspec.resolve.greeting import greeting
 from envspec.resolve.user import Identity
 from envspec.resolve.variables import passed, written
 from envspec.spec.forms import ConfigFile
@@ -138,7 +139,8 @@ def _run_files(given: Inner) -> tuple[RunFile, ...]:
     network = (
         RunFile(name, text, 0o400, who.uid, who.gid) for name, text in given.host.network.files_for(given.base).items()
     )
-    return tuple(sorted((*forward.run_files(given.host.forwarded, who), *network), key=lambda file: file.path))
+    greeted = greeting(given.place.env, given.spec, who, given.services)
+    return tuple(sorted((*forward.run_files(given.host.forwarded, who), *network, greeted), key=lambda file: file.path))
 
 
 def _cargo(given: Inner) -> list[FileSpec]:

@@ -1,0 +1,43 @@
+"""What a person reads who comes in: where they are, where their repositories lie, and which services they reach."""
+
+from __future__ import annotations
+
+import shlex
+
+from envspec.engine.facts import STATE_DIR
+from envspec.engine.operations import RunFile
+from envspec.engine.run_files import BANNER
+from envspec.resolve.user import Identity
+from envspec.spec.models import Spec
+
+SHOW = """\
+if [ -t 1 ] && [ -z "${{ENVSPEC_GREETED-}}" ]; then
+  export ENVSPEC_GREETED=1
+  if [ "${{ENVSPEC_BANNER-}}" != off ] && [ ! -e "${{HOME-}}/.hushlogin" ]; then
+    printf '%s\\n' {before}
+    sed -n 's/^{{"address":"repo\\.\\([^"]*\\)".*/  repository    \\1/p' {state}/ledger/* 2> /dev/null
+    printf '%s\\n' {after}
+  fi
+fi
+"""
+"""Shell text that greets whoever has a terminal, once; shells below the first one know that it was done. The ledger
+tells which repositories there really are."""
+
+
+def greeting(env: str, spec: Spec, who: Identity, services: tuple[str, ...]) -> RunFile:
+    """Return the file that interactive shells read.
+
+    Args:
+        env: Name of the environment.
+        spec: Its spec.
+        who: Who works inside.
+        services: Addresses of its services.
+    """
+    made = f"purpose {spec.purpose.use}" if spec.purpose else f"image {spec.image}"
+    before = (f"{env}: an environment that envspec keeps ({made})", f"  workspace     {spec.workspace}")
+    after = [f"  service       {address.removeprefix('service.')}" for address in sorted(services)]
+    after += [f"`envspec status {env}`, outside, tells more"]
+    text = SHOW.format(
+        before=" ".join(map(shlex.quote, before)), after=" ".join(map(shlex.quote, after)), state=STATE_DIR
+    )
+    return RunFile(BANNER, text, 0o444, who.uid, who.gid)
