@@ -52,6 +52,11 @@ class Reader(ArchiveReader, Protocol):
         """Return the address of an engine that does not see this host's files, "" when it does."""
         ...
 
+    @property
+    def rootless(self) -> bool:
+        """Return whether the engine runs without root, as the user whom it serves."""
+        ...
+
     def containers(self, env: str = "", names: Sequence[str] = ()) -> tuple[ContainerState, ...]:
         """Return the containers of an environment (of all, when ``env`` is ""), and those that bear the names."""
         ...
@@ -181,7 +186,9 @@ class Engine(Reader, Archiver, Protocol):
         """
         ...
 
-    def bootstrap(self, recipe: str, ref: str, labels: Mapping[str, str], on_line: LINE | None = None) -> None:
+    def bootstrap(
+        self, recipe: str, ref: str, labels: Mapping[str, str], on_line: LINE | None = None, *, sources: bytes = b""
+    ) -> None:
         """Make a base image from the distribution's package mirror.
 
         Args:
@@ -189,6 +196,8 @@ class Engine(Reader, Archiver, Protocol):
             ref: Reference to give.
             labels: Labels to give.
             on_line: Takes progress.
+            sources: Lines of ``sources.list(5)`` to take packages from, ``b""`` for the distribution's own; may hold
+                logins, and leave no trace in the image.
         """
         ...
 

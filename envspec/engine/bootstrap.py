@@ -42,15 +42,16 @@ RECIPES: Mapping[str, Recipe] = {
 """All recipes by name; the name is also the tag of the image."""
 
 
-def argv(recipe: str, target_tar: Path) -> list[str]:
+def argv(recipe: str, target_tar: Path, *, mirrored: bool = False) -> list[str]:
     """Return the command that writes a root filesystem, its package lists removed, to a tar archive.
 
     It needs no privileges: mmdebstrap works in a user namespace unless it runs as root. It takes the distribution's
-    own mirror, by way of the proxy that its environment names.
+    own mirror, by way of the proxy that its environment names. The image's list of sources names that one in any case.
 
     Args:
         recipe: Name of a recipe.
         target_tar: Where to write; its name ends in ``.tar``.
+        mirrored: Whether it reads, on standard input, the lines of ``sources.list(5)`` to take instead.
 
     Raises:
         SpecError: There is no such recipe.
@@ -64,8 +65,10 @@ def argv(recipe: str, target_tar: Path) -> list[str]:
         f"--keyring={wanted.keyring}",
         # mmdebstrap copies the host's; an image holds nothing of a host, and the engine writes both at start.
         '--customize-hook=rm "$1"/etc/hostname "$1"/etc/resolv.conf',
+        *([f'--customize-hook=printf "{_sources(wanted.suite)}" > "$1"/etc/apt/sources.list'] if mirrored else []),
         wanted.suite,
         str(target_tar),
+        *(["-"] if mirrored else []),
     ]
 
 
@@ -84,6 +87,13 @@ def missing(recipe: str = "debian-13") -> tuple[str, ...]:
     if os.geteuid() != 0 and shutil.which("newuidmap") is None:
         lacking.add("uidmap")
     return tuple(sorted(lacking))
+
+
+def _sources(suite: str) -> str:
+    """Return what mmdebstrap writes where it is told of no mirror, as printf takes it."""
+    suites = (("deb.debian.org/debian", suite), ("deb.debian.org/debian", f"{suite}-updates"))
+    places = (*suites, ("security.debian.org/debian-security", f"{suite}-security"))
+    return "".join(f"deb http://{place} {name} main\\n" for place, name in places)
 
 
 def _recipe(name: str) -> Recipe:

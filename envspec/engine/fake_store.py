@@ -267,7 +267,15 @@ class Store(Hooks):
         if on_line is not None:
             on_line(f"pulled {ref}")
 
-    def bootstrap(self, recipe: str, ref: str, labels: Mapping[str, str], on_line: LINE | None = None) -> None:
+    def bootstrap(
+        self,
+        recipe: str,
+        ref: str,
+        labels: Mapping[str, str],
+        on_line: LINE | None = None,
+        *,
+        sources: bytes = b"",  # noqa: ARG002 - the protocol's
+    ) -> None:
         """Make a base image; every time another ID, for no two are the same byte for byte."""
         with self._changing("bootstrap", recipe, ref):
             if recipe != "debian-13":

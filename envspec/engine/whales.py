@@ -68,6 +68,7 @@ class WhalesEngine(ArchiveClient):
         command: The engine's command, with options that lead to the engine.
         dialect: How that command is spoken to.
         remote: Address of an engine that does not see this host's files, "" when it does.
+        rootless: Whether the engine runs without root.
     """
 
     def __init__(
@@ -77,8 +78,9 @@ class WhalesEngine(ArchiveClient):
         dialect: Dialect = DOCKER,
         *,
         remote: str = "",
+        rootless: bool = False,
     ) -> None:
-        super().__init__(runner, command, dialect, remote=remote)
+        super().__init__(runner, command, dialect, remote=remote, rootless=rootless)
         self._prefix = ("timeout", f"--kill-after={_KILL_AFTER}")
         self._composing = threading.Lock()
 
@@ -190,8 +192,10 @@ class WhalesEngine(ArchiveClient):
         if origin and not known:
             self.remove_image(source)
 
-    def bootstrap(self, recipe: str, ref: str, labels: Mapping[str, str], on_line: LINE | None = None) -> None:
-        """Make a base image from the distribution's package mirror."""
+    def bootstrap(
+        self, recipe: str, ref: str, labels: Mapping[str, str], on_line: LINE | None = None, *, sources: bytes = b""
+    ) -> None:
+        """Make a base image from the distribution's package mirror, or from another."""
         lacking = bootstrap.missing(recipe)
         if lacking:
             raise EngineNotReady(
@@ -203,7 +207,14 @@ class WhalesEngine(ArchiveClient):
         with tempfile.TemporaryDirectory(prefix="envspec-") as directory:
             tar = Path(directory) / "root.tar"
             what = f"cannot bootstrap {recipe}"
-            self._stream(what, bootstrap.argv(recipe, tar), BUILD_DEADLINE, on_line, code="engine.bootstrap_failed")
+            self._stream(
+                what,
+                bootstrap.argv(recipe, tar, mirrored=bool(sources)),
+                BUILD_DEADLINE,
+                on_line,
+                stdin=sources,
+                code="engine.bootstrap_failed",
+            )
             self._call(
                 f"cannot import {ref}",
                 ("image", "import"),

@@ -15,10 +15,11 @@ from urllib.parse import urlsplit
 from envspec.engine.bootstrap import RECIPES
 from envspec.engine.facts import CA_FILE
 from envspec.host_network.values import Found, Host, guarded, in_tmpfs, machine_of, text_of
+from envspec.kinds.base_image import APT_LIST
 from envspec.model import Hidden
 
 CONF = "apt-conf"
-LIST = "apt-list"
+LIST = APT_LIST
 """Names of the files in the tmpfs."""
 
 RELEASES: Mapping[str, tuple[str, str]] = {

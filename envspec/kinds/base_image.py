@@ -10,6 +10,9 @@ from envspec.kinds import names
 from envspec.kinds.base import Done, Kind, Observed, StepContext, Verdict, Work, spec_of
 from envspec.model import Action, Resource
 
+APT_LIST = "apt-list"
+"""Id of the build secret with the sources of the host's mirror, where that has the packages of the base image."""
+
 
 @dataclass(frozen=True, slots=True)
 class BaseImageSpec:
@@ -71,7 +74,8 @@ class BaseImage(Kind[BaseImageSpec]):
             return Done(f"pulled {spec.ref}")
         if spec.source == "bootstrap":
             labels = {names.KIND: self.name, names.FORMAT: "1"}
-            context.engine.bootstrap(spec.recipe, spec.ref, labels, on_line=context.on_line)
+            sources = context.build_secrets.get(APT_LIST, b"")
+            context.engine.bootstrap(spec.recipe, spec.ref, labels, on_line=context.on_line, sources=sources)
             return Done(f"bootstrapped {spec.ref}")
         raise StepFailed(
             f"image {spec.ref} is not on this engine",

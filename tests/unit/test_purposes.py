@@ -428,3 +428,11 @@ def test_an_unknown_recipe_is_an_error_that_names_the_known() -> None:
     with pytest.raises(SpecError) as caught:
         bootstrap.argv("debian-1", Path("/x"))
     assert (caught.value.code, caught.value.hint) == ("purpose.recipe", "there are debian-13")
+
+
+def test_a_mirror_is_read_from_standard_input_and_leaves_no_trace_in_the_image() -> None:
+    argv = bootstrap.argv("debian-13", Path("/x/root.tar"), mirrored=True)
+    assert argv[-3:] == ["trixie", "/x/root.tar", "-"]
+    (hook,) = (word for word in argv if "sources.list" in word)
+    assert "deb http://deb.debian.org/debian trixie main" in hook
+    assert "trixie-security" in hook
