@@ -94,7 +94,7 @@ def inside(reader: Reader, world: Observed, desired: Desired, *, deep: bool = Fa
 def _declared(desired: Desired) -> Questions:
     kinds = all_kinds()
     asked = Questions()
-    parts = [kinds[r.kind].questions(r, r.spec) for r in desired.resources if kinds[r.kind].inside]
+    parts = [kinds[r.kind].questions(r, r.spec) for r in desired.resources]
     return _merged(asked, parts)
 
 

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from envspec.compose.read import refused
+from envspec.engine.facts import AGENT_SOCKET
 from envspec.engine.objects import Mount
 from envspec.errors import Conflict, Refused, Where
 from envspec.kinds import names
@@ -77,6 +78,13 @@ def refuse_remote_binds(desired: Desired, remote: str) -> None:
     if not remote:
         return
     for resource in desired.resources:
+        if any(mount.target == AGENT_SOCKET for mount in _mounts(resource)):
+            raise Refused(
+                f"the engine at {remote} is another host's: the socket of this host's SSH agent is not there",
+                code="refused.remote_agent",
+                hint="write `forward_ssh: true`: files travel where sockets cannot",
+                where=Where(address=resource.address),
+            )
         bound = [mount.source for mount in _mounts(resource) if mount.type == "bind"]
         if bound:
             raise Refused(
@@ -121,8 +129,15 @@ def refuse_more(env: str, existing: tuple[str, ...], most: int | None) -> None:
 
 def wants_consent(plan: Plan) -> tuple[Change, ...]:
     """Return the changes that end something which exists, so that a person is asked first."""
-    ends = (Action.REPLACE, Action.DELETE)
-    return tuple(c for c in plan.changes if c.action in ends and c.disruption is Disruption.REPLACE)
+    return tuple(change for change in plan.changes if _ends(change))
+
+
+def _ends(change: Change) -> bool:
+    """Say whether a change ends something: an object, or all that runs in a workspace."""
+    if change.action in (Action.REPLACE, Action.DELETE):
+        return change.disruption is Disruption.REPLACE
+    stopped = any(diff.path == "status" and str(diff.before).startswith("running") for diff in change.diff)
+    return stopped and change.address == names.WORKSPACE
 
 
 def refuse_without_consent(plan: Plan) -> None:

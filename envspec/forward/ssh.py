@@ -23,7 +23,7 @@ MAX_DEPTH = 3
 AGENT_PATIENCE = 1.0
 """Seconds within which an agent takes a connection."""
 
-LEFT_BEHIND = re.compile(r"authorized_keys|environment|rc|agent|.*\.(old|bak|swp|lock)|.*~|s\..*|known_hosts\..*")
+LEFT_BEHIND = re.compile(r"authorized_keys2?|environment|rc|agent|.*\.(old|bak|swp|lock)|.*~|s\..*|known_hosts\..*")
 """What decides who may come in here, sockets' directories and leftovers."""
 
 _PUBLIC_KEY = re.compile(r"(?:key::)?((?:ssh|ecdsa|sk-ssh|sk-ecdsa)-[a-z0-9@.-]+ [A-Za-z0-9+/=]+)")
@@ -57,7 +57,7 @@ def files(home: Path) -> tuple[tuple[SshFile, ...], tuple[str, ...]]:
             if status.st_size > MAX_FILE_BYTES:
                 told.append(f"~/.ssh/{name} is larger than 1 MiB and stays behind")
             else:
-                found.append(SshFile(name, path.read_text(encoding="utf-8", errors="surrogateescape")))
+                found.append(SshFile(name, path.read_bytes().decode(errors="surrogateescape")))
         except OSError as error:
             told.append(f"~/.ssh/{name} stays behind: {error.strerror}")
     if len(found) > MAX_FILES:
@@ -109,7 +109,7 @@ def _walk(directory: Path, depth: int) -> Iterator[Path]:
     except OSError:
         return
     for path in entries:
-        if LEFT_BEHIND.fullmatch(path.name):
+        if LEFT_BEHIND.fullmatch(path.name) or not path.name.isprintable():
             continue
         if path.is_dir():
             if depth < MAX_DEPTH and not path.is_symlink():

@@ -9,10 +9,12 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from envspec.engine.capabilities import changes_in_place
+from envspec.engine.facts import AGENT_SOCKET, Questions
 from envspec.engine.objects import UNLIMITED, Attachment, ContainerConfig, ContainerState, Limits, Mount
 from envspec.engine.operations import ReadEnvironment, ReadState, RestoreEnvironment, WriteRecords
 from envspec.errors import Conflict, EngineCallFailed, StepFailed, Where
 from envspec.kinds import loss, names
+from envspec.kinds.agent import standing_in
 from envspec.kinds.base import Done, Kind, Observed, StepContext, Verdict, Work, record, spec_of
 from envspec.kinds.lease import moment
 from envspec.kinds.standing import standing_of
@@ -91,6 +93,11 @@ class Container(Kind[ContainerSpec]):
         settings = ContainerSpec(box.config).settings
         joined = [[a.network, list(a.aliases)] for a in box.networks]
         return {"id": box.id, "status": box.status, "image": box.image_id, "networks": joined, "settings": settings}
+
+    def questions(self, resource: Resource, spec: ContainerSpec) -> Questions:  # noqa: ARG002 - the spec says all
+        """Ask whether the agent's socket is the one that is there on the host."""
+        mounted = any(mount.target == AGENT_SOCKET for mount in spec.config.mounts)
+        return Questions(files=(AGENT_SOCKET,)) if mounted else Questions()
 
     def diff(self, resource: Resource, spec: ContainerSpec, world: Observed) -> Verdict | None:
         """Compare the container with what it shall be; the harshest difference decides what is done.
@@ -307,6 +314,8 @@ def _live_diff(
     diffs = []
     if not box.running:
         diffs.append(Diff("status", box.status, "running", Cause.DRIFT))
+    elif _lost_agent(spec, box, world):
+        diffs.append(Diff("status", "running with the socket of an agent that ended", "running", Cause.ENGINE))
     if box.name != names.container(world.env):
         cause = Cause.ENGINE if box.name == names.next_container(world.env) else Cause.DRIFT
         diffs.append(Diff("name", box.name, names.container(world.env), cause))
@@ -322,6 +331,12 @@ def _live_diff(
             cause = Cause.SPEC if (network in before_networks) == (then is None) else Cause.DRIFT
             diffs.append(Diff(f"networks.{network}", before, after, cause))
     return tuple(diffs)
+
+
+def _lost_agent(spec: ContainerSpec, box: ContainerState, world: Observed) -> bool:
+    """Say whether another agent took the place of the one whose socket was mounted: a start mounts the new one."""
+    mounts = [mount for mount in box.config.mounts if mount.target == AGENT_SOCKET and mount in spec.config.mounts]
+    return bool(mounts) and world.inside is not None and AGENT_SOCKET not in world.inside.files
 
 
 def _joined(box: ContainerState, world: Observed) -> dict[str, Attachment]:
@@ -390,6 +405,9 @@ def _update(item: Work, spec: ContainerSpec, context: StepContext) -> Done:
         context.engine.unpause(box.id)
     elif not box.running:
         _start(box, context)
+    elif "status" in wanted:
+        context.engine.stop(box.id)
+        _start(box, context)
     if item.resource and wanted.keys() - {"status", "name"}:
         note = record(item.resource, settings=_remembered(spec))
         inside = dataclasses.replace(context, workspace=box.id)
@@ -399,7 +417,8 @@ def _update(item: Work, spec: ContainerSpec, context: StepContext) -> Done:
 
 def _start(box: ContainerState, context: StepContext) -> None:
     try:
-        context.engine.start(box.id)
+        with standing_in(box.config.mounts):
+            context.engine.start(box.id)
     except EngineCallFailed as error:
         raise StepFailed(
             f"{box.name} does not start: {error.message}",

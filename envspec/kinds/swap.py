@@ -14,6 +14,7 @@ from envspec.engine.objects import ContainerConfig, ContainerState
 from envspec.engine.operations import Operation, PutState, ReadEnvironment, ReadState, RestoreEnvironment
 from envspec.errors import EnvspecError
 from envspec.kinds import names
+from envspec.kinds.agent import standing_in
 from envspec.kinds.base import Done, StepContext, is_service
 
 
@@ -121,6 +122,7 @@ def _revive(context: StepContext, old: ContainerState, restore: RestoreEnvironme
     engine = context.engine
     if old.running and any(box.running for box in engine.containers(context.env) if box.id == old.id):
         return
-    engine.start(old.id)
+    with standing_in(old.config.mounts):
+        engine.start(old.id)
     if restore:
         engine.perform(old.id, restore)

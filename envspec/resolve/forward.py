@@ -55,9 +55,12 @@ def wish(spec: Spec, purpose: FrontMatter | None, directory: Path) -> Wish:
 
 def variables(spec: Spec, found: Forwarded) -> dict[str, str | Hidden]:
     """Return the variables that come along; a token that the author gives is the only one."""
-    if not found.gh_token or set(VARIABLES) & spec.env.keys():
-        return {}
-    return {VARIABLES[0]: found.gh_token}
+    variables: dict[str, str | Hidden] = {}
+    if found.gh_token and not set(VARIABLES) & spec.env.keys():
+        variables[VARIABLES[0]] = found.gh_token
+    if spec.security.read_only and (found.git or found.gh_token):
+        variables["GIT_CONFIG_SYSTEM"] = FORWARDED_GIT  # the system's own file cannot be told to include it
+    return variables
 
 
 def notes(found: Forwarded) -> tuple[str, ...]:

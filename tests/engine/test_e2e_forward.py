@@ -8,7 +8,7 @@ import subprocess
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ import pytest
 
 from envspec.engine.whales import WhalesEngine
 from tests.engine import git_server
-from tests.engine.e2e import Place, bare, change, make_place, remove_all
+from tests.engine.e2e import Place, bare, causes, change, make_place, remove_all, until
 from tests.engine.git_server import DOTFILES, HTTPS, SSH, GitServer
 from tests.engine.people import account, become
 
@@ -50,6 +50,7 @@ class User:
         key: Public half of their SSH key.
         uid: Who works inside.
         keys: What their specs write of that.
+        agents: Those of their SSH agents that run.
     """
 
     place: Place
@@ -57,6 +58,24 @@ class User:
     key: str
     uid: int
     keys: dict[str, Any]
+    agents: list[subprocess.Popen[bytes]] = field(default_factory=list)
+
+    def start_agent(self, socket: Path) -> None:
+        """Start an agent that has the key, and use it from now on."""
+        self.place.environ = {**self.place.environ, "SSH_AUTH_SOCK": str(socket)}
+        owner = self.home.stat()
+        drop = ("setpriv", f"--reuid={owner.st_uid}", f"--regid={owner.st_gid}", "--clear-groups")
+        self.agents.append(subprocess.Popen([*drop, "ssh-agent", "-D", "-a", str(socket)], stdout=subprocess.DEVNULL))
+        until(socket.is_socket, f"an agent at {socket}")
+        add = (*drop, "ssh-add", "-q", str(self.home / ".ssh" / "id_ed25519"))
+        subprocess.run(add, env={**os.environ, **self.place.environ}, check=True, timeout=20)
+
+    def end_agents(self) -> None:
+        """End all agents, and the sockets with them."""
+        while self.agents:
+            agent = self.agents.pop()
+            agent.terminate()
+            agent.wait(10)
 
     def bare(self, *words: str, uid: int | None = None, code: int | None = 0) -> str:
         """Run a command inside with nothing but the engine's own client, and no shell."""
@@ -97,30 +116,24 @@ def somebody(
     (home / ".gitconfig").write_text(GITCONFIG)
     (home / "ca.pem").write_text(server.ca)
     server.admit(token=TOKEN, public_key=key)
-    socket = base / "agent"
     environ = {
         "ENVSPEC_ENGINE": os.environ["ENVSPEC_ENGINE"],
         "HOME": str(home),
         "XDG_STATE_HOME": str(home / "state"),
         "GH_TOKEN": TOKEN,
         "SSL_CERT_FILE": str(home / "ca.pem"),
-        "SSH_AUTH_SOCK": str(socket),
         "PYTHONDONTWRITEBYTECODE": "1",
     }
     place = make_place(base, git_server.IMAGE, prefix=as_them, environ=environ)
     for path in (base, place.directory, home, *home.rglob("*")):
         os.chown(path, who.pw_uid, who.pw_gid)
-    drop = ["setpriv", f"--reuid={who.pw_uid}", f"--regid={who.pw_gid}", "--clear-groups"]
-    agent = subprocess.Popen([*drop, "ssh-agent", "-D", "-a", str(socket)], stdout=subprocess.DEVNULL)
+    keys = {"user": f"{who.pw_uid}:{who.pw_gid}"} if who.pw_uid and not as_them else {}
+    found = User(place, home, key, who.pw_uid, {**keys, "add_hosts": server.hosts})
     try:
-        add = ["ssh-add", "-q", str(home / ".ssh" / "id_ed25519")]
-        waiting = ["sh", "-c", 'until [ -S "$SSH_AUTH_SOCK" ]; do sleep 0.05; done; exec "$@"', "sh"]
-        subprocess.run([*drop, *waiting, *add], env={**os.environ, **environ}, check=True, timeout=20)
-        keys = {"user": f"{who.pw_uid}:{who.pw_gid}"} if who.pw_uid and not as_them else {}
-        yield User(place, home, key, who.pw_uid, {**keys, "add_hosts": server.hosts})
+        found.start_agent(base / "agent")
+        yield found
     finally:
-        agent.terminate()
-        agent.wait(10)
+        found.end_agents()
 
 
 def clones_both(target: str) -> str:
@@ -235,3 +248,36 @@ def test_git_is_the_users_until_it_is_taken_out(user: User) -> None:
     assert place.plan()["changes"] == []
     assert user.bare("git", "config", "user.email", code=1) == ""
     assert user.bare("sh", "-c", ". /run/envspec/env; echo ${GH_TOKEN:-none}") == "none"
+
+
+@ORDINARY
+def test_another_agent_takes_the_place_of_one_that_ended(user: User) -> None:
+    place, base = user.place, user.home.parent
+    place.write(**user.keys, forward_ssh="agent", setup_commands=["touch /tmp/of-this-container"])
+    place.apply()
+    box = place.id
+    assert reaches(user, SSH, user.uid)
+
+    user.end_agents()
+    user.start_agent(base / "agent")
+    assert not reaches(user, SSH, user.uid)
+    assert causes(place.plan(), "container.workspace") == {"status": "engine"}
+    assert place.told("apply", ".", code=4).error["code"] == "refused.no_consent"
+    place.apply()
+    assert (place.id, reaches(user, SSH, user.uid)) == (box, True)
+
+    bare("stop", "--time", "1", place.box)
+    user.end_agents()
+    (base / "login").mkdir(mode=0o777)
+    os.chown(base / "login", user.home.stat().st_uid, user.home.stat().st_gid)
+    user.start_agent(base / "login" / "agent")
+    assert not (base / "agent").exists()
+    place.apply()
+    assert not (base / "agent").exists()
+    assert reaches(user, SSH, user.uid)
+    assert place.id != box
+
+    user.end_agents()
+    error = place.told("apply", ".", "--yes", code=3).error
+    line = place.file.read_text().splitlines()[error["where"]["line"] - 1]
+    assert (error["code"], line) == ("spec.no_agent", "forward_ssh: agent")

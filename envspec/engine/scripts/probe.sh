@@ -70,7 +70,8 @@ done
 set -- $(values F)
 if [ $# -gt 0 ]; then
   part stat
-  stat -c '%f %u %g %n' -- "$@" 2> /dev/null
+  # What is mounted and has no name left on the host, such as the socket of an agent that ended, is gone.
+  stat -c '%h %f %u %g %n' -- "$@" 2> /dev/null | sed '/^0 /d; s/^[0-9]* //'
   count=$#
   for path; do
     if [ -f "$path" ] && [ ! -L "$path" ]; then set -- "$@" "$path"; fi
