@@ -14,7 +14,7 @@ from typing import Any
 
 from envspec.engine import inside, inspect, usage
 from envspec.engine.dialect import DOCKER, Dialect
-from envspec.engine.facts import ENV_FILE, Answer, Questions
+from envspec.engine.facts import Answer, Questions
 from envspec.engine.objects import LABEL, LINE, ContainerState, ImageState, NetworkState, StoredImage, VolumeState
 from envspec.engine.operations import Completed, Operation, ReadEnvironment, ReadState
 from envspec.engine.private import in_memory
@@ -37,7 +37,6 @@ KEPT_OUTPUT = 1024 * 1024
 
 _CANNOT_RUN = 126
 _SAYS_NOTHING = ("envspec-ended", "Run '", "See '", "Error: failed to start containers")
-_WITH_ENVIRONMENT = f'if [ -r {ENV_FILE} ]; then . {ENV_FILE}; fi; exec "$@"'
 
 
 class Client:
@@ -50,6 +49,7 @@ class Client:
         command: The engine's command, with options that lead to the engine, such as ``--context``.
         dialect: How that command is spoken to.
         remote: Address of an engine that does not see this host's files, "" when it does.
+        rootless: Whether the engine runs without root.
     """
 
     def __init__(
@@ -59,7 +59,9 @@ class Client:
         dialect: Dialect = DOCKER,
         *,
         remote: str = "",
+        rootless: bool = False,
     ) -> None:
+        self._rootless = rootless
         self._runner = runner or Runner()
         self._command = tuple(command)
         self._dialect = dialect
@@ -82,6 +84,11 @@ class Client:
     def remote(self) -> str:
         """Return the address of an engine that does not see this host's files, "" when it does."""
         return self._remote
+
+    @property
+    def rootless(self) -> bool:
+        """Return whether the engine runs without root, as the user whom it serves."""
+        return self._rootless
 
     # ── reading ──────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -182,34 +189,6 @@ class Client:
         return self._command
 
     # ── inside ───────────────────────────────────────────────────────────────────────────────────────────────────
-
-    def exec_argv(  # noqa: PLR0913 -- one call says all about one exec
-        self,
-        container: str,
-        argv: Sequence[str],
-        *,
-        user: str = "",
-        workdir: str = "",
-        tty: bool = False,
-        stdin: bool = True,
-    ) -> list[str]:
-        """Return the command line that runs a command inside with the environment's variables.
-
-        Args:
-            container: ID or name.
-            argv: The command.
-            user: ``uid:gid`` to run as, "" for the container's own.
-            workdir: Directory to run in, "" for the container's own.
-            tty: Whether to give it a terminal.
-            stdin: Whether to pass on standard input.
-        """
-        flags = [
-            *(["--interactive"] if stdin else []),
-            *(["--tty"] if tty else []),
-            *(["--user", user] if user else []),
-            *(["--workdir", workdir] if workdir else []),
-        ]
-        return [*self._command, "exec", *flags, container, "/bin/sh", "-c", _WITH_ENVIRONMENT, "envspec", *argv]
 
     def perform(
         self, container_id: str, operation: Operation, *, deadline: float = 60.0, on_line: LINE | None = None

@@ -162,17 +162,6 @@ def test_variables_are_nowhere_but_in_the_tmpfs(docker_engine: WhalesEngine, box
     assert docker(*search).split() == ["/run/envspec/env"]
 
 
-def test_exec_runs_with_the_variables_as_the_user(docker_engine: WhalesEngine, box: str) -> None:
-    docker_engine.perform(
-        box, PutEnvironment("export COLOUR='light blue'\n", 1000, 1000, b"", Record("environment.e", "d"))
-    )
-    argv = docker_engine.exec_argv(
-        box, ["sh", "-c", 'echo "$COLOUR $1"; id -u; pwd', "sh", "a b"], user="1000:1000", workdir="/opt", stdin=False
-    )
-    done = subprocess.run(argv, capture_output=True, text=True, timeout=60, check=True)
-    assert done.stdout == "light blue a b\n1000\n/opt\n"
-
-
 def test_the_mutex_is_no_part_of_an_environment(docker_engine: WhalesEngine, env: str) -> None:
     assert docker_engine.lock(env, "me")
     assert docker_engine.containers(env) == ()
