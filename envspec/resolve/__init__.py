@@ -153,22 +153,15 @@ def resolve(  # noqa: PLR0913, PLR0917 - what an environment is made of
     asking = asked(loaded, host, catalogue)
     own = (effect for effect in effects.of_workspace(box.config) if effect not in asking)
     told = (f"{effect.address} has {effect.name}: {effect.detail}" for effect in own)
-    packages = (
-        f"packages come from where the host gets them: {'; '.join(host.network.told)}" if host.network.told else ""
-    )
-    notes = tuple(
-        note
-        for note in (
-            chosen.note,
-            who.why,
-            *(beside.notes if beside else ()),
-            *told,
-            *forward.notes(host.forwarded),
-            packages,
-        )
-        if note
-    )
-    return Desired(place.env, (*outer, *services, *inner), origin, notes, (*asking, *reaching))
+    beside_notes = beside.notes if beside else ()
+    notes = (chosen.note, who.why, *beside_notes, *told, *forward.notes(host.forwarded), *_packages(host))
+    return Desired(place.env, (*outer, *services, *inner), origin, tuple(filter(None, notes)), (*asking, *reaching))
+
+
+def _packages(host: HostFacts) -> tuple[str, ...]:
+    """Say where tools inside get packages from, where that is not where everybody does."""
+    told = "; ".join(host.network.told)
+    return (f"packages come from where the host gets them: {told}",) if told else ()
 
 
 def _mounts(loaded: Loaded, place: Place, host: HostFacts) -> tuple[Mount, ...]:
