@@ -105,7 +105,11 @@ class ArchiveClient(Client):
     def read_archive(self, container_id: str, path: str) -> Iterator[io.BufferedIOBase]:
         """Give a path with all below it as a tar stream."""
         with opened(self._runner, self._cp_out(container_id, path)) as pipe:
-            yield pipe
+            try:
+                yield pipe
+            except tarfile.TarError:  # a stream that broke off: the engine knows why
+                self._finished(pipe, f"cannot read {path}", path)
+                raise
             self._finished(pipe, f"cannot read {path}", path)
 
     @contextlib.contextmanager

@@ -175,6 +175,8 @@ def _home(inside: Inside, address: str, operation: InstallDotfiles | RemoveDotfi
 
 def _copy_trees(inside: Inside, operation: CopyTrees) -> None:
     for source, target in operation.pairs:
+        if inside.tree.get(source) is None:
+            raise Refusal(f"{source}: No such file or directory")
         inside.tree.make_directory(target, lambda _: directory(tick=inside.tick, by="apply"))
         for path, node in inside.tree.below(source):
             inside.tree.put(target + path.removeprefix(source), replace(node, tick=inside.tick))

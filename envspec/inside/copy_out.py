@@ -13,6 +13,7 @@ import tarfile
 from io import BufferedIOBase
 from typing import BinaryIO
 
+from envspec.engine.archive import PathFact
 from envspec.engine.base import Engine
 from envspec.errors import StepFailed
 from envspec.events import Emit
@@ -54,22 +55,32 @@ def copy_out(engine: Engine, env: str, source: str, destination: str | BinaryIO,
     found = box.find(source)
     if not found.type:
         raise nothing_there(f"{env}:{source}")
+    sieve = _Sieve(box, found.real, Meter(f"{env}:{source}", 0, emit))
+    try:
+        path = _copy(box, found, source, destination, sieve)
+    except OSError as error:
+        raise _unwritable(error, destination) from None
+    except tarfile.TarError as error:
+        raise StepFailed(
+            f"what {env} sent broke off: {error}",
+            code="copy.broken_off",
+            hint="was it changed or removed meanwhile? Copy again",
+        ) from None
+    return Copied(path, sieve.meter.files, sieve.meter.bytes, tuple(sieve.left_out))
+
+
+def _copy(box: Box, found: PathFact, source: str, destination: str | BinaryIO, sieve: _Sieve) -> str:
+    """Copy what was found, and return where its top is now."""
     name = posixpath.basename(box.absolute(source))
-    meter = Meter(f"{env}:{source}", 0, emit)
     if not isinstance(destination, str):
-        sieve = _Sieve(box, found.real, meter)
-        with engine.read_archive(box.state.id, found.real) as stream:
+        with box.engine.read_archive(box.state.id, found.real) as stream:
             _to_stream(stream, sieve, destination, "." if means_contents(source) else name or ".")
-        return Copied("-", meter.files, meter.bytes, tuple(sieve.left_out))
-    merges = found.type == "dir" and (means_contents(source) or not name)
-    target = _target(destination, name, is_tree=found.type == "dir", merges=merges)
-    sieve = _Sieve(box, found.real, meter)
-    with target, engine.read_archive(box.state.id, found.real) as stream:
-        try:
-            _to_disk(stream, sieve, target)
-        except OSError as error:
-            raise _unwritable(error, destination) from None
-    return Copied(target.path, meter.files, meter.bytes, tuple(sieve.left_out))
+        return "-"
+    is_tree = found.type == "dir"
+    target = _target(destination, name, is_tree=is_tree, merges=is_tree and (means_contents(source) or not name))
+    with target, box.engine.read_archive(box.state.id, found.real) as stream:
+        _to_disk(stream, sieve, target)
+    return target.path
 
 
 def _target(destination: str, name: str, *, is_tree: bool, merges: bool) -> Target:
@@ -190,9 +201,10 @@ def _to_stream(stream: BufferedIOBase, sieve: _Sieve, out: BinaryIO, top: str) -
     out.flush()
 
 
-def _unwritable(error: OSError, destination: str) -> StepFailed:
+def _unwritable(error: OSError, destination: str | BinaryIO) -> StepFailed:
+    place = destination if isinstance(destination, str) else "standard output"
     return StepFailed(
-        f"{posixpath.join(destination, str(error.filename or ''))} cannot be written: {error.strerror or error}",
+        f"{posixpath.join(place, str(error.filename or ''))} cannot be written: {error.strerror or error}",
         code="copy.unwritable",
         hint="is a link, or something else, in the way? Choose another directory, or remove it",
     )
