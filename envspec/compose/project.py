@@ -18,7 +18,7 @@ from envspec.compose.read import Document
 from envspec.errors import SpecError, Where
 from envspec.kinds import names
 from envspec.kinds.network import NetworkSpec
-from envspec.kinds.service_state import ServiceSpec
+from envspec.kinds.service_state import ServiceSpec, built_name
 from envspec.kinds.volume import VolumeSpec
 from envspec.model import Hidden, Resource
 from envspec.secrets import SHORTEST
@@ -161,7 +161,7 @@ class _Made:
         if made.get("volumes"):
             made["volumes"] = [self._bind(volume) for volume in made["volumes"]]
         if "build" in made:
-            made["image"] = made.get("image") or f"{self.env}-{name}"
+            made["image"] = made.get("image") or built_name(self.env, name)
             build = dict(made["build"])
             build["args"] = {key: value for key, value in (build.get("args") or {}).items() if value is not None}
             content = context.digest(build, f"service.{name}")

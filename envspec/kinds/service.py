@@ -7,12 +7,13 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
+from envspec.engine.inspect import familiar
 from envspec.engine.objects import UNLIMITED, ContainerState, Limits
 from envspec.engine.stack import ComposeUp
 from envspec.errors import EngineCallFailed, Interrupted, StepFailed, Where
 from envspec.kinds import names
 from envspec.kinds.base import Done, Kind, Observed, StepContext, Verdict, Work, spec_of
-from envspec.kinds.service_state import ServiceSpec, boxes_of, compare, says
+from envspec.kinds.service_state import ServiceSpec, boxes_of, built_name, compare, says
 from envspec.model import Action, Cause, Diff, Disruption, Resource
 
 POLL = 0.25
@@ -94,7 +95,7 @@ class Service(Kind[ServiceSpec]):
         if action is Action.DELETE:
             for box in boxes:
                 context.engine.remove_container(box.id)
-            return Done("removed")
+            return Done(_forget_image(address, boxes, context))
         spec = spec_of(item, ServiceSpec)
         if action in (Action.CREATE, Action.REPLACE):
             _tidy(spec, boxes, context)
@@ -112,6 +113,20 @@ def _tidy(spec: ServiceSpec, boxes: tuple[ContainerState, ...], context: StepCon
         context.engine.remove_container(box.id)
     if boxes and boxes[0].name != spec.container:
         context.engine.rename(boxes[0].id, spec.container)
+
+
+def _forget_image(address: str, boxes: tuple[ContainerState, ...], context: StepContext) -> str:
+    """Remove the image that was built for a service which is gone, and say so; one with a name of its own stays."""
+    own = familiar(built_name(context.env, address.removeprefix("service.")))
+    built = [box for box in boxes if familiar(box.config.image) == own]
+    labels = [context.observed.images[box.image_id].labels for box in built if box.image_id in context.observed.images]
+    if not any(names.DIGEST in found for found in labels):
+        return "removed"
+    try:
+        context.engine.remove_image(built[0].config.image)
+    except EngineCallFailed as error:
+        return f"removed; its image stays: {error.message}"
+    return "removed with its image"
 
 
 def _bring_up(item: Work, spec: ServiceSpec, context: StepContext) -> None:

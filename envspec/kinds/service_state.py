@@ -84,6 +84,11 @@ class Differences:
     live: tuple[Diff, ...] = ()
 
 
+def built_name(env: str, service: str) -> str:
+    """Return the name of the image that is built for a service whose author names none; Compose's own."""
+    return f"{env}-{service}"
+
+
 def boxes_of(address: str, world: Observed) -> tuple[ContainerState, ...]:
     """Return the containers of a service, the one that counts first: the one under its proper name.
 

@@ -189,6 +189,28 @@ def test_a_service_that_never_becomes_healthy_tells_why_and_leaves_the_workspace
     assert addresses(settled) == []
 
 
+def test_an_image_that_was_built_for_a_service_goes_with_it(places: Places) -> None:
+    place = places()
+    (place.directory / "Dockerfile").write_text(f"FROM {BASE}\nRUN echo {place.name} > /etc/whose\n")
+    named_by_hand = f"envspec-test/{place.name}:1"
+    services = {
+        "own": {"build": ".", "init": True, "command": "sleep 3d"},
+        "shared": {"build": ".", "image": named_by_hand, "init": True, "command": "sleep 3d"},
+    }
+    place.write(compose={"services": services})
+    try:
+        place.apply()
+        assert bare("exec", f"{place.name}-own-1", "cat", "/etc/whose") == place.name
+        assert addresses(place) == []
+        place.run("destroy", place.name, "--yes")
+        left = bare("image", "ls", "--format", "{{.Repository}}").splitlines()
+        assert [name.removeprefix("localhost/").removeprefix("docker.io/") for name in left if place.name in name] == [
+            f"envspec-test/{place.name}"
+        ]
+    finally:
+        bare("image", "rm", "--force", named_by_hand, code=None)
+
+
 def test_destroy_leaves_nothing(settled: Place) -> None:
     settled.run("destroy", settled.name, "--yes")
     assert named("container", settled.name) == []
