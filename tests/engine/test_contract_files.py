@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 
 import pytest
 
@@ -102,6 +103,20 @@ def test_a_directory_in_the_way_stops_all_before_anything_is_written(world: Worl
     assert "/usr/local" in done.tail
     assert look(world, box, "/opt/first") is None
     assert entry(world, box, "/opt/first") is None
+
+
+def test_a_link_leads_where_its_content_says_and_belongs_to_its_owner(world: World, box: str) -> None:
+    def link(target: bytes) -> FilePut:
+        return replace(put("/opt/to", target, 0o777, USER), link=True)
+
+    world.hands.write(box, "/opt/to", "before us\n")
+    write(world, box, link(b"/opt/nowhere"))
+    write(world, box, link(b"/usr"))  # a directory: the link is replaced, not what it leads to
+    assert look(world, box, "/opt/to") == FileFact("link", 0o777, USER, USER, sha(b"/usr"))
+    write(world, box, put("/opt/to", b"a file again"))
+    assert look(world, box, "/opt/to") == FileFact("file", 0o644, 0, 0, sha(b"a file again"))
+    remove(world, box, "/opt/to")
+    assert look(world, box, "/opt/to") == FileFact("file", 0o644, 0, 0, sha(b"before us\n"))
 
 
 def test_removing_a_file_that_was_new_leaves_nothing(world: World, box: str) -> None:

@@ -144,8 +144,8 @@ def test_an_agent_is_one_that_takes_a_connection_wherever_links_lead(tmp_path: P
     with listening(tmp_path / "agent") as path:
         for given in (path, link):
             assert ssh.agent({"SSH_AUTH_SOCK": str(given)}) == (str(path), os.getuid())
-    for given in (str(path), str(tmp_path), str(tmp_path / "none"), ""):  # it ended, and left its socket behind
-        assert ssh.agent({"SSH_AUTH_SOCK": given}) == ("", 0)
+    for dead in (str(path), str(tmp_path), str(tmp_path / "none"), ""):  # it ended, and left its socket behind
+        assert ssh.agent({"SSH_AUTH_SOCK": dead}) == ("", 0)
     assert ssh.agent({}) == ("", 0)
 
 
