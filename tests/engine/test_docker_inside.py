@@ -115,7 +115,7 @@ def test_a_cancelled_command_is_ended_inside_too(box: str) -> None:
 def test_what_a_killed_client_left_running_is_reaped_and_a_server_is_not(docker_engine: WhalesEngine, box: str) -> None:
     assert docker_engine.perform(box, command("sleep 801 > /dev/null 2>&1 &")).code == 0
     text = (
-        "from envspec.engine.whales import WhalesEngine; from envspec.engine.base import RunCommand;"
+        "from envspec.engine.whales import WhalesEngine; from envspec.engine.operations import RunCommand;"
         f"WhalesEngine().perform({box!r}, RunCommand({RUNAWAYS!r}, '/', {USER}, {USER}, None))"
     )
     client = subprocess.Popen([sys.executable, "-c", text])
