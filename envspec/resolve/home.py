@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import posixpath
-import shlex
 from collections.abc import Iterator
 
 from envspec.engine.facts import RUN_DIR
@@ -53,8 +52,7 @@ def commands(spec: Spec, found: Forwarded, setup: tuple[str, ...], who: Identity
     """
     copies = () if spec.security.read_only else found.seed
     for file in copies:
-        source, target = shlex.quote(_inside(file.path)), f"~/{file.path}"
-        text = f"umask 077 && mkdir -p {posixpath.dirname(target)} && cp -f {source} {target} && chmod u+w {target}"
+        text = f"install -D -m 600 {_inside(file.path)} ~/{file.path}"
         trigger = hashlib.sha256(file.text.encode()).hexdigest()
         yield f"command.home.{file.path}", CommandSpec(text, spec.workspace, who.uid, who.gid, TIMEOUT, trigger=trigger)
     trigger = hashlib.sha256("\0".join(file.text for file in copies).encode()).hexdigest() if copies else ""

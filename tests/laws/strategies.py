@@ -56,7 +56,12 @@ PORTS = ("8080:80", "8081:80", 8000, "127.0.0.1:9000:90/udp")
 def _repo(url: str, paths: list[str]) -> Strategy:
     return st.fixed_dictionaries(
         {"url": st.just(url), "path": st.sampled_from(paths)},
-        optional={"ref": st.sampled_from(REFS[url]), "depth": st.sampled_from([0, 1]), "install": INSTALLS},
+        optional={
+            "ref": st.sampled_from(REFS[url]),
+            "depth": st.sampled_from([0, 1]),
+            "submodules": st.booleans(),
+            "install": INSTALLS,
+        },
     )
 
 
@@ -157,6 +162,7 @@ KEYS: Mapping[str, Strategy] = {
 START: Strategy = st.sampled_from(
     [{"image": "debian:13"}, {"image": "ubuntu:24.04"}, {"image": "node:22"}, {"purpose": "clean"}]
     + [{"purpose": {"use": "python", "version": version}} for version in ("3.12", "3.13")]
+    + [{"purpose": {"use": "amplifier", "bundle": "git+https://example.org/bundle"}}]
 )
 
 
@@ -189,7 +195,11 @@ def sane(doc: Doc) -> Doc:
         _writable_by_all(found)
     if isinstance(found.get("security"), dict) and found["security"].get("read_only"):
         _read_only(found)
-    if isinstance(found.get("purpose"), dict) and found.get("image_source") == "bootstrap":
+    if (
+        isinstance(found.get("purpose"), dict)
+        and "version" in found["purpose"]
+        and found.get("image_source") == "bootstrap"
+    ):
         found["purpose"] = "python"  # the distribution has but one version
     return found
 

@@ -25,7 +25,7 @@ from envspec.engine.fake_fs import Node
 from envspec.engine.fake_hooks import Crashed
 from envspec.engine.fake_world import DEBIAN, PASSWD, FakeRemote
 from envspec.forward import read as reading
-from envspec.forward.values import Entry, Forwarded, SshFile, Wish
+from envspec.forward.values import Entry, Forwarded, HomeFile, SshFile, Wish
 from envspec.host import HostFacts
 from envspec.host_network import HostNetwork
 from envspec.model import Hidden, Report, type_json
@@ -89,7 +89,7 @@ class Everything(tuple[str, ...]):
 
 
 VERBS = (
-    *("name", "command", "remote", "containers", "images", "networks", "network_users", "volumes", "probe"),
+    *("name", "command", "remote", "rootless", "containers", "images", "networks", "network_users", "volumes", "probe"),
     *("logs", "compose_config", "hide"),
 )
 """What :class:`envspec.engine.base.Reader` can do."""
@@ -215,6 +215,8 @@ def forwarded(wish: Wish) -> Forwarded:
         agent="/run/user/1000/agent" if wish.ssh == "agent" else "",
         agent_uid=1000,
         ssh=keys if wish.ssh == "files" else (),
+        secret=tuple(HomeFile(path, f"{CANARY}-{8 + number}\n") for number, path in enumerate(wish.secret)),
+        seed=tuple(HomeFile(path, "a: 1\n") for path in wish.seed),
     )
 
 

@@ -116,7 +116,9 @@ def test_settings_are_copied_once_before_the_purpose_sets_itself_up() -> None:
     copy, setup = (found.get(address) for address in commands(found))
     assert copy is not None
     assert setup is not None
-    assert "cp -f /run/envspec/home/.amplifier/settings.yaml ~/.amplifier/settings.yaml" in copy.spec.command
+    assert (
+        copy.spec.command == "install -D -m 600 /run/envspec/home/.amplifier/settings.yaml ~/.amplifier/settings.yaml"
+    )
     assert setup.spec.command == "amplifier bundle add 'git+https://example.org/b'"
     assert copy.address in setup.needs
     changed = desired(amplifier(bundle="git+https://example.org/b"), seed=(HomeFile(SETTINGS.path, "other\n"),))
