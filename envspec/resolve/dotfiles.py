@@ -13,7 +13,8 @@ from envspec.model import Resource
 from envspec.purposes import Catalogue
 from envspec.resolve.trust import takes
 from envspec.resolve.user import Identity
-from envspec.spec.forms import ConfigFile, Dotfiles
+from envspec.spec.dotfiles import Dotfiles
+from envspec.spec.forms import ConfigFile
 from envspec.spec.load import Loaded
 
 WORD = "dotfiles"

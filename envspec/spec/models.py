@@ -15,9 +15,9 @@ from pydantic import BeforeValidator, ConfigDict, Field, ValidationInfo, WithJso
 from pydantic_core import PydanticCustomError
 
 from envspec.spec import names
+from envspec.spec.dotfiles import Dotfiles
 from envspec.spec.forms import (
     ConfigFile,
-    Dotfiles,
     Form,
     Health,
     Mount,

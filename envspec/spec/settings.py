@@ -13,7 +13,8 @@ from envspec.engine.choice import config_file
 from envspec.errors import SpecFaults
 from envspec.spec import names
 from envspec.spec.document import Grammar, all_of, check, content_of
-from envspec.spec.forms import Dotfiles, Form
+from envspec.spec.dotfiles import Dotfiles
+from envspec.spec.forms import Form
 from envspec.spec.values import bad, choice, integer, line, listed, mapped, optional, same, shown
 
 _PREFIX = re.compile(r"[a-z0-9][a-z0-9.-]*(?::[0-9]{1,5})?(?:/[a-z0-9][a-z0-9._-]*)*")

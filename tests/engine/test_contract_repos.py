@@ -10,7 +10,7 @@ import pytest
 
 from envspec.engine.facts import LedgerEntry, Questions, RepoFact, RepoQuestion
 from envspec.engine.objects import Mount
-from envspec.engine.operations import Completed, EnsureUser, RemoveRepo, SyncRepo
+from envspec.engine.operations import REPO_CODES, Completed, EnsureUser, RemoveRepo, SyncRepo
 from tests.engine.contract import FIRST, REMOTE, SECOND, USER, World, note
 
 pytestmark = pytest.mark.engine
@@ -55,6 +55,11 @@ def refused(world: World, box: str, operation: SyncRepo) -> Completed:
     assert done.code != 0
     assert (look(world, box, operation.path), entry(world, box, operation.path)) == before
     return done
+
+
+def told(done: Completed) -> str:
+    """Return what an exit code says."""
+    return REPO_CODES[done.code]
 
 
 @pytest.mark.parametrize(
@@ -136,7 +141,7 @@ def test_local_changes_are_counted_and_stop_a_checkout(world: World, box: str, p
     else:
         world.hands.write(box, f"{path}/{'README.md' if kind == 'changed' else 'new/file'}", "local work\n")
     assert look(world, box, path) == RepoFact("repo", REMOTE, SECOND, "main", dirty=1)
-    refused(world, box, sync(path, "old"))
+    assert told(refused(world, box, sync(path, "old"))) == "local_changes"
 
 
 def test_what_a_command_made_in_a_work_tree_is_told_apart(world: World, box: str, path: str) -> None:
@@ -182,37 +187,37 @@ def test_a_commit_that_would_lose_its_last_name_stops_a_checkout(
 ) -> None:
     world.do(box, sync(path, before))
     world.hands.commit(box, path)
-    refused(world, box, sync(path, ref, commit))
+    assert told(refused(world, box, sync(path, ref, commit))) == "local_changes"
     world.do(box, sync(path, ref, commit, force=True))
     assert look(world, box, path) == CLEAN
 
 
 @pytest.mark.parametrize("url", ["file:///srv/none.git"])
 def test_a_repository_that_is_not_there_leaves_nothing(world: World, box: str, path: str, url: str) -> None:
-    refused(world, box, sync(path, url=url))
+    assert told(refused(world, box, sync(path, url=url))) == "not_found"
     assert world.exists(box, path) == frozenset()
 
 
 @pytest.mark.parametrize("ref", ["none", "0" * 40])
 def test_a_ref_that_is_not_there_leaves_nothing(world: World, box: str, path: str, ref: str) -> None:
-    refused(world, box, sync(path, ref))
+    assert told(refused(world, box, sync(path, ref))) == "ref"
     assert world.exists(box, path) == frozenset()
 
 
 def test_a_ref_that_is_not_there_leaves_a_clone_as_it_is(world: World, box: str, path: str) -> None:
     world.do(box, sync(path))
-    refused(world, box, sync(path, "none"))
+    assert told(refused(world, box, sync(path, "none"))) == "ref"
 
 
 def test_what_is_no_repository_is_in_the_way(world: World, box: str, path: str) -> None:
     world.hands.write(box, f"{path}/file", "by hand\n")
-    refused(world, box, sync(path))
+    assert told(refused(world, box, sync(path))) == "occupied"
     assert look(world, box, path) == RepoFact("other")
 
 
 def test_a_repository_from_elsewhere_is_in_the_way(world: World, box: str, path: str) -> None:
     world.do(box, sync(path))
-    refused(world, box, sync(path, url="file:///srv/other.git"))
+    assert told(refused(world, box, sync(path, url="file:///srv/other.git"))) == "occupied"
 
 
 def test_an_empty_directory_is_cloned_into(world: World, box: str, path: str) -> None:

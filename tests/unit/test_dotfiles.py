@@ -16,19 +16,19 @@ from envspec.model import Action, Cause, Resource
 from envspec.purposes import catalogue
 from envspec.resolve.dotfiles import below_home, resources, with_default
 from envspec.resolve.user import Identity
-from envspec.spec import forms
+from envspec.spec.dotfiles import Dotfiles as Wish
 from envspec.spec.load import Loaded, loads
 
 ADA = Identity("ada", 1000, 1000, "")
 CONFIG = Path("/home/ada/.config/envspec")
-DEFAULT = forms.Dotfiles.model_validate({"repo": "./dots", "inline": {".vimrc": {"source": "vimrc"}, ".a": "text"}})
+DEFAULT = Wish.model_validate({"repo": "./dots", "inline": {".vimrc": {"source": "vimrc"}, ".a": "text"}})
 
 
 def loaded(text: str = "image: debian:13") -> Loaded:
     return loads(f"name: e\n{text}".encode(), "env.yaml", Path("/srv/e"))
 
 
-def defaulted(text: str, default: forms.Dotfiles | None = DEFAULT) -> forms.Dotfiles | None:
+def defaulted(text: str, default: Wish | None = DEFAULT) -> Wish | None:
     return with_default(loaded(text), default, CONFIG, catalogue(Path("/srv/e"))).spec.dotfiles
 
 
@@ -72,7 +72,7 @@ def test_the_spec_has_its_way() -> None:
 
 
 def resolved(**keys: Any) -> tuple[Resource, ...]:
-    wish = forms.Dotfiles.model_validate(keys)
+    wish = Wish.model_validate(keys)
     files = tuple(FileSpec(below_home(path, ADA), b"x", 0o644, 1000, 1000) for path in sorted(wish.inline))
     return resources(wish, wish.repo or "", files, ADA, ("environment.workspace",))
 
