@@ -24,8 +24,6 @@ PASSED = (
 )
 """Variables by which git and ``gh`` find their files, and a keyring; all others could make them do something else."""
 
-GIT = ("git", "-c", "core.fsmonitor=false", "-c", "core.pager=cat")
-
 
 def read(wish: Wish, environ: Mapping[str, str] = os.environ) -> Forwarded:
     """Look for what goes inside.
@@ -57,18 +55,27 @@ def read(wish: Wish, environ: Mapping[str, str] = os.environ) -> Forwarded:
 
 def _git(wish: Wish, environ: Mapping[str, str], home: Path) -> tuple[tuple[Entry, ...], tuple[str, ...]]:
     """Return git's configuration as it shall be inside, and what to tell of it."""
+    if not any(path.is_file() for path in _git_files(environ, home)):
+        return (), ()
     listing = ("config", "--list", "--show-scope", "-z", "--includes")
     # A repository whose own configuration is broken must not hide the user's.
     for directory in (wish.directory, "/"):
-        output = _run((*GIT, "-C", directory, *listing), environ)
+        output = _run(("git", "-C", directory, *listing), environ)
         if output is not None:
             break
     else:
-        return (), ()
+        return (), ("your git configuration stays behind: there is no git here that can read it",)
     entries = gitconfig.read(output)
     kept = gitconfig.chosen(entries, wish.ssh, _key_inside(wish.ssh, home))
     unsigned = gitconfig.signs(entries) and not gitconfig.signs(kept)
     return kept, ("git does not sign inside: the key cannot be reached there",) if unsigned else ()
+
+
+def _git_files(environ: Mapping[str, str], home: Path) -> tuple[Path, ...]:
+    """Return where the user's configuration may be, as ``git-config(1)`` has it."""
+    if environ.get("GIT_CONFIG_GLOBAL"):
+        return (Path(environ["GIT_CONFIG_GLOBAL"]),)
+    return (home / ".gitconfig", Path(environ.get("XDG_CONFIG_HOME") or home / ".config") / "git" / "config")
 
 
 def _key_inside(wish: SshWish, home: Path) -> Callable[[str], str]:

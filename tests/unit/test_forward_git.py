@@ -100,9 +100,13 @@ def test_a_broken_repository_does_not_hide_the_users_configuration(host: Host) -
     assert pairs(host.read(directory=str(host.home / "app")).git) == [("user.name", "Ada")]
 
 
-def test_no_configuration_and_no_git_is_nothing(host: Host) -> None:
+def test_no_configuration_is_nothing_and_one_that_cannot_be_read_is_told_of(host: Host) -> None:
     assert host.read() == Forwarded()
-    assert read(Wish(git=True), {"HOME": str(host.home), "PATH": "/nonexistent"}) == Forwarded()
+    unread = Forwarded(notes=("your git configuration stays behind: there is no git here that can read it",))
+    host.write(".gitconfig", "[user]\nname=Ada\n")
+    assert read(Wish(git=True), {"HOME": str(host.home), "PATH": "/nonexistent"}) == unread
+    host.write(".gitconfig", "[user\n")
+    assert host.read() == unread
 
 
 @pytest.mark.parametrize(
