@@ -107,7 +107,7 @@ class State:
 
     Attributes:
         ledger: Entries by address.
-        originals: What was there before a file of ours, by address.
+        originals: What was there before a file of ours, by address; before a link, by address and place.
         windows: Ticks at which an operation wrote.
         rootfs: Tick until which all on the container's own root counts as made in a window; -1 before any operation.
         initial: The same for what is mounted; it is carried to the container that comes next.

@@ -15,10 +15,11 @@ from envspec.engine.fake_fs import Node, Original, State, Tree
 def pack(state: State, addresses: Sequence[str]) -> bytes:
     """Return all windows but the one of the container's own root, and the entries and originals of the addresses."""
     chosen = [address for address in addresses if address in state.ledger]
+    kept = [key for key in sorted(state.originals) if key in chosen or key.split(" ")[0] in chosen]
     return _dump(
         windows=sorted(state.windows),
         ledger=[asdict(state.ledger[address]) for address in chosen],
-        originals={address: _kept(state.originals[address]) for address in chosen if address in state.originals},
+        originals={key: _kept(state.originals[key]) for key in kept},
         initial=state.initial,
     )
 

@@ -49,7 +49,7 @@ SETUPS: tuple[Any, ...] = (
     {"run": "touch built", "creates": "built"},
     {"run": "true", "timeout": "5m"},
 )
-VOLUMES = ({"name": "data", "container": "/data"}, {"name": "data", "container": "/srv"}, "cache:/cache")
+VOLUMES = ({"name": "data", "container": "/data"}, {"name": "data", "container": "/srv"}, "cache:/cache", "home:/root")
 PORTS = ("8080:80", "8081:80", 8000, "127.0.0.1:9000:90/udp")
 
 
