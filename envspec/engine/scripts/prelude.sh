@@ -126,7 +126,7 @@ as_user() {
     [ -z "$user_name" ] || as_groups=--init-groups
     set -- setpriv --reuid "$as_uid" --regid "$as_gid" "$as_groups" /bin/sh -c "$as_script" envspec "$@"
   elif [ -n "$user_name" ]; then
-    set -- su -p -s /bin/sh "$user_name" -c "$as_script" envspec "$@"
+    set -- su -p -s /bin/sh -c "$as_script" -- "$user_name" envspec "$@"
   else
     printf '%s\n' "cannot become uid $as_uid: it has no account, and there is no setpriv"
     return 125

@@ -109,7 +109,7 @@ as_owner() {
     :
   else
     name=$(while IFS=: read -r name _ uid _; do [ "$uid" != "$owner" ] || echo "$name"; done < /etc/passwd | head -n 1)
-    [ -z "$name" ] || su -p -s /bin/sh "$name" -c "$text" envspec "$@"
+    [ -z "$name" ] || su -p -s /bin/sh -c "$text" -- "$name" envspec "$@"
   fi < /dev/null 2> /dev/null
 }
 
