@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from envspec.errors import EngineNotReady, EnvspecError, SpecError, Where
 
 COMPOSE = "com.docker.compose."
 """Prefix of Compose's own labels."""
+
+_PLUGINS = tuple(
+    Path(place, "docker", "cli-plugins")
+    for place in ("/usr/local/lib", "/usr/local/libexec", "/usr/lib", "/usr/libexec")
+)
+"""Where docker looks for plugins behind the user's own directory, in its order; docker/cli, ``manager_unix.go``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +74,16 @@ def config_argv(command: Sequence[str], source: ComposeSource, env_file: str) ->
     """
     profiles = [part for profile in source.profiles for part in ("--profile", profile)]
     places = ["--project-name", source.project, "--project-directory", source.directory, "--env-file", env_file]
-    program = shutil.which(command[0]) or command[0]
-    return [program, *command[1:], "compose", *places, *profiles, "--file", "-", "config", "--format", "json"]
+    return [*_compose(command), *places, *profiles, "--file", "-", "config", "--format", "json"]
+
+
+def _compose(command: Sequence[str]) -> list[str]:
+    """Return what runs Compose: its plugin itself, which takes half the time of the engine's command before it."""
+    for directory in (Path(os.environ.get("DOCKER_CONFIG") or Path.home() / ".docker") / "cli-plugins", *_PLUGINS):
+        plugin = directory / "docker-compose"
+        if os.access(plugin, os.X_OK):
+            return [str(plugin)]
+    return [shutil.which(command[0]) or command[0], *command[1:], "compose"]
 
 
 def config_environment(source: ComposeSource, environ: Mapping[str, str]) -> dict[str, str]:

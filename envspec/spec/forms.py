@@ -57,7 +57,7 @@ _PARAM = re.compile(r"[a-z][a-z0-9_]{0,39}")
 class Form(BaseModel):
     """A mapping of the spec: frozen, unknown keys are faults, and it may have a short form."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     written: ClassVar[str] = "write one `key: value` a line"
     """How it is written, for hints."""
