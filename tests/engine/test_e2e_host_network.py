@@ -15,8 +15,12 @@ from envspec import host_network
 from envspec.engine.objects import Build
 from envspec.engine.whales import WhalesEngine
 from tests.engine.contract import TEST_LABEL
-from tests.engine.e2e import Place, Places, bare, causes, change
+from tests.engine.e2e import ON_DOCKER, Place, Places, bare, causes, change
 from tests.engine.stand_ins import PACKAGE, Answers, index, registry, served
+from tests.engine.test_e2e_user import Person, somebody
+
+__all__ = ["somebody"]
+# A fixture; named here, pytest finds it.
 
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(300)]
 
@@ -194,6 +198,27 @@ def test_apt_reads_its_mirror_from_the_tmpfs(company: Company, tmp_path: Path) -
     assert uris
     assert {uri.split("/")[2] for uri in uris} == {"mirror.example.com"}
     assert not any("trusted" in line for line in printed.splitlines())
+
+
+@ON_DOCKER
+def test_whoever_may_talk_to_the_engine_brings_their_own_settings_and_makes_networks(
+    somebody: tuple[Place, Person],
+) -> None:
+    place, who = somebody
+    home = Path(place.environ["HOME"])
+    (home / ".npmrc").write_text(f"registry=http://npm.example.com/\n//npm.example.com/:_authToken={TOKEN}\n")
+    network = f"{place.name}-shared"
+    place.run("network", "create", network)
+    place.write(networks=[network])
+    place.apply()
+    found = place.exec("sh", "-c", 'cat "$npm_config_globalconfig"; stat -c %a:%u "$npm_config_globalconfig"')
+    assert f":_authToken={TOKEN}" in found
+    assert found.endswith(f"400:{who.uid}")
+    assert network in place.inspect("{{json .NetworkSettings.Networks}}")
+    assert place.plan()["changes"] == []
+    place.run("destroy", place.name, "--yes")
+    place.run("network", "rm", network)
+    assert network not in bare("network", "ls", "--format", "{{.Name}}").split()
 
 
 def test_base_images_come_from_the_mirror_that_the_users_configuration_names(
