@@ -52,7 +52,12 @@ def sync(tree: Tree, tick: int, remotes: Mapping[str, FakeRemote], wish: SyncRep
 def _is_checked_out(repo: Repo, remote: FakeRemote | None, ref: str) -> bool:
     if not ref or repo.branch:
         return ref in ("", repo.branch)
-    return repo.head in (ref, remote.tags.get(ref) if remote else None)
+    return repo.head in (_full(repo, ref), remote.tags.get(ref) if remote else None)
+
+
+def _full(repo: Repo, ref: str) -> str:
+    """Return the commit that a ref of at least seven digits stands for, else the ref."""
+    return next((commit for commit in sorted(repo.parents) if len(ref) >= 7 and commit.startswith(ref)), ref)
 
 
 def _reach(remotes: Mapping[str, FakeRemote], url: str) -> FakeRemote:
@@ -77,7 +82,7 @@ def _target(remote: FakeRemote, repo: Repo, wish: SyncRepo, branch: str) -> Targ
     elif wish.ref in remote.branches:
         found = Target(wish.ref, wish.commit or remote.branches[wish.ref][-1])
     else:
-        found = Target("", wish.commit or remote.tags.get(wish.ref, wish.ref))
+        found = Target("", wish.commit or remote.tags.get(wish.ref) or _full(repo, wish.ref))
     if found.commit not in repo.parents:
         raise Refusal(f"{wish.url} has no branch, tag or commit {wish.ref or wish.commit}", 24)
     return found

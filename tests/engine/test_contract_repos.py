@@ -71,6 +71,7 @@ def told(done: Completed) -> str:
         ("old", FIRST, "old"),
         ("v1", FIRST, ""),
         (FIRST, FIRST, ""),
+        (FIRST[:9], FIRST, ""),
     ],
 )
 def test_a_clone_is_at_its_ref(world: World, box: str, path: str, *, ref: str, head: str, branch: str) -> None:
@@ -109,6 +110,7 @@ def test_nothing_is_done_when_the_ref_is_checked_out(world: World, box: str, pat
         ("v1", "main", SECOND, "main"),
         ("main", FIRST, FIRST, ""),
         (FIRST, SECOND, SECOND, ""),
+        ("main", FIRST[:7], FIRST, ""),
         ("old", "HEAD", SECOND, "main"),
         ("v1", "HEAD", SECOND, "main"),
         ("old", "", FIRST, "old"),

@@ -35,7 +35,7 @@ PATHS = (
     "/srv/tool.conf",
 )
 REFS = {
-    APP: ["", "main", "dev", "v1", "v2", COMMITS[0], COMMITS[2]],
+    APP: ["", "main", "dev", "v1", "v2", COMMITS[0], COMMITS[2], COMMITS[3][:9]],
     LIB: ["", "trunk", "v1", COMMITS[5], COMMITS[6]],
 }
 INSTALLS = st.sampled_from(["true", "touch .installed", ["touch .installed", "true"]])
