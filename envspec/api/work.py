@@ -132,7 +132,7 @@ def open_engine(asked: str = "", context: str = "") -> WhalesEngine:
         return PodmanEngine(command=chosen.command)
     from envspec.engine.whales import WhalesEngine  # noqa: PLC0415 - the same
 
-    return WhalesEngine(command=chosen.command, remote=chosen.remote)
+    return WhalesEngine(command=chosen.command, remote=chosen.remote, rootless=chosen.rootless)
 
 
 def read_target(target: str | Path, *, destroy: bool) -> Target:
@@ -197,10 +197,10 @@ def look(  # noqa: PLR0913 - what one look is told
     if target.loaded and not target.destroy:
         loaded, tried = attempted(target.loaded, reader)
         target = dataclasses.replace(target, loaded=loaded, tried=tried)
-    facts = _facts(target)
+    facts = _facts(target, reader)
     permission = Permission(options.allow, judge)
     desired, world = _outside(reader, target, facts, reachable or _registry_of(facts), permission)
-    for text in secrets_of(desired):
+    for text in (*secrets_of(desired), *facts.network.passwords):
         reader.hide(text)
     policy.refuse_remote_binds(desired, reader.remote)
     wishes = dataclasses.replace(_wishes(options, desired, world), again=again)
@@ -214,7 +214,7 @@ def look(  # noqa: PLR0913 - what one look is told
     return Look(desired, seen, made, facts)
 
 
-def _facts(target: Target) -> HostFacts:
+def _facts(target: Target, reader: Reader) -> HostFacts:
     """Look at the host, and there for what of the user's own goes inside."""
     facts = hosts.gather()
     if target.destroy or target.loaded is None:
@@ -224,6 +224,7 @@ def _facts(target: Target) -> HostFacts:
     shared = takes_network(target.loaded, catalogue(target.loaded.directory), settings.host_network)
     return dataclasses.replace(
         facts,
+        maps="" if not reader.rootless else "keep-id" if reader.name == "podman" else "root",
         forwarded=found,
         passthrough=_passthrough(settings),
         network=facts.network if shared else HostNetwork(),

@@ -8,9 +8,11 @@ only for the places that do. Everything is read from files and the environment; 
 from __future__ import annotations
 
 import netrc
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import unquote
 
 from envspec.host_network import apt, cargo, go, npm, pip
 from envspec.host_network.apt import release_of
@@ -23,6 +25,10 @@ NETRC = "netrc"
 
 FILES = (apt.CONF, apt.LIST, NETRC, npm.FILE)
 """Names of all files that may come into the tmpfs of a container, and as secrets into a build."""
+
+
+_LOGIN = re.compile(r"://[^\s/@:]*:([^\s/@]+)@|:(?:_authToken|_auth|_password)=(\S+)|\spassword (\S+)")
+"""A password in a URL, in npm's configuration, and in a netrc."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +48,15 @@ class HostNetwork:
     cargo: str = ""
     mirrors: Mapping[str, Found] = field(default_factory=dict)
     told: tuple[str, ...] = ()
+
+    @property
+    def passwords(self) -> Iterator[str]:
+        """Yield what is secret within what is hidden, so that it is masked where it shows alone."""
+        of_mirrors = (text for mirror in self.mirrors.values() for text in mirror.files.values())
+        for text in (*self.variables.values(), *self.files.values(), *of_mirrors):
+            for match in _LOGIN.finditer(text.text if isinstance(text, Hidden) else ""):
+                password = next(filter(None, match.groups()))
+                yield from {password: None, unquote(password): None}
 
     def variables_for(self, base: str) -> dict[str, str | Hidden]:
         """Return the variables for what stands on a base image, by its reference."""

@@ -126,6 +126,18 @@ def test_logins_of_netrc_come_for_the_hosts_that_are_asked_and_no_other(machine:
     assert found.files["netrc"] == Hidden("machine packages.example.com login ada password pa55word\n")
 
 
+def test_what_is_secret_within_a_setting_is_masked_where_it_shows_alone(machine: Machine) -> None:
+    machine.own(".npmrc", "registry=https://npm.example.com/\n//npm.example.com/:_authToken=t0ken\n")
+    machine.own(
+        ".netrc", "machine npm.example.com login a password unused\nmachine other.example.com login a password n3trc\n"
+    )
+    machine.system("/etc/apt/sources.list.d/debian.sources", SOURCES.replace("https://m", "https://ada:4pt@m"))
+    found = machine.read(
+        PIP_INDEX_URL="https://ada:p%40ss@other.example.com/simple", GOPROXY="https://open.example.com"
+    )
+    assert set(found.passwords) == {"t0ken", "p%40ss", "p@ss", "n3trc", "4pt"}
+
+
 # ── npm ──
 
 
