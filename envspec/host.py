@@ -15,6 +15,7 @@ import stat
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 from envspec.engine.facts import CA_FILE
 from envspec.forward.values import Forwarded
@@ -90,6 +91,8 @@ class HostFacts:
         ca_sources: Files that brought in the extra CAs, sorted.
         ca_extras: Those CAs alone, each in PEM.
         hostname: Name of the host.
+        maps: How the engine maps users: "" as they are, ``keep-id`` (Podman without root: the user as they are), or
+            ``root`` (Docker without root: root inside is the user).
         environ: The process's environment.
         passthrough: Names and globs of the variables that ``env_passthrough: auto`` takes.
         forwarded: What of the user's own goes inside; :mod:`envspec.forward` looks for it.
@@ -104,6 +107,7 @@ class HostFacts:
     ca_bundle: bytes = field(default=b"", repr=False)
     ca_sources: tuple[str, ...] = ()
     hostname: str = ""
+    maps: Literal["", "keep-id", "root"] = ""
     environ: Mapping[str, str] = field(default_factory=dict, repr=False)
     passthrough: tuple[str, ...] = PASSTHROUGH
     forwarded: Forwarded = field(default_factory=Forwarded)

@@ -30,6 +30,7 @@ CONNECT_DEADLINE = 1.0
 """Seconds for a socket of this host to take a connection."""
 
 _UNIX = "unix://"
+_OWN = "unix:///run/user/"
 _KEY = "engine"
 
 
@@ -41,11 +42,13 @@ class EngineChoice:
         name: ``docker`` or ``podman``.
         command: Its command, with the options that lead to it.
         remote: Address of an engine that does not see this host's files, "" when it does.
+        rootless: Whether its socket is one of those that only a user's own engine has.
     """
 
     name: str
     command: tuple[str, ...]
     remote: str = ""
+    rootless: bool = False
 
 
 def choose(asked: str = "", context: str = "", *, environ: Mapping[str, str] = os.environ) -> EngineChoice:
@@ -70,7 +73,8 @@ def choose(asked: str = "", context: str = "", *, environ: Mapping[str, str] = o
         return EngineChoice("podman", ("podman",))
     endpoint = _endpoint(context, environ)
     command = ("docker", "--context", context) if context else ("docker",)
-    return EngineChoice("docker", command, "" if endpoint.startswith(_UNIX) else endpoint)
+    local = endpoint.startswith(_UNIX)
+    return EngineChoice("docker", command, "" if local else endpoint, rootless=endpoint.startswith(_OWN))
 
 
 def config_file(environ: Mapping[str, str] = os.environ) -> Path:

@@ -86,6 +86,11 @@ class FakeEngine(Archives):
         return ""
 
     @property
+    def rootless(self) -> bool:
+        """Return that it runs as root, as far as anything that is not there does."""
+        return False
+
+    @property
     def name(self) -> str:
         """Return ``docker``, which this one plays."""
         return "docker"

@@ -50,8 +50,8 @@ class PodmanEngine(WhalesEngine):
     def __init__(
         self, runner: Runner | None = None, command: Sequence[str] = ("podman",), *, rootless: bool | None = None
     ) -> None:
-        self._rootless = os.geteuid() != 0 if rootless is None else rootless
-        super().__init__(runner, command, PODMAN_ROOTLESS if self._rootless else PODMAN)
+        unprivileged = os.geteuid() != 0 if rootless is None else rootless
+        super().__init__(runner, command, PODMAN_ROOTLESS if unprivileged else PODMAN, rootless=unprivileged)
         self._checked: dict[str, float] = {}
 
     def create_container(self, name: str, config: ContainerConfig, labels: Mapping[str, str]) -> str:

@@ -79,8 +79,8 @@ def test_setup_commands_had_them(settled: Place) -> None:
 
 def test_a_background_job_has_them(settled: Place) -> None:
     job = settled.run("job", "start", settled.name, "--", "sh", "-c", TELL).stdout.strip()
-    settled.run("job", "wait", settled.name, job)
-    assert settled.run("job", "logs", settled.name, job).stdout.split()[0] == EXPECTED
+    settled.run("job", "wait", job)
+    assert settled.run("job", "logs", job).stdout.split()[0] == EXPECTED
 
 
 @pytest.mark.parametrize("door", ["plain exec", "envspec shell"])
