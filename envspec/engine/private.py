@@ -8,15 +8,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 
-def private(path: str, flags: int) -> int:
-    """Open a new file that nobody else may read; an ``opener`` for :func:`open`."""
-    return os.open(path, flags | os.O_EXCL, 0o600)
-
-
 @contextlib.contextmanager
-def in_memory(text: str) -> Iterator[Path]:
+def in_memory(content: str | bytes) -> Iterator[Path]:
     """Yield the path of a file that children can read, and that is gone with this process, however it ends."""
-    with os.fdopen(os.memfd_create("envspec"), "w", encoding="utf-8") as file:
-        file.write(text)
+    with os.fdopen(os.memfd_create("envspec"), "wb") as file:
+        file.write(content.encode() if isinstance(content, str) else content)
         file.flush()
         yield Path(f"/proc/{os.getpid()}/fd/{file.fileno()}")

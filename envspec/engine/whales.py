@@ -26,7 +26,7 @@ from envspec.engine.objects import LABEL, LINE, LOCK_PREFIX, Build, ContainerCon
 from envspec.engine.operations import Completed
 from envspec.engine.options import create_options, plain, quoted
 from envspec.engine.orphans import end_compose
-from envspec.engine.private import in_memory, private
+from envspec.engine.private import in_memory
 from envspec.engine.runner import Runner
 from envspec.engine.stack import ComposeUp
 from envspec.errors import EngineCallFailed, EngineNotReady, EngineTimeout, Where
@@ -224,15 +224,13 @@ class WhalesEngine(ArchiveClient):
             )
 
     def build(self, build: Build, on_line: LINE | None = None) -> None:
-        """Build an image; its secrets lie in private files for as long as it takes."""
-        with tempfile.TemporaryDirectory(prefix="envspec-") as directory:
+        """Build an image; its secrets lie on no disk."""
+        with contextlib.ExitStack() as held:
             argv = [*self._command, *self._dialect.build, "--tag", build.tag]
             for key, value in sorted(build.labels.items()):
                 argv += ["--label", f"{key}={value}"]
-            for index, (identity, content) in enumerate(sorted(build.secrets.items())):
-                path = Path(directory) / str(index)
-                with open(path, "wb", opener=private) as file:
-                    file.write(content)
+            for identity, content in sorted(build.secrets.items()):
+                path = held.enter_context(in_memory(content))
                 argv += ["--secret", f"id={plain(identity)},src={plain(str(path))}"]
             argv += ["--no-cache"] if build.no_cache else []
             self._stream(
