@@ -111,6 +111,14 @@ def test_a_second_look_tells_what_the_first_words_leave_open(tmp_path: Path) -> 
     assert failure(clone(tmp_path, open_words, second=away), "repo.x").code == "repo.network"
 
 
+def test_an_image_without_git_is_told_from_all_of_that(tmp_path: Path) -> None:
+    words = ("clone", "https://git.example/app.git", str(tmp_path / "app"), "", "0", "", "", "")
+    argv = ["/bin/sh", "-c", f"{text_of('git_reason')}\n{text_of('git')}", "git", *words]
+    done = subprocess.run(argv, env={"PATH": str(tmp_path)}, capture_output=True, timeout=10, check=False)
+    error = failure(Completed(done.returncode, done.stdout, done.stderr), "repo.x")
+    assert (error.code, error.message) == ("repo.no_git", "git is not installed in the container")
+
+
 def test_every_code_has_a_next_step_and_the_message_begins_with_the_reason() -> None:
     assert set(REPO_CODES.values()) == set(HINTS)
     error = failure(Completed(24, b"fatal: from git\nhttps://x has no branch none\n"), "repo.x")
