@@ -17,6 +17,7 @@ from tests.engine.people import account, become
 
 pytestmark = [ON_DOCKER, pytest.mark.engine, pytest.mark.timeout(300)]
 
+
 @dataclass(frozen=True)
 class Person:
     """Somebody who runs envspec: an account of this host."""
@@ -119,3 +120,23 @@ def test_the_workspaces_volume_belongs_to_the_user(somebody: tuple[Place, Person
         [f"{who.uid}:{who.gid}"] * 4
     )
     assert place.plan()["changes"] == []
+
+
+def test_commands_jobs_and_waiting_are_the_users_own(somebody: tuple[Place, Person]) -> None:
+    place, who = somebody
+    place.write(health={"command": "true"})
+    place.apply()
+    ran = place.run("exec", place.name, "--timeout", "0.5", "--", "sh", "-c", "id -u; setsid sleep 6001", code=124)
+    assert ran.stdout == f"{who.uid}\n"
+    cut = place.run("exec", place.name, "--json", "--max-output", "4", "--", "seq", "100")
+    result = read_told(cut.stdout).result
+    assert Path(result["log"]).stat().st_uid == who.uid
+    script = "id -u; echo made > by-job; setsid sleep 6002"
+    place.run("job", "start", place.name, "--name", "mine", "--", "sh", "-c", script)
+    waited = place.told("job", "wait", "mine", "--env", place.name, "--timeout", "0.5", code=124)
+    assert waited.result["state"] == "running"
+    assert place.told("job", "poll", f"{place.name}/mine").result["output"] == f"{who.uid}\n"
+    assert place.told("job", "cancel", f"{place.name}/mine").result["left"] == []
+    assert (place.directory / "by-job").stat().st_uid == who.uid
+    assert place.told("wait", place.name).result["what"] == "health"
+    assert place.inside("grep -l '^sleep.600' /proc/[0-9]*/cmdline", code=None) == ""
