@@ -5,7 +5,6 @@ from __future__ import annotations
 import socket
 import subprocess
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -90,9 +89,10 @@ def test_what_was_tried_by_url_is_an_environment_as_any_other(
 @ON_DOCKER
 def test_a_file_that_tries_a_repository_is_planned_without_it_once_it_stands(place: Place) -> None:
     source = REPOSITORIES["python-uv"].make(place.directory / "app")
-    place.write(purpose="try-repo", repo_url="./app", setup_commands=["test -e app/uv.lock"])
+    place.write(purpose="try-repo", repo_url="./app", setup_commands=["test -O app/uv.lock"], user="1000:1000")
     assert place.told("validate", ".").result["valid"] is True
     assert place.told("render", ".").result["dockerfile"].startswith("FROM ")
     assert place.apply().result["ok"] is True
-    Path(source / ".git").rename(source / "gone")
+    assert place.exec("sh", "-c", "cd app && uv run --frozen python -m unittest 2>&1 && id -u").endswith("OK\n1000")
+    (source / ".git").rename(source / "gone")
     assert place.plan()["changes"] == []
