@@ -181,7 +181,7 @@ class Jobs:
         meta: dict[str, Any] = {"id": job_id, "command": [*words], "user": user, "workdir": workdir}
         meta |= {"timeout": options.timeout, "stdin": hashlib.sha256(options.stdin).hexdigest()}
         args = (job_id, secrets.token_hex(8), uid, gid or uid, workdir, f"{options.timeout:g}")
-        done = self._call("job_start", *args, stdin=_archive(meta, words, options.stdin))
+        done = self._call("job_start", *args, stdin=archive(meta, words, options.stdin))
         how, _, rest = done.stdout.partition(b"\n")
         job, _ = self._described(rest)
         known = json.loads(rest.partition(b"\n")[0])
@@ -216,7 +216,9 @@ class Jobs:
         """
         job, output = self._described(self._call("job_poll", _checked(job_id), str(offset), str(limit)).stdout)
         if job.running or offset + len(output) < job.output_bytes:
-            output = _whole_characters(output)
+            whole = whole_characters(output)
+            # Where the limit leaves no room for a whole one, a part is better than nothing for ever.
+            output = output if not whole and len(output) == limit else whole
         place = offset + len(output)
         return Polled(job, offset, place, output, job.running or place < job.output_bytes)
 
@@ -364,8 +366,14 @@ def _words(script: Script) -> tuple[str, ...]:
     return ("/bin/sh", "-c", script.text, "envspec", *script.args)
 
 
-def _archive(meta: dict[str, Any], words: Sequence[str], stdin: bytes) -> bytes:
-    """Pack what a job is made of; its words as shell text, for no other form takes line breaks and any bytes."""
+def archive(meta: dict[str, Any], words: Sequence[str], stdin: bytes) -> bytes:
+    """Return a tar archive of what a job is made of, as ``scripts/job_start.sh`` reads it.
+
+    Args:
+        meta: What is told of the job later, as JSON.
+        words: The command; as shell text, for no other form takes line breaks and any bytes.
+        stdin: What it reads.
+    """
     files = {
         "meta": json.dumps(meta).encode() + b"\n",
         "command": os.fsencode(f"set -- {shlex.join(words)}\n"),
@@ -377,13 +385,13 @@ def _archive(meta: dict[str, Any], words: Sequence[str], stdin: bytes) -> bytes:
     return pack((name, content, 0o600, 0, 0) for name, content in files.items())
 
 
-def _whole_characters(output: bytes) -> bytes:
-    """Leave out a last character of UTF-8 that is not complete."""
+def whole_characters(output: bytes) -> bytes:
+    """Return output without a last character of UTF-8 that is not complete."""
     for back in range(1, min(4, len(output)) + 1):
         byte = output[-back]
         if byte & 0b1100_0000 == 0b1100_0000:
             width = 2 + (byte >= 0b1110_0000) + (byte >= 0b1111_0000)
-            return output[:-back] if back < width and back < len(output) else output
+            return output[:-back] if back < width else output
         if byte < 0b1000_0000:
             break
     return output

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.engine.contract import REMOTE
-from tests.engine.e2e import NOTHING, ON_DOCKER, Place, make_place, objects, remove_all
+from tests.engine.e2e import NOTHING, ON_DOCKER, Place, bare, make_place, objects, read_told, remove_all
 from tests.engine.people import account, become
 
 pytestmark = [ON_DOCKER, pytest.mark.engine, pytest.mark.timeout(300)]
@@ -109,6 +109,26 @@ def test_a_directory_that_is_somebody_elses_is_not_given_away(somebody: tuple[Pl
     assert (other / "file").stat().st_uid == theirs
     assert place.exec("cat", "/theirs/file") == "theirs"
     assert place.exec("id", "-u") == str(who.uid)
+
+
+def test_copies_and_snapshots_are_everybodys_too(somebody: tuple[Place, Person]) -> None:
+    place, who = somebody
+    place.write(mount_cwd=False)
+    place.apply("--allow-data-loss", "container.workspace")
+    source, back = place.directory / "env.yaml", place.directory / "back"
+    place.run("cp", str(source), f"{place.name}:/workspace/copied")
+    place.run("cp", f"{place.name}:/workspace/copied", str(back))
+    assert place.inside("stat -c %u:%g /workspace/copied") == f"{who.uid}:{who.gid}"
+    assert (back.stat().st_uid, back.read_text()) == (who.uid, source.read_text())
+    fork = f"{place.name}-fork"
+    try:
+        place.told("snapshot", "create", place.name, place.name)
+        place.told("restore", place.name, "--as", fork)
+        found = bare("exec", "-u", str(who.uid), f"{fork}-workspace", "cat", "/workspace/copied")
+        assert found == source.read_text().strip()
+    finally:
+        remove_all(fork)
+        place.run("snapshot", "rm", place.name)
 
 
 def test_the_workspaces_volume_belongs_to_the_user(somebody: tuple[Place, Person]) -> None:
