@@ -143,7 +143,8 @@ def _places(item: Knowledge, paths: frozenset[str]) -> tuple[str, ...]:
     if any(name in paths for name in item.files):
         return ("",)
     below = {path.partition("/")[0] for path in paths if path.count("/") == 1 and _name(path) in item.files}
-    own = sorted(name for name in below if name not in IGNORED and not name.startswith("."))
+    # A name is shown and becomes part of a command: one that could fool a terminal is passed over.
+    own = sorted(name for name in below if name.isprintable() and name not in IGNORED and not name.startswith("."))
     return tuple(f"{name}/" for name in own[:MAX_DIRECTORIES])
 
 

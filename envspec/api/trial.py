@@ -64,8 +64,11 @@ def spec_of(url: str, name: str = "", *, trusted: bool = False, directory: Path 
         SpecError: The URL or the name is none.
         UsageError: The URL makes no name.
     """
-    slug = name or slug_of(Path(last_part(url)))
+    base = directory or Path.cwd()
+    written = f"{url}/" if url in (".", "..", "~") else url
+    path = str((base / Path(url).expanduser()).resolve()) if written.startswith(("./", "../", "~/")) else url
+    slug = name or slug_of(Path(last_part(path)))
     if not slug:
         raise UsageError(f"{url} makes no name for an environment", hint="add --name, such as --name app")
-    keys = {"name": slug, "purpose": TRY_REPO, "repo_url": url, "trust": "trusted" if trusted else "untrusted"}
-    return loads(json.dumps(keys).encode(), f"try {url}", directory or Path.cwd())
+    keys = {"name": slug, "purpose": TRY_REPO, "repo_url": written, "trust": "trusted" if trusted else "untrusted"}
+    return loads(json.dumps(keys).encode(), f"try {url}", base)

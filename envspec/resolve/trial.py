@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import posixpath
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import unquote
+from urllib.parse import unquote, urlsplit
+
+from pydantic import ValidationError
 
 from envspec.detect import Toolchain
 from envspec.errors import SpecError, Where
@@ -27,12 +28,15 @@ from envspec.spec.forms import Mount, Repo
 from envspec.spec.forms import Purpose as Form
 from envspec.spec.load import Loaded
 from envspec.spec.models import TRY_REPO
+from envspec.spec.names import last_part
 
 FALLBACK = "general"
 """The purpose of a repository that shows no language."""
 
 VERSION = "version"
 """The param by which the purpose of one language is told its version."""
+
+_UNSAFE = re.compile(r"[^A-Za-z0-9._-]")
 
 LOCAL = "/srv/envspec"
 """Where a repository of this host is mounted, read-only, to be cloned from."""
@@ -79,8 +83,8 @@ def recall(text: str, url: str) -> Trial | None:
 def location(loaded: Loaded) -> str:
     """Return the URL of the repository to try; one of this host as its real path."""
     url = loaded.spec.repo_url or ""
-    if url.startswith("file://"):
-        url = unquote(url.removeprefix("file://"))
+    if url.startswith(("file:///", "file://localhost/")):
+        url = unquote(urlsplit(url).path)
     if url.startswith(("/", "./", "../", "~")):
         return str((loaded.directory / Path(url).expanduser()).resolve())
     return url
@@ -123,10 +127,12 @@ class Tried:
         spec, url, mounts = loaded.spec, self.trial.url, loaded.spec.mounts
         matter = self.catalogue.get(TRY_REPO).matter
         if url.startswith("/"):
-            mounts = (*mounts, Mount(host=url, container=posixpath.join(LOCAL, posixpath.basename(url)), mode="ro"))
+            inside = f"{LOCAL}/{_UNSAFE.sub('-', last_part(url))}"
+            # What the engine cannot mount is told where mounts are made, with the place in the file.
+            mounts = (*mounts, Mount.model_construct(host=url, container=inside, mode="ro"))
         purpose = self.purpose
         taken = (item for item in self.trial.toolchains if _is_taken(item, purpose))
-        repo = Repo.model_validate({"url": url, "install": [command for item in taken for command in item.install]})
+        repo = _repo(url, [command for item in taken for command in item.install], loaded)
         if any(repo.path == other.path for other in spec.repos):
             raise SpecError(
                 f"`repo_url` would be cloned to {repo.path}, as another repository is",
@@ -202,6 +208,20 @@ class _Choice:
     version: str
     told: bool
     note: str = ""
+
+
+def _repo(url: str, install: list[str], loaded: Loaded) -> Repo:
+    """Return the repository to clone; its URL was checked with the spec, and a real path may hold more than one may."""
+    try:
+        known = Repo.model_validate({"url": "/", "path": last_part(url), "install": install})
+    except ValidationError:
+        raise SpecError(
+            f"{last_part(url)!r}, the last part of `repo_url`, is no directory to clone into",
+            code="spec.value",
+            hint="list it under `repos` with a `path` and `install: auto`, and name a `purpose`",
+            where=loaded.where("repo_url"),
+        ) from None
+    return known.model_copy(update={"url": url})
 
 
 def _is_taken(item: Toolchain, purpose: Purpose) -> bool:

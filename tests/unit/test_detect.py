@@ -82,6 +82,10 @@ def test_a_directory_with_a_strange_name_stays_one_word() -> None:
     assert seen(files) == {"node": ("cd 'a b'\"'\"'; id #' && npm install",)}
 
 
+def test_a_directory_whose_name_could_fool_a_terminal_is_passed_over() -> None:
+    assert seen({"a\x1b[2Jb/package.json": "{}", "a\u202eb/package.json": "{}", "a\nb/package.json": "{}"}) == {}
+
+
 def test_what_is_shown_is_told_with_the_files_and_the_versions_of_its_places() -> None:
     files = {".nvmrc": "20\n", "web/package.json": '{"engines": {"node": ">=18"}}', "other/.nvmrc": "16\n"}
     (found,) = detect(files, files, KNOWN)

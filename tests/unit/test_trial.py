@@ -186,6 +186,17 @@ def test_a_repository_of_this_host_is_mounted_to_be_cloned_from(tmp_path: Path) 
     ]
 
 
+def test_a_path_may_hold_what_a_url_may_not(tmp_path: Path) -> None:
+    url = str(tmp_path / "a, b: c")
+    spec = tried({"setup.py": ""}, url=url).expand(spec_of("./x", directory=tmp_path)).spec
+    assert [(mount.host, mount.container) for mount in spec.mounts] == [(url, f"{LOCAL}/-c")]
+    assert [(repo.url, repo.path) for repo in spec.repos] == [(url, " c")]
+    with pytest.raises(SpecError) as caught:
+        tried({}, url="https://example.org/..").expand(spec_of("https://example.org/..", "a"))
+    assert caught.value.code == "spec.value"
+    assert location(spec_of("file://elsewhere/x")) == "file://elsewhere/x"
+
+
 @pytest.mark.parametrize(
     ("text", "code"),
     [
@@ -206,6 +217,8 @@ def test_a_url_makes_the_name_of_its_environment() -> None:
     assert spec_of("https://example.org/team/My_App.git").spec.name == "my-app"
     assert spec_of("git@example.org:team/app.git", "mine").spec.name == "mine"
     assert spec_of(URL, trusted=True).spec.trust == "trusted"
+    for url in (".", "./", "../app", "~/app", "/srv/app.git", "file:///srv/app"):
+        assert spec_of(url, directory=Path("/srv/app")).spec.name == "app"
     with pytest.raises(UsageError, match="makes no name"):
         spec_of("https://example.org/...")
 
