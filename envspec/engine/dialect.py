@@ -50,6 +50,7 @@ class Dialect:
         full_name: Turns a reference into one that names its registry, where the engine asks for that to pull it.
         copy_in: Words that unpack a tar stream in a container with the owners that it names.
         commit: Words that make an image of a container as it stands, keeping all that its configuration says.
+        creator: Words before the engine's command where it creates a container.
     """
 
     name: str
@@ -66,6 +67,7 @@ class Dialect:
     full_name: Callable[[str], str]
     copy_in: tuple[str, ...]
     commit: tuple[str, ...]
+    creator: tuple[str, ...] = ()
 
 
 def _rows(text: str) -> list[list[Any]]:
@@ -155,6 +157,7 @@ PODMAN = Dialect(
     # Podman gives what it copies to the container's own user unless it is told not to.
     copy_in=("container", "cp", "--archive=false", "-"),
     commit=("container", "commit", "--format=docker", "--quiet", "--pause=false"),
+    creator=podman.WITHOUT_PROXIES,
 )
 
 PODMAN_ROOTLESS = replace(PODMAN, options=partial(podman.options, rootless=True))

@@ -27,6 +27,18 @@ _NO_LIMIT = -1
 type_json = Mapping[str, Any]
 
 
+WITHOUT_PROXIES = (
+    "env",
+    *(
+        f"--unset={name}"
+        for lower in ("http_proxy", "https_proxy", "ftp_proxy", "no_proxy")
+        for name in (lower, lower.upper())
+    ),
+)
+"""Words before a command that keep the host's proxies from it: Podman writes them, credentials and all, into the
+configuration of every container that it creates (``--http-proxy`` of ``podman-create(1)``)."""
+
+
 def labels(config: ContainerConfig) -> Mapping[str, str]:
     """Return the label that remembers what ``inspect`` does not tell."""
     asked = {

@@ -94,9 +94,15 @@ class WhalesEngine(ArchiveClient):
         def create(docker: DockerClient) -> str:
             return docker.container.create(config.image, list(config.command), name=name, pull="never", **options).id
 
-        container_id = self._call(f"cannot create the container {name}", ("create",), create, where=name)
+        what = f"cannot create the container {name}"
+        container_id = self._call(what, ("create",), create, where=name, through=self._creator)
         self._remember(container_id, config.workdir)
         return container_id
+
+    @property
+    def _creator(self) -> tuple[str, ...]:
+        """Return the command by which containers are created."""
+        return (*self._dialect.creator, *self._command)
 
     def start(self, container_id: str) -> None:
         """Start a container; one that runs is left alone."""
@@ -312,7 +318,7 @@ class WhalesEngine(ArchiveClient):
 
         for attempt in range(LOCK_ATTEMPTS):
             try:
-                self._call(f"cannot lock {env}", ("create",), create, where=env)
+                self._call(f"cannot lock {env}", ("create",), create, where=env, through=self._creator)
             except EngineCallFailed:
                 if self._inspect("container", [_lock_name(env)]):
                     return False
