@@ -150,7 +150,9 @@ def container_environment(facts: HostFacts, base: str = "") -> dict[str, str | H
         facts: Facts of the host.
         base: Reference of the base image, which tells whether the host's mirrors of packages are for it.
     """
-    variables: dict[str, str | Hidden] = {name: Hidden(value) for name, value in facts.proxies.items()}
+    variables: dict[str, str | Hidden] = {
+        name: value if name.lower() == "no_proxy" else Hidden(value) for name, value in facts.proxies.items()
+    }
     variables |= facts.network.variables_for(base)
     if facts.ca_bundle:
         variables |= dict.fromkeys(CA_VARIABLES, CA_FILE)

@@ -15,7 +15,7 @@ hook="[ ! -r $RUN/env ] || . $RUN/env"
 if [ -d /etc/profile.d ] && [ ! -e /etc/profile.d/zz-envspec.sh ]; then
   (printf '%s\n' "$hook" > /etc/profile.d/zz-envspec.sh) 2> /dev/null || :
 fi
-for file in /etc/bash.bashrc /etc/bashrc /etc/bash/bashrc; do
+for file in /etc/bash.bashrc /etc/bashrc /etc/bash/bashrc /etc/zsh/zshenv; do
   if [ -f "$file" ] && ! grep -qF "$hook" "$file"; then
     (printf '%s\n' "$hook" >> "$file") 2> /dev/null || :
   fi
