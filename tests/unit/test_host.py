@@ -110,7 +110,7 @@ def test_containers_get_proxies_in_both_cases_and_the_bundle(anchors: Path) -> N
     facts = host.gather({"http_proxy": PROXY, "NO_PROXY": "localhost", "ALL_PROXY": "", "HOME": "/root"})
     variables = host.container_environment(facts)
     assert variables["http_proxy"] == Hidden(PROXY)
-    assert variables["NO_PROXY"] == Hidden("localhost")
+    assert variables["NO_PROXY"] == "localhost"
     assert {"HOME", "ALL_PROXY", "COREPACK_INTEGRITY_KEYS"}.isdisjoint(variables)
     assert {variables[name] for name in host.CA_VARIABLES} == {CA_FILE}
     assert list(variables) == sorted(variables)
