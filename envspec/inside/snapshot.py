@@ -6,6 +6,7 @@ No tmpfs is part of a container's filesystem, so what lives there, every secret 
 from __future__ import annotations
 
 from contextlib import ExitStack
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from envspec.engine.archive import SNAPSHOT_KIND
@@ -20,7 +21,7 @@ from envspec.inside.copy_box import find_box
 from envspec.inside.snapshot_manifest import BOX, MANIFEST, VOLUMES, Manifest, SavedRepo, SavedVolume, ref_of
 from envspec.kinds import names
 from envspec.kinds.base import is_service
-from envspec.kinds.standing import standing_of
+from envspec.kinds.standing import Standing, standing_of
 from envspec.spec.load import Loaded
 
 COPY_DEADLINE = 3600.0
@@ -30,6 +31,8 @@ SAVED = "/envspec-snapshot"
 """Directory of the image of the volumes that their copies are in, by number."""
 
 _MOUNTED = "/envspec-volumes"
+_HELPER_KIND = "snapshot_helper"
+_HELPER_ADDRESS = "container.snapshot"
 _TRUE_STILL = (names.DIGEST, names.BASE)
 """Labels that stay true of what an image becomes: what it was built from."""
 
@@ -63,40 +66,29 @@ def create(  # noqa: PLR0913 - of what, as what, and how
         )
     env = loaded.spec.name or ""
     box = find_box(engine, env).state
-    boxes = (box, *(other for other in engine.containers(env) if is_service(other)))
-    held = tuple(other.id for other in boxes if other.running) if pause else ()
-    standing = standing_of(box, engine.images((box.image_id,)).get(box.image_id))
-    volumes = _volumes(engine, env)
+    services = tuple(other for other in engine.containers(env) if is_service(other))
+    saving = _Saving(engine, name, box, services, _volumes(engine, env))
+    held = tuple(one.id for one in (box, *services) if one.running) if pause else ()
     repos = _repos(engine, box)
     _clear(engine, name, env)
+    emit(Notice(f"saving {env}" + (f": {len(held)} paused" if held else "")))
     with ExitStack() as undo:
         undo.callback(_clear, engine, name, env)
-        helper = _helper(engine, box, name, volumes) if volumes else ""
-        emit(Notice(f"saving {env}" + (f": {len(held)} paused" if held else "")))
-        with engine.paused(held):
-            stands = {names.STANDS_FOR: standing.id, names.STANDS_FOR_REF: standing.ref}
-            image = engine.commit(box.id, ref_of(name, BOX), _labels(box, name) | stands)
-            if helper:
-                pairs = tuple((f"{_MOUNTED}/{number}", f"{SAVED}/{number}") for number in range(len(volumes)))
-                copy_trees(engine, helper, pairs)
-        if helper:
-            state = next(state for state in engine.containers(env) if state.id == helper)
-            engine.commit(helper, ref_of(name, VOLUMES), _labels(state, name))
-            engine.remove_container(helper)
+        image = saving.save(held)
         made = Manifest(
             name=name,
             env=env,
             created=datetime.now(UTC).isoformat(timespec="seconds"),
             engine=engine.name,
             paused=pause,
-            image=standing.ref,
-            image_id=standing.id,
+            image=saving.standing.ref,
+            image_id=saving.standing.id,
             box=image,
             size=_size(engine, name, box.image_id),
-            volumes=volumes,
+            volumes=saving.volumes,
             repos=repos,
             binds=tuple(sorted(mount.source for mount in box.config.mounts if mount.type == "bind")),
-            services=tuple(sorted(b.labels.get(names.ADDRESS, "").partition(".")[2] for b in boxes if is_service(b))),
+            services=tuple(sorted(one.labels.get(names.ADDRESS, "").partition(".")[2] for one in services)),
             spec=text,
             file=str(loaded.path or ""),
             directory=str(loaded.directory),
@@ -104,6 +96,50 @@ def create(  # noqa: PLR0913 - of what, as what, and how
         engine.import_file(ref_of(name, MANIFEST), made.as_bytes(), manifests.row_labels(made))
         undo.pop_all()
     return made
+
+
+@dataclass(frozen=True, slots=True)
+class _Saving:
+    """One snapshot that is being made: its images, without the manifest."""
+
+    engine: Engine
+    name: str
+    box: ContainerState
+    services: tuple[ContainerState, ...]
+    volumes: tuple[SavedVolume, ...]
+
+    @property
+    def standing(self) -> Standing:
+        """Return the image that the workspace was made from, by a restore or not."""
+        return standing_of(self.box, self.engine.images((self.box.image_id,)).get(self.box.image_id))
+
+    def save(self, held: tuple[str, ...]) -> str:
+        """Make the images while the held containers are paused, and return the ID of the workspace's."""
+        engine, standing = self.engine, self.standing
+        stands = {names.STANDS_FOR: standing.id, names.STANDS_FOR_REF: standing.ref}
+        helper = self._helper() if self.volumes else ""
+        with engine.paused(held):
+            image = engine.commit(self.box.id, ref_of(self.name, BOX), _labels(self.box, self.name) | stands)
+            if helper:
+                numbers = range(len(self.volumes))
+                copy_trees(engine, helper, tuple((f"{_MOUNTED}/{n}", f"{SAVED}/{n}") for n in numbers))
+        if helper:
+            env = self.box.labels[names.ENV]
+            state = next(state for state in engine.containers(env) if state.id == helper)
+            engine.commit(helper, ref_of(self.name, VOLUMES), _labels(state, self.name))
+            engine.remove_container(helper)
+        return image
+
+    def _helper(self) -> str:
+        """Start a container of the workspace's own image that sees every volume, and return its ID."""
+        places = (f"{_MOUNTED}/{number}" for number in range(len(self.volumes)))
+        mounts = (Mount(p, "volume", v.name, read_only=True) for p, v in zip(places, self.volumes, strict=True))
+        env = self.box.labels[names.ENV]
+        labels = names.labels(env, _HELPER_KIND, _HELPER_ADDRESS) | {names.SNAPSHOT: self.name}
+        config = helper_config(self.box.image_id, tuple(sorted(mounts)))
+        helper = self.engine.create_container(_helper_name(self.name), config, labels)
+        self.engine.start(helper)
+        return helper
 
 
 def remove(engine: Engine, name: str) -> None:
@@ -159,22 +195,6 @@ def _repos(engine: Engine, box: ContainerState) -> tuple[SavedRepo, ...]:
     paths = sorted(str(entry.data.get("path", "")) for entry in known if entry.address.startswith("repo."))
     facts = engine.probe(box.id, Questions(repos=tuple(map(RepoQuestion, paths)))).repos if paths else {}
     return tuple(SavedRepo(path, fact.head, fact.dirty + fact.made) for path, fact in sorted(facts.items()))
-
-
-def _helper(engine: Engine, box: ContainerState, name: str, volumes: tuple[SavedVolume, ...]) -> str:
-    """Start a container of the workspace's own image that sees every volume, and return its ID."""
-    mounts = tuple(
-        sorted(Mount(f"{_MOUNTED}/{number}", "volume", v.name, read_only=True) for number, v in enumerate(volumes))
-    )
-    env = box.labels[names.ENV]
-    labels = names.labels(env, _HELPER_KIND, _HELPER_ADDRESS) | {names.SNAPSHOT: name}
-    helper = engine.create_container(_helper_name(name), helper_config(box.image_id, mounts), labels)
-    engine.start(helper)
-    return helper
-
-
-_HELPER_KIND = "snapshot_helper"
-_HELPER_ADDRESS = "container.snapshot"
 
 
 def _helper_name(name: str) -> str:

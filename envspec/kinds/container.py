@@ -17,7 +17,7 @@ from envspec.kinds import loss, names
 from envspec.kinds.agent import standing_in
 from envspec.kinds.base import Done, Kind, Observed, StepContext, Verdict, Work, record, spec_of
 from envspec.kinds.lease import moment
-from envspec.kinds.standing import standing_of
+from envspec.kinds.standing import refuse_half_restored, standing_of
 from envspec.kinds.swap import Replacement, settle
 from envspec.model import Action, Cause, Diff, Disruption, Resource, to_json
 
@@ -106,6 +106,7 @@ class Container(Kind[ContainerSpec]):
             Conflict: A container of the name exists and is not this environment's.
         """
         _check_name(world)
+        refuse_half_restored(world)
         box = world.workspace
         if box is None:
             return _missing(world)
@@ -224,16 +225,8 @@ def _mounts(world: Observed) -> tuple[Mount, ...]:
 
 
 def _check_name(world: Observed) -> None:
-    """Insist that the name is free or ours, and that no restore has stopped half-way."""
     taken = {names.container(world.env), names.next_container(world.env)}
     for box in world.containers:
-        if box.labels.get(names.KIND) == names.RESTORING and box.labels.get(names.ENV) == world.env:
-            raise Conflict(
-                f"the snapshot {box.labels.get(names.SNAPSHOT, '')} was only half restored here",
-                code="conflict.restoring",
-                hint="run the same `envspec restore` again, or `envspec destroy` what there is",
-                where=Where(address=names.WORKSPACE),
-            )
         if box.name in taken and box.labels.get(names.ENV) != world.env:
             raise Conflict(
                 f"container {box.name} exists and is not this environment's",

@@ -11,7 +11,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from envspec.engine.objects import ContainerState, ImageState
+from envspec.errors import Conflict, Where
 from envspec.kinds import names
+from envspec.kinds.base import Observed
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,3 +35,19 @@ def standing_of(box: ContainerState, image: ImageState | None) -> Standing:
     if image is None or not restored or restored != box.image_id or not image.labels.get(names.STANDS_FOR):
         return Standing(box.config.image, box.image_id)
     return Standing(image.labels.get(names.STANDS_FOR_REF, ""), image.labels[names.STANDS_FOR])
+
+
+def refuse_half_restored(world: Observed) -> None:
+    """Insist that no restore stopped half-way, whose volumes an apply would take for whole.
+
+    Raises:
+        Conflict: One did.
+    """
+    for box in world.containers:
+        if box.labels.get(names.KIND) == names.RESTORING and box.labels.get(names.ENV) == world.env:
+            raise Conflict(
+                f"the snapshot {box.labels.get(names.SNAPSHOT, '')} was only half restored here",
+                code="conflict.restoring",
+                hint="run the same `envspec restore` again, or `envspec destroy` what there is",
+                where=Where(address=names.WORKSPACE),
+            )
