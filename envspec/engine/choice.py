@@ -6,8 +6,6 @@ socket takes a connection, and where a context leads is read from the files that
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
 import shutil
 from collections.abc import Mapping
@@ -146,6 +144,8 @@ def _endpoint(context: str, environ: Mapping[str, str]) -> str:
     name = str(context or environ.get("DOCKER_CONTEXT") or current or "default")
     if name == "default":
         return DOCKER_SOCKET
+    import hashlib  # noqa: PLC0415 -- only a context pays for it
+
     meta = _json(directory / "contexts" / "meta" / hashlib.sha256(name.encode()).hexdigest() / "meta.json")
     try:
         return str(meta["Endpoints"]["docker"]["Host"])
@@ -155,7 +155,13 @@ def _endpoint(context: str, environ: Mapping[str, str]) -> str:
 
 def _json(file: Path) -> Mapping[str, Any]:
     try:
-        found = json.loads(file.read_text(encoding="utf-8"))
+        text = file.read_text(encoding="utf-8")
     except (OSError, ValueError):
+        return {}
+    import json  # noqa: PLC0415 -- only who has such a file pays for it
+
+    try:
+        found = json.loads(text)
+    except ValueError:
         return {}
     return found if isinstance(found, dict) else {}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import posixpath
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -31,6 +32,10 @@ class Door:
     user: str
     workdir: str
     engine: tuple[str, ...]
+
+    def directory(self, path: str) -> str:
+        """Return a directory inside as an absolute path; a relative one lies in the workspace."""
+        return posixpath.join(self.workdir, path) if path else self.workdir
 
 
 def container_name(env: str) -> str:

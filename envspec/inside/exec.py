@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
 import signal
 import subprocess
 import sys
@@ -37,10 +36,8 @@ DRAIN = 5.0
 TOKEN = "ENVSPEC_STEP"
 """Variable by which the processes of a command are found again; ``scripts/tree.sh`` looks for it."""
 
-MIND = 'read -r client; read -r _ && exit 0; [ -z "$client" ] || kill "$client"; printf "%s" "$ENVSPEC_REAP" | "$@"'
+MIND = 'read -r client; read -r _ && exit 0; [ -z "$client" ] || kill "$client"; printf "%s" "$ENVSPEC_REAP" | timeout 60 "$@"'
 """Waits beside us: a line says that all went well, an end without one that we were killed and it has to tidy up."""
-
-_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +47,7 @@ class ExecOptions:
     Attributes:
         user: Whom it runs as, ``uid``, ``uid:gid`` or a name; "" for the environment's user.
         root: Whether as root instead.
-        workdir: Directory, "" for the workspace.
+        workdir: Directory, "" for the workspace, to which a relative one belongs.
         tty: Whether to give it a terminal.
         timeout: Seconds that it may take; then all that it started is ended, and its code is :data:`TIMED_OUT`.
         variables: Variables beside those of the environment, over which they stand; they are in no command line.
@@ -103,7 +100,7 @@ def variables_from(words: Sequence[str], environ: Mapping[str, str] = os.environ
     found: dict[str, str] = {}
     for word in words:
         name, given, value = word.partition("=")
-        if not _NAME.fullmatch(name):
+        if not (name.isascii() and name.isidentifier()):
             raise UsageError(f"--env: {name[:60]!r} is no name of a variable", hint="--env NAME, or --env NAME=VALUE")
         if not given and name not in environ:
             raise UsageError(f"--env {name}: there is no such variable here", hint=f"--env {name}=VALUE")
@@ -168,7 +165,7 @@ def _start(
         *(*door.engine, "exec", "--interactive"),
         *(("--user", user) if user else ()),
         *(("--tty",) if options.tty else ()),
-        *(("--workdir", options.workdir) if options.workdir else ()),
+        *(("--workdir", door.directory(options.workdir)) if options.workdir else ()),
         *("--env", f"{TOKEN}={token}"),
         *(word for name in passed for word in ("--env", name)),
         *(door.container, "sh", "-c", text_of("enter"), "envspec", str(len(values)), *words),
@@ -254,7 +251,8 @@ class _Minder:
             if self.settled:
                 self._tell("done")
             self._shell.stdin.close()
-            self._shell.wait()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._shell.wait(REAP_DEADLINE)
 
     def _tell(self, line: str) -> None:
         assert self._shell.stdin is not None

@@ -93,7 +93,7 @@ class JobOptions:
 
     Attributes:
         root: Whether as root instead of the environment's user.
-        workdir: Directory, "" for the workspace.
+        workdir: Directory, "" for the workspace, to which a relative one belongs.
         timeout: Seconds that it may take; then all of it is ended; 0 for any number.
         stdin: What it reads.
     """
@@ -177,7 +177,7 @@ class Jobs:
         job_id = _checked(name or f"job-{secrets.token_hex(4)}")
         user = "0:0" if options.root else self.door.user or "0:0"
         uid, _, gid = user.partition(":")
-        workdir = options.workdir or self.door.workdir
+        workdir = self.door.directory(options.workdir)
         meta: dict[str, Any] = {"id": job_id, "command": [*words], "user": user, "workdir": workdir}
         meta |= {"timeout": options.timeout, "stdin": hashlib.sha256(options.stdin).hexdigest()}
         args = (job_id, secrets.token_hex(8), uid, gid or uid, workdir, f"{options.timeout:g}")

@@ -105,6 +105,11 @@ def test_options_reach_the_engine(run: Exec, log: Path, who: tuple[str, ...], us
     assert started(log).startswith(f"exec --interactive --user {user} --workdir /srv --env ENVSPEC_STEP=")
 
 
+def test_a_relative_directory_lies_in_the_workspace(run: Exec, log: Path) -> None:
+    run("shop", "--workdir", "sub", "--", "true")
+    assert " --workdir /srv/my work/sub --env " in started(log)
+
+
 def test_root_and_a_user_are_one_too_many(run: Exec) -> None:
     assert run("shop", "--root", "--user", "1", "--", "true").returncode == 3
 

@@ -37,7 +37,7 @@ def command(
     max_output: int | None,
     as_json: bool,
     words: tuple[str, ...],
-) -> int:
+) -> None:
     """Run COMMAND in ENV, a name or a file, with the environment's variables.
 
     Standard input, output and error and the exit code are the command's own. When it passes its time, or is
@@ -55,13 +55,13 @@ def command(
     chosen = inside.ExecOptions(user, root, workdir, tty, timeout, inside.variables_from(variables))
     door = light.enter(env)
     if not as_json:
-        return inside.run(door, words, chosen).code
+        light.leave(inside.run(door, words, chosen).code)
     from envspec.inside.capture import MAX_OUTPUT, execute  # noqa: PLC0415 - only --json pays for it
 
     limit = MAX_OUTPUT if max_output is None else max_output
     done = execute(door, words, chosen, stdin=None, max_output=limit)
     output.print_json({"ok": True, "result": _told(done)})
-    return done.code
+    light.leave(done.code)
 
 
 def _told(done: Executed) -> dict[str, object]:
