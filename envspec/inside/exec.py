@@ -36,7 +36,12 @@ DRAIN = 5.0
 TOKEN = "ENVSPEC_STEP"
 """Variable by which the processes of a command are found again; ``scripts/tree.sh`` looks for it."""
 
-MIND = 'read -r client; read -r _ && exit 0; [ -z "$client" ] || kill "$client"; printf "%s" "$ENVSPEC_REAP" | timeout 60 "$@"'
+MIND = """\
+read -r client
+read -r _ && exit 0
+[ -z "$client" ] || kill "$client"
+printf %s "$ENVSPEC_REAP" | timeout 60 "$@"
+"""
 """Waits beside us: a line says that all went well, an end without one that we were killed and it has to tidy up."""
 
 
