@@ -30,6 +30,23 @@ from envspec.model import Action, Cause, Diff, Disruption, Resource
 CLONE_DEADLINE = 1800.0
 """Seconds that a clone may take."""
 
+HINTS: Mapping[str, str] = MappingProxyType(
+    {
+        "network": "look at the name of its host, at `network`, and at what `envspec preflight` says of proxies and "
+        "certificates; then apply again",
+        "credentials": "forward what opens it (`forward_gh`, `forward_git`, `forward_ssh: agent`); hosts such as GitHub"
+        " ask for credentials for what does not exist, too, so look at the URL as well",
+        "not_found": "look at the URL; hosts such as GitHub say this of a private repository, too, to whom may not "
+        "read it",
+        "ref": "`git ls-remote URL` lists the branches and tags; a commit has to be on one of them",
+        "occupied": "move away what is there, or choose another `path`",
+        "local_changes": "commit and push them, or give them up with `--allow-data-loss {address}`",
+        "no_git": "take a purpose or an image that has git, or leave the repository out; for dotfiles, `dotfiles: none`",
+        "failed": "mend what the last lines say, then apply again: what was done stays done",
+    }
+)
+"""The next step after each of :data:`envspec.engine.operations.REPO_CODES`."""
+
 
 @dataclass(frozen=True, slots=True)
 class RepoSpec:
@@ -168,24 +185,6 @@ class Repo(Kind[RepoSpec]):
         if done.code != 0:
             raise failure(done, change.address)
         return Done(f"{spec.url} {spec.ref}".strip())
-
-
-HINTS: Mapping[str, str] = MappingProxyType(
-    {
-        "network": "look at the name of its host, at `network`, and at what `envspec preflight` says of proxies and "
-        "certificates; then apply again",
-        "credentials": "forward what opens it (`forward_gh`, `forward_git`, `forward_ssh: agent`); hosts such as GitHub"
-        " ask for credentials for what does not exist, too, so look at the URL as well",
-        "not_found": "look at the URL; hosts such as GitHub say this of a private repository, too, to whom may not "
-        "read it",
-        "ref": "`git ls-remote URL` lists the branches and tags; a commit has to be on one of them",
-        "occupied": "move away what is there, or choose another `path`",
-        "local_changes": "commit and push them, or give them up with `--allow-data-loss {address}`",
-        "no_git": "take a purpose, or an image that has git, or leave the repository out (`dotfiles: none` does for yours)",
-        "failed": "mend what the last lines say, then apply again: what was done stays done",
-    }
-)
-"""The next step after each of :data:`envspec.engine.operations.REPO_CODES`."""
 
 
 def failure(done: Completed, address: str) -> StepFailed:
