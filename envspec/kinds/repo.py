@@ -41,7 +41,7 @@ HINTS: Mapping[str, str] = MappingProxyType(
         "ref": "`git ls-remote URL` lists the branches and tags; a commit has to be on one of them",
         "occupied": "move away what is there, or choose another `path`",
         "local_changes": "commit and push them, or give them up with `--allow-data-loss {address}`",
-        "no_git": "take a purpose or an image that has git, or leave the repository out; for dotfiles, `dotfiles: none`",
+        "no_git": "take a purpose or an image that has git, or leave the repository out (dotfiles: `dotfiles: none`)",
         "failed": "mend what the last lines say, then apply again: what was done stays done",
     }
 )
