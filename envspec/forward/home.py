@@ -12,7 +12,8 @@ MAX_BYTES = 256 * 1024
 """A larger file is no file of settings."""
 
 CREDENTIAL = re.compile(
-    r"""(?<![\w.-])([\w.-]*(?:api[_-]?key|credential|passw(?:or)?d|secret|token))["']?[ \t]*[:=][ \t]*["']?(?!\$)[^\s"']{8,}""",
+    r"""(?<![\w.-])([\w.-]*(?:api[_-]?key|credential|passw(?:or)?d|secret|token))["']?"""
+    r"""[ \t]*[:=][ \t]*["']?(?!\$)[^\s"']{8,}""",
     re.IGNORECASE,
 )
 """A line of YAML, TOML, JSON or a shell that gives a credential, and not the name of a variable that holds it."""
