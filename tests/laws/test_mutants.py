@@ -61,6 +61,12 @@ def links_that_stay_when_their_dotfiles_go(patch: Patch) -> None:
     patch.setattr(fake_dotfiles.Home, "unlink", lambda *_: None)
 
 
+def a_ca_store_that_is_not_looked_at(patch: Patch) -> None:
+    from envspec.kinds import environment  # noqa: PLC0415 - its private function is what is broken
+
+    patch.setattr(environment, "_store", lambda *_: ())
+
+
 def a_container_diff_that_ignores_networks(patch: Patch) -> None:
     from envspec.kinds import container  # noqa: PLC0415 - its private function is what is broken
 
@@ -259,6 +265,7 @@ MUTANTS: tuple[tuple[Callable[[Patch], None], str], ...] = (
     (a_repo_diff_that_trusts_the_ledger, "6 drift"),
     (a_dotfiles_diff_that_trusts_the_ledger, "6 drift"),
     (links_that_stay_when_their_dotfiles_go, "3 one place"),
+    (a_ca_store_that_is_not_looked_at, "6 drift"),
     (a_container_diff_that_ignores_networks, "3 one place"),
     (an_update_that_unsets_limits_in_place, "2 converges"),
     (a_graph_without_the_edges_to_the_container, "2 converges"),
