@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
@@ -256,6 +257,7 @@ def _ensure_named(inside: Inside, wish: EnsureUser) -> None:
 
 
 def _ensure_account(inside: Inside, wish: EnsureUser) -> Account:
+    _settle_made_up(inside, wish.uid)
     known = accounts(inside.tree)
     found = next((account for account in known if account.uid == wish.uid), None)
     if found is not None:
@@ -265,6 +267,15 @@ def _ensure_account(inside: Inside, wish: EnsureUser) -> Account:
     made = Account(name, wish.uid, wish.gid, f"/home/{name}", "/bin/bash")
     _append(inside, "/etc/passwd", f"{made.name}:x:{made.uid}:{made.gid}::{made.home}:{made.shell}\n")
     return made
+
+
+def _settle_made_up(inside: Inside, uid: int) -> None:
+    """Give the account that Podman's keep-id makes up a home and a shell of its own."""
+    passwd = inside.tree.get("/etc/passwd") or Node()
+    line = re.compile(rf"^([^:\n]*):\*:{uid}:(\d+)::[^:\n]*:/bin/sh$".encode(), re.MULTILINE)
+    content = line.sub(rf"\1:*:{uid}:\2::/home/\1:/bin/bash".encode(), passwd.content)
+    if content != passwd.content:
+        inside.tree.put("/etc/passwd", replace(passwd, content=content, tick=inside.tick, by="apply"))
 
 
 def _ensure_group(inside: Inside, wish: EnsureUser) -> None:

@@ -88,6 +88,17 @@ def test_a_taken_name_gets_the_uid_behind_it(world: World) -> None:
     assert (made.name, made.gid, made.home) == ("dev-1001", 1001, "/home/dev-1001")
 
 
+def test_an_account_that_podman_made_up_gets_a_home_of_its_own(world: World) -> None:
+    box = world.run()
+    made_up = f"root:x:0:0:root:/root:/bin/sh\nada:*:{USER}:{USER}::/workspace:/bin/sh\n"
+    world.hands.write(box, "/etc/passwd", made_up)
+    ensure(world, box)
+    (found,) = account(world, box, USER)
+    assert (found.name, found.home, found.shell) == ("ada", "/home/ada", "/bin/bash")
+    facts = world.engine.probe(box, Questions(files=("/home/ada",))).files
+    assert (facts["/home/ada"].uid, facts["/home/ada"].gid) == (USER, USER)
+
+
 def test_a_group_that_exists_is_used(world: World) -> None:
     box = world.run()
     ensure(world, box, "dev", 1000, 1)

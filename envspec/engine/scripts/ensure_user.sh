@@ -29,12 +29,24 @@ ensure_group() {
   [ ! -f /etc/gshadow ] || append "$group:!::" /etc/gshadow
 }
 
+# Podman's keep-id makes an account up whose home is the working directory; it gets a home and a shell of its own
+settle_made_up() {
+  awk -F: -v OFS=: -v uid="$uid" -v shell="$shell" '
+    $3 == uid && $2 == "*" && $5 == "" && $7 == "/bin/sh" { $6 = "/home/" $1; $7 = shell }
+    { print }' /etc/passwd > "$STATE/.passwd" || fail 1 "cannot read the accounts"
+  if ! cmp -s "$STATE/.passwd" /etc/passwd; then
+    cat "$STATE/.passwd" > /etc/passwd || fail 1 "cannot write /etc/passwd"
+  fi
+  rm -f "$STATE/.passwd"
+}
+
 ensure_account() {
+  shell=/bin/sh
+  [ ! -x /bin/bash ] || shell=/bin/bash
+  settle_made_up
   account "$uid"
   [ -z "$user_name" ] || return 0
   ! taken /etc/passwd "$name" || name=$name-$uid
-  shell=/bin/sh
-  [ ! -x /bin/bash ] || shell=/bin/bash
   [ ! -f /etc/shadow ] || append "$name:*:19000:0:99999:7:::" /etc/shadow
   append "$name:x:$uid:$gid::/home/$name:$shell" /etc/passwd
   account "$uid"
