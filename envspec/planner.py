@@ -227,7 +227,7 @@ def _effective(
 
 
 def _before(address: str, inside_gone: list[str], first: list[Change]) -> list[str]:
-    """Return what a removal inside waits for: the container, and for a repository the files in it and the links to it."""
+    """Return what a removal inside waits for: the container; for a repository files in it and links to it as well."""
     needs = [change.address for change in first if change.address == names.WORKSPACE]
     if address.startswith("repo."):
         needs += [other for other in inside_gone if other.startswith(("file.", "dotfiles."))]
