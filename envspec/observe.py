@@ -14,7 +14,7 @@ from pathlib import Path
 
 from envspec.engine.base import Reader
 from envspec.engine.facts import FileFact, Questions
-from envspec.engine.objects import LOCK_PREFIX, Mount
+from envspec.engine.objects import LOCK_PREFIX, ContainerState, ImageState, Mount
 from envspec.kinds import all_kinds, names
 from envspec.kinds.base import Observed
 from envspec.kinds.container import ContainerSpec
@@ -36,13 +36,13 @@ def outside(reader: Reader, env: str, refs: tuple[str, ...]) -> Observed:
     """
     lock = f"{LOCK_PREFIX}{env}"
     wanted = (names.container(env), names.next_container(env), lock)
-    with ThreadPoolExecutor(max_workers=3) as pool:
+    with ThreadPoolExecutor(max_workers=4) as pool:
         containers = pool.submit(reader.containers, env, wanted)
+        named = pool.submit(reader.images, refs)
         networks = pool.submit(reader.networks)
         volumes = pool.submit(reader.volumes)
         boxes = tuple(box for box in containers.result() if box.name != lock)
-        running = {box.image_id for box in boxes}
-        images = reader.images(tuple(sorted({*refs, *running} - {""})))
+        images = _with_running(reader, named.result(), boxes)
         return Observed(
             env=env,
             engine=reader.name,
@@ -53,6 +53,16 @@ def outside(reader: Reader, env: str, refs: tuple[str, ...]) -> Observed:
             networks=networks.result(),
             volumes=volumes.result(),
         )
+
+
+def _with_running(
+    reader: Reader, named: Mapping[str, ImageState], boxes: tuple[ContainerState, ...]
+) -> Mapping[str, ImageState]:
+    """Return images with those that containers run, by their IDs; where nothing has moved they are known already."""
+    known = {image.id: image for image in named.values()}
+    running = {box.image_id for box in boxes} - {""}
+    unknown = reader.images(tuple(sorted(running - known.keys())))
+    return {**named, **{image: known[image] for image in sorted(running & known.keys())}, **unknown}
 
 
 def inside(reader: Reader, world: Observed, desired: Desired, *, deep: bool = False) -> Observed:
