@@ -30,7 +30,8 @@ from envspec.events import Emit
 from envspec.inside.capture import Executed
 from envspec.inside.copy_box import Copied
 from envspec.inside.exec import ExecOptions
-from envspec.inside.jobs import Cancelled, Job, JobOptions, Jobs, Polled, Started
+from envspec.inside.job import Cancelled, Job, JobOptions, Polled, Started
+from envspec.inside.jobs import Jobs
 from envspec.inside.snapshot_manifest import Manifest, SnapshotRow
 from envspec.inside.wait import Waited
 from envspec.model import Plan, Report

@@ -63,7 +63,7 @@ class ExecOptions:
     workdir: str = ""
     tty: bool = False
     timeout: float | None = None
-    variables: Mapping[str, str] = field(default_factory=dict)
+    variables: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

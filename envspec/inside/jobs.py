@@ -26,9 +26,13 @@ from envspec.errors import Conflict, EngineCallFailed, UsageError, Where
 from envspec.inside.capture import execute
 from envspec.inside.door import Door
 from envspec.inside.exec import ExecOptions, Streams, run
+from envspec.inside.job import Cancelled, Job, JobOptions, Polled, Started
 
 POLL_LIMIT = 64 * 1024
 """Bytes of output that one poll returns unless more are asked for."""
+
+MAX_POLL = 16 * 1024 * 1024
+"""Bytes that one poll returns at most, however many are asked for: they pass through memory."""
 
 GRACE = 3
 """Seconds between asking a job's processes to end and killing them."""
@@ -39,111 +43,8 @@ CALL_DEADLINE = 120.0
 WORKERS = 8
 """Environments that are asked side by side."""
 
-RUNNING = "running"
-STATES = (RUNNING, "exited", "cancelled", "timed_out", "lost")
-"""What may become of a job."""
-
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}")
 _UNKNOWN = 3
-
-
-@dataclass(frozen=True, slots=True)
-class Job:
-    """A job as it is.
-
-    Attributes:
-        env: Its environment.
-        id: Its ID, unique there.
-        state: One of :data:`STATES`; ``lost`` when the container was restarted or somebody else killed it.
-        code: Its exit code, ``None`` while it runs and where nobody could see it.
-        command: Its command.
-        user: ``uid:gid`` that it runs as.
-        workdir: Directory that it runs in.
-        timeout: Seconds that it may take, 0 for any number.
-        started: When it was started, in ISO 8601.
-        ended: When it ended, "" where that is not known.
-        seconds: Between the two; ``None`` where that is not known.
-        output_bytes: Bytes that it has printed.
-        reason: Why it is lost.
-    """
-
-    env: str
-    id: str
-    state: str
-    code: int | None
-    command: tuple[str, ...]
-    user: str
-    workdir: str
-    timeout: float
-    started: str
-    ended: str
-    seconds: int | None
-    output_bytes: int
-    reason: str = ""
-
-    @property
-    def running(self) -> bool:
-        """Whether it goes on."""
-        return self.state == RUNNING
-
-
-@dataclass(frozen=True, slots=True)
-class JobOptions:
-    """How to run a job.
-
-    Attributes:
-        root: Whether as root instead of the environment's user.
-        workdir: Directory, "" for the workspace, to which a relative one belongs.
-        timeout: Seconds that it may take; then all of it is ended; 0 for any number.
-        stdin: What it reads.
-    """
-
-    root: bool = False
-    workdir: str = ""
-    timeout: float = 0
-    stdin: bytes = b""
-
-
-@dataclass(frozen=True, slots=True)
-class Started:
-    """A job, and whether this very call started it: of one that was known by then nothing is changed."""
-
-    job: Job
-    created: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Polled:
-    """A part of what a job printed.
-
-    Attributes:
-        job: The job as it was just before.
-        offset: Place of the first byte.
-        next_offset: Place to ask for next.
-        output: The bytes, standard output and error in their order; cut at no character's middle while more comes.
-        more: Whether there is, or may come, more.
-    """
-
-    job: Job
-    offset: int
-    next_offset: int
-    output: bytes
-    more: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Cancelled:
-    """What cancelling came to.
-
-    Attributes:
-        job: The job as it is now.
-        ended: How many processes were ended.
-        left: ``PID COMMAND`` of each that could not be; empty proves that nothing of the job runs any more.
-    """
-
-    job: Job
-    ended: int
-    left: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -209,11 +110,12 @@ class Jobs:
         Args:
             job_id: The job.
             offset: Place of the first byte to return.
-            limit: How many bytes to return at most.
+            limit: How many bytes to return at most; never more than :data:`MAX_POLL`.
 
         Raises:
             UsageError: There is no such job.
         """
+        limit = min(limit, MAX_POLL)
         job, output = self._described(self._call("job_poll", _checked(job_id), str(offset), str(limit)).stdout)
         if job.running or offset + len(output) < job.output_bytes:
             whole = whole_characters(output)

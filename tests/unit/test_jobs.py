@@ -16,7 +16,8 @@ from envspec.engine.script import Script
 from envspec.errors import Conflict, UsageError
 from envspec.inside import jobs as module
 from envspec.inside.door import Door
-from envspec.inside.jobs import JobOptions, Jobs, archive, whole_characters
+from envspec.inside.job import JobOptions
+from envspec.inside.jobs import Jobs, archive, whole_characters
 
 DOOR = Door("shop", "shop-workspace", "1000:1000", "/workspace", ("docker",))
 words = st.lists(st.binary(max_size=20).map(lambda raw: os.fsdecode(raw.replace(b"\0", b""))), max_size=5)

@@ -10,7 +10,8 @@ import click
 from envspec.cli import options, output
 
 if TYPE_CHECKING:
-    from envspec.inside.jobs import Job, Jobs
+    from envspec.inside.job import Job
+    from envspec.inside.jobs import Jobs
 
 CANCELLED = 143
 LOST = 1
@@ -50,7 +51,8 @@ def start(
 ) -> None:
     """Start COMMAND in ENV, with the environment's variables, and print its ID."""
     from envspec.cli import light  # noqa: PLC0415 - --help does without it
-    from envspec.inside.jobs import JobOptions, Jobs  # noqa: PLC0415 - the same
+    from envspec.inside.job import JobOptions  # noqa: PLC0415 - the same
+    from envspec.inside.jobs import Jobs  # noqa: PLC0415 - the same
 
     chosen = JobOptions(root, workdir, timeout or 0, stdin.read() if stdin else b"")
     started = Jobs(light.enter(env)).start(words, chosen, name)
