@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from envspec.engine.choice import docker_proxies
 from envspec.engine.facts import CA_FILE
 from envspec.forward.values import Forwarded
 from envspec.host_network import HostNetwork
@@ -86,7 +87,8 @@ class HostFacts:
         uid: Numeric user.
         gid: Numeric primary group.
         user: Name of the user; their number where they have none.
-        proxies: Those of :data:`PROXY_VARIABLES` that are set. The values may carry credentials.
+        proxies: Those of :data:`PROXY_VARIABLES` that are set, here or in Docker's own configuration. The values may
+            carry credentials.
         ca_bundle: PEM of every CA that the host trusts, when it trusts more than its distribution does; else ``b""``.
         ca_sources: Files that brought in the extra CAs, sorted.
         ca_extras: Those CAs alone, each in PEM.
@@ -131,7 +133,7 @@ def gather(environ: Mapping[str, str] = os.environ) -> HostFacts:
         uid=uid,
         gid=os.getgid(),
         user=_user_name(uid),
-        proxies={name: environ[name] for name in PROXY_VARIABLES if environ.get(name)},
+        proxies=docker_proxies(environ) | {name: environ[name] for name in PROXY_VARIABLES if environ.get(name)},
         ca_bundle=bundle,
         ca_sources=sources,
         hostname=socket.gethostname(),

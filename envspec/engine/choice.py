@@ -27,6 +27,7 @@ DOCKER_SOCKET = "unix:///var/run/docker.sock"
 CONNECT_DEADLINE = 1.0
 """Seconds for a socket of this host to take a connection."""
 
+_PROXIES = {key: f"{key.removesuffix('Proxy')}_proxy" for key in ("httpProxy", "httpsProxy", "noProxy", "allProxy")}
 _UNIX = "unix://"
 _OWN = "unix:///run/user/"
 _KEY = "engine"
@@ -151,6 +152,22 @@ def _endpoint(context: str, environ: Mapping[str, str]) -> str:
         return str(meta["Endpoints"]["docker"]["Host"])
     except (KeyError, TypeError):  # there is no such context, which the docker command itself says best
         return DOCKER_SOCKET
+
+
+def docker_proxies(environ: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """Return the proxies that Docker's own configuration would write into every container, by variable.
+
+    The command does so with credentials and all, for ``inspect`` to show, unless it is given a value of its own.
+    """
+    directory = Path(environ.get("DOCKER_CONFIG") or "~/.docker").expanduser()
+    sections = _json(directory / "config.json").get("proxies")
+    found: dict[str, str] = {}
+    for section in sections.values() if isinstance(sections, dict) else ():
+        for key, name in _PROXIES.items():
+            value = section.get(key) if isinstance(section, dict) else None
+            if value:
+                found |= dict.fromkeys((name, name.upper()), str(value))
+    return found
 
 
 def _json(file: Path) -> Mapping[str, Any]:

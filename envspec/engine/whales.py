@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from envspec.engine import bootstrap
 from envspec.engine.archive_client import ArchiveClient
+from envspec.engine.choice import docker_proxies
 from envspec.engine.client import DEADLINE
 from envspec.engine.dialect import DOCKER, Dialect
 from envspec.engine.inspect import USER_LABEL
@@ -90,6 +91,7 @@ class WhalesEngine(ArchiveClient):
         """Create a container, not started, and return its ID."""
         given = {**labels, USER_LABEL: config.user, **self._dialect.labels(config)}
         options = self._dialect.options(create_options(config), config) | {"labels": given}
+        options["envs"] = self._blanks | options["envs"]
 
         def create(docker: DockerClient) -> str:
             return docker.container.create(config.image, list(config.command), name=name, pull="never", **options).id
@@ -98,6 +100,11 @@ class WhalesEngine(ArchiveClient):
         container_id = self._call(what, ("create",), create, where=name, through=self._creator)
         self._remember(container_id, config.workdir)
         return container_id
+
+    @property
+    def _blanks(self) -> dict[str, str]:
+        """Return empty variables in the place of the proxies that the command would write into a container."""
+        return dict.fromkeys(docker_proxies(), "") if self.name == "docker" else {}
 
     @property
     def _creator(self) -> tuple[str, ...]:
@@ -313,7 +320,13 @@ class WhalesEngine(ArchiveClient):
 
         def create(docker: DockerClient) -> str:
             return docker.container.create(
-                LOCK_IMAGE, ["lock"], name=_lock_name(env), labels=labels, networks=["none"], pull="never"
+                LOCK_IMAGE,
+                ["lock"],
+                name=_lock_name(env),
+                labels=labels,
+                networks=["none"],
+                pull="never",
+                envs=self._blanks,
             ).id
 
         for attempt in range(LOCK_ATTEMPTS):

@@ -5,6 +5,7 @@ A new source of secrets is one function in :data:`SOURCES`.
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import threading
@@ -18,6 +19,9 @@ from pathlib import Path
 from typing import Any
 
 CANARY = re.compile(rb"canary[0-9a-f]{12}")
+DOCKER_PROXIES = ("httpProxy", "httpsProxy", "allProxy")
+"""Those of Docker's own configuration that the environment's proxies, which are set too, go before."""
+
 _LENGTH = len("canary") + 12
 _CHUNK = 1 << 20
 
@@ -81,8 +85,15 @@ def passthrough(garden: Garden) -> None:
 
 
 def proxies(garden: Garden) -> None:
-    for name in ("http_proxy", "https_proxy", "ALL_PROXY"):
+    for name in (*("http_proxy", "https_proxy", "all_proxy"), *("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")):
         garden.environ[name] = f"http://me:{garden.canary(f'{name} with userinfo')}@127.0.0.1:9"
+
+
+def docker_config(garden: Garden) -> None:
+    proxies = {
+        key: f"http://me:{garden.canary(f'{key} of Docker', inside=False)}@127.0.0.1:9" for key in DOCKER_PROXIES
+    }
+    garden.file(".docker/config.json", json.dumps({"proxies": {"default": proxies}}))
 
 
 def gh_token(garden: Garden) -> None:
@@ -125,6 +136,7 @@ SOURCES: tuple[Callable[[Garden], None], ...] = (
     from_file,
     passthrough,
     proxies,
+    docker_config,
     gh_token,
     ssh_files,
     git_config,

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from envspec.engine import choice
-from envspec.engine.choice import EngineChoice, choose
+from envspec.engine.choice import EngineChoice, choose, docker_proxies
 from envspec.errors import SpecError, UsageError
 
 DOCKER = EngineChoice("docker", ("docker",))
@@ -168,3 +168,12 @@ def test_a_faulty_configuration_is_told_with_its_file(
 def test_a_configuration_may_leave_it_open(environ: Environ, configure: Callable[[str], None], text: str) -> None:
     configure(text)
     assert choose(environ=environ).name == "docker"
+
+
+def test_the_proxies_of_dockers_own_configuration_are_known(tmp_path: Path) -> None:
+    config = {"proxies": {"default": {"httpProxy": "http://p:1", "noProxy": "x"}, "tcp://far:2376": {"ftp": 1}}}
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    expected = {"http_proxy": "http://p:1", "HTTP_PROXY": "http://p:1", "no_proxy": "x", "NO_PROXY": "x"}
+    assert docker_proxies({"DOCKER_CONFIG": str(tmp_path)}) == expected
+    (tmp_path / "config.json").write_text('{"proxies": ["no mapping"]}')
+    assert docker_proxies({"DOCKER_CONFIG": str(tmp_path)}) == {}
