@@ -14,6 +14,7 @@ from envspec.engine import inspect
 from envspec.engine.archive import SNAPSHOT_KIND, PathFact
 from envspec.engine.client import Client
 from envspec.engine.objects import LABEL, StoredImage
+from envspec.engine.operations import Completed
 from envspec.engine.options import quoted
 from envspec.engine.pipe import Pipe, opened
 from envspec.errors import EngineCallFailed, Where
@@ -49,34 +50,33 @@ class ArchiveClient(Client):
     def find_path(self, container_id: str, path: str) -> PathFact:
         """Say where a path leads; a running container is asked itself, of another one the tree is walked down."""
         plain = posixpath.normpath(path)
+        argv = ["exec", "--user", "0", "--workdir", "/", container_id, "/bin/sh", "-c", _FIND, "envspec", plain]
+        completed = self._run(*argv)
+        if completed.code == _NOTHING:
+            return PathFact("", plain)
+        if completed.code == _DANGLING:
+            raise EngineCallFailed(
+                f"{plain} is a link that leads nowhere", code="copy.link", hint="name the path that it shall lead to"
+            )
+        if completed.code:
+            return self._walk(container_id, plain, completed)
+        kind, real = completed.stdout.decode(errors="surrogateescape").split("\n")[:2]
+        return PathFact(_KINDS.get(kind, "other"), real)
+
+    def _walk(self, container_id: str, path: str, refused: Completed) -> PathFact:
+        """Say what a path of a container is that cannot be asked, as its running or not has it."""
         found = self._inspect("container", [container_id])
-        if found and found[0]["State"]["Status"] == "running":
-            return self._ask_path(container_id, plain)
-        parts = plain.strip("/").split("/") if plain != "/" else []
+        if not found or found[0]["State"]["Status"] == "running":
+            raise self._no_entry(container_id, refused)
+        mounted = {mount["Destination"] for mount in found[0].get("Mounts") or ()}
+        parts = path.strip("/").split("/") if path != "/" else []
         kind = "dir"
-        mounted = {mount["Destination"] for data in found for mount in data.get("Mounts") or ()}
         for index in range(len(parts)):
             above = "/" + "/".join(parts[: index + 1])
             kind = self._kind_of(container_id, above, is_mount=above in mounted)
             if not kind:
                 break
-        return PathFact(kind, plain)
-
-    def _ask_path(self, container_id: str, path: str) -> PathFact:
-        argv = ["exec", "--user", "0", "--workdir", "/", container_id, "/bin/sh", "-c", _FIND, "envspec", path]
-        completed = self._run(*argv)
-        if completed.code == _NOTHING:
-            return PathFact("", path)
-        if completed.code == _DANGLING:
-            raise EngineCallFailed(
-                f"{path} is a link that leads nowhere",
-                code="copy.link",
-                hint="name the path that it shall lead to",
-            )
-        if completed.code:
-            raise self._no_entry(container_id, completed)
-        kind, real = completed.stdout.decode(errors="surrogateescape").split("\n")[:2]
-        return PathFact(_KINDS.get(kind, "other"), real)
+        return PathFact(kind, path)
 
     def _kind_of(self, container_id: str, path: str, *, is_mount: bool) -> str:
         """Return the type of one path of a container that does not run, "" when nothing is there."""
