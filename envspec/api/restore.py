@@ -19,7 +19,7 @@ from envspec.api.lock import locked
 from envspec.api.work import Cancel, Look, Options, Target, look, open_engine
 from envspec.engine.base import Engine
 from envspec.engine.objects import Mount
-from envspec.engine.operations import Forget
+from envspec.engine.operations import Baseline, Forget
 from envspec.errors import Conflict, EnvspecError, Refused, StepFailed, Where
 from envspec.events import Emit, Notice
 from envspec.inside import snapshot_manifest
@@ -116,7 +116,7 @@ class _Restore:
             self._fill()
             outer = (*self.desired.of_kind("network"), *self.desired.of_kind("volume"))
             self._make((*outer, *map(self._from_snapshot, self.desired.of_kind("container"))))
-            self._renew_lease()
+            self._begin_life()
         except BaseException:
             with contextlib.suppress(EnvspecError):
                 _sweep(self.engine, self.env)
@@ -171,9 +171,10 @@ class _Restore:
         copy_trees(self.engine, helper, pairs)
         self.engine.remove_container(helper)
 
-    def _renew_lease(self) -> None:
-        """Forget until when the environment that was saved was wanted."""
+    def _begin_life(self) -> None:
+        """Count what came back as kept, for the snapshot holds it, and forget until when what was saved was wanted."""
         box = next(b for b in self.engine.containers(self.env) if b.name == names.container(self.env))
+        self.engine.perform(box.id, Baseline())
         if self.desired.get(lease.WORKSPACE):
             self.engine.perform(box.id, Forget((lease.WORKSPACE,)))
 

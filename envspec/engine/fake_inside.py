@@ -25,6 +25,7 @@ from envspec.engine.fake_probe import accounts
 from envspec.engine.fake_repo import sync
 from envspec.engine.fake_world import Container, FakeRemote
 from envspec.engine.operations import (
+    Baseline,
     Completed,
     CopyTrees,
     EnsureUser,
@@ -154,6 +155,8 @@ def _dispatch(inside: Inside, operation: Operation) -> Completed:  # noqa: PLR09
         case WriteRecords():
             for record in operation.records:
                 inside.record(record)
+        case Baseline():
+            inside.state.rootfs = inside.state.initial = inside.tick
         case Forget():
             for address in operation.addresses:
                 inside.state.forget(address)

@@ -18,6 +18,7 @@ from pathlib import PurePosixPath
 
 from envspec.engine.facts import ANCHOR, Account, Answer, FileFact, LedgerEntry, Questions, RepoFact, located
 from envspec.engine.operations import (
+    Baseline,
     CopyTrees,
     EnsureUser,
     Forget,
@@ -90,6 +91,8 @@ def prepare(operation: Operation, workspace: str) -> Script:  # noqa: PLR0911, P
             return _script("copy_trees", *(path for pair in pairs for path in pair))
         case WriteRecords(records):
             return _script("write_records", stdin=_lines(map(record_line, records)))
+        case Baseline():
+            return _script("baseline")
         case Forget(addresses):
             return _script("forget", *map(ledger_name, addresses))
         case Reap():

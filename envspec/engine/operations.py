@@ -293,6 +293,11 @@ class WriteRecords:
 
 
 @dataclass(frozen=True, slots=True)
+class Baseline:
+    """Count every file that is there now as one that is kept elsewhere, so that losing it is no loss."""
+
+
+@dataclass(frozen=True, slots=True)
 class Forget:
     """Drop ledger entries alone."""
 
@@ -350,6 +355,7 @@ Operation = (
     | RunCommand
     | CopyTrees
     | WriteRecords
+    | Baseline
     | Forget
     | Reap
     | ReadState

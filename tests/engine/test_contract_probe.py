@@ -6,7 +6,7 @@ import pytest
 
 from envspec.engine.facts import STATE_DIR, Questions, RepoQuestion
 from envspec.engine.objects import Mount
-from envspec.engine.operations import FilePut, PutFiles, PutState, ReadState, RunCommand, WriteRecords
+from envspec.engine.operations import Baseline, FilePut, PutFiles, PutState, ReadState, RunCommand, WriteRecords
 from tests.engine.contract import World, note
 
 pytestmark = pytest.mark.engine
@@ -86,6 +86,13 @@ def test_what_hands_make_is_undeclared(world: World, fresh: str) -> None:
     world.hands.write(fresh, "/opt/b file", "by hand\n")
     world.hands.write(fresh, "/root/a", "by hand\n")
     assert undeclared(world, fresh) == ("/opt/b file", "/root/a")
+
+
+def test_what_was_counted_as_kept_is_not_undeclared_and_what_comes_after_is(world: World, fresh: str) -> None:
+    world.hands.write(fresh, "/opt/kept", "by hand\n")
+    world.do(fresh, Baseline())
+    world.hands.write(fresh, "/opt/new", "by hand\n")
+    assert undeclared(world, fresh) == ("/opt/new",)
 
 
 def test_a_file_of_the_image_that_was_changed_is_undeclared(world: World, fresh: str) -> None:
