@@ -11,8 +11,10 @@ import pytest
 from envspec.compose import context
 from envspec.compose.project import Project, project
 from envspec.compose.read import Document, read
+from envspec.engine import stack
 from envspec.engine.fake_compose import resolved
 from envspec.engine.objects import Attachment, ContainerConfig, ContainerState, ImageState, NetworkState
+from envspec.engine.stack import ComposeSource, config_argv
 from envspec.errors import SpecError
 from envspec.kinds import names
 from envspec.kinds.base import Observed, Verdict
@@ -225,3 +227,23 @@ def test_a_service_that_is_starting_is_waited_for(spec: ServiceSpec) -> None:
 def test_the_document_alone_changes_no_digest(spec: ServiceSpec) -> None:
     assert digest_of(spec) == digest_of(to_json(spec))
     assert "services" not in json.dumps(to_json(spec))
+
+
+def test_the_plugin_of_the_users_own_directory_resolves_documents(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plugin = tmp_path / "cli-plugins" / "docker-compose"
+    plugin.parent.mkdir()
+    plugin.touch(mode=0o755)
+    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
+    argv = config_argv(("docker", "--context", "there"), ComposeSource("shop", "/srv", "{}"), "/dev/null")
+    assert argv[:3] == [str(plugin), "--project-name", "shop"]
+
+
+def test_without_a_plugin_in_sight_the_engines_command_is_asked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
+    monkeypatch.setattr(stack, "_PLUGINS", ())
+    argv = config_argv(("nowhere", "--context", "there"), ComposeSource("shop", "/srv", "{}"), "/dev/null")
+    assert argv[:4] == ["nowhere", "--context", "there", "compose"]
