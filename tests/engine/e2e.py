@@ -89,6 +89,17 @@ def remove_all(env: str) -> None:
         bare("volume", "rm", "--force", *found["volume"], code=None)
 
 
+def remove_images(purpose: str) -> None:
+    """Remove all images of a purpose, those that lost their name too, and the containers that run them."""
+    label = f"label=dev.envspec.purpose={purpose}"
+    images = sorted(set(bare("image", "ls", "--quiet", "--filter", label).split()))
+    boxes = [box for image in images for box in bare("ps", "--all", "--quiet", "--filter", f"ancestor={image}").split()]
+    if boxes:
+        bare("container", "rm", "--force", *sorted(set(boxes)), code=None)
+    if images:
+        bare("image", "rm", "--force", *images, code=None)
+
+
 def until(condition: Callable[[], object], told: str, patience: float = PATIENCE) -> None:
     """Wait until something is so."""
     end = time.monotonic() + patience

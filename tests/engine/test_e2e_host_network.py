@@ -15,7 +15,7 @@ from envspec import host_network
 from envspec.engine.objects import Build
 from envspec.engine.whales import WhalesEngine
 from tests.engine.contract import TEST_LABEL
-from tests.engine.e2e import ON_DOCKER, Place, Places, bare, causes, change
+from tests.engine.e2e import ON_DOCKER, Place, Places, bare, causes, change, remove_images
 from tests.engine.stand_ins import PACKAGE, Answers, index, registry, served
 from tests.engine.test_e2e_user import Person, somebody
 
@@ -92,11 +92,7 @@ def company(bare_engine: WhalesEngine, places: Places, request: pytest.FixtureRe
             place.apply()
             yield Company(place, server, authority, purpose)
         finally:
-            for box in bare("ps", "--all", "--quiet", "--filter", f"name={place.name}").split():
-                bare("container", "rm", "--force", box, code=None)
-            for stored in bare_engine.stored_images():
-                if stored.labels.get("dev.envspec.purpose") == purpose:
-                    bare("image", "rm", "--force", stored.id, code=None)
+            remove_images(purpose)
 
 
 def test_builds_setup_and_everything_inside_ask_the_companys_index(company: Company) -> None:
@@ -209,15 +205,17 @@ def test_whoever_may_talk_to_the_engine_brings_their_own_settings_and_makes_netw
     (home / ".npmrc").write_text(f"registry=http://npm.example.com/\n//npm.example.com/:_authToken={TOKEN}\n")
     network = f"{place.name}-shared"
     place.run("network", "create", network)
-    place.write(networks=[network])
-    place.apply()
-    found = place.exec("sh", "-c", 'cat "$npm_config_globalconfig"; stat -c %a:%u "$npm_config_globalconfig"')
-    assert f":_authToken={TOKEN}" in found
-    assert found.endswith(f"400:{who.uid}")
-    assert network in place.inspect("{{json .NetworkSettings.Networks}}")
-    assert place.plan()["changes"] == []
-    place.run("destroy", place.name, "--yes")
-    place.run("network", "rm", network)
+    try:
+        place.write(networks=[network])
+        place.apply()
+        found = place.exec("sh", "-c", 'cat "$npm_config_globalconfig"; stat -c %a:%u "$npm_config_globalconfig"')
+        assert f":_authToken={TOKEN}" in found
+        assert found.endswith(f"400:{who.uid}")
+        assert network in place.inspect("{{json .NetworkSettings.Networks}}")
+        assert place.plan()["changes"] == []
+    finally:
+        place.run("destroy", place.name, "--yes")
+        place.run("network", "rm", network)
     assert network not in bare("network", "ls", "--format", "{{.Name}}").split()
 
 

@@ -10,31 +10,32 @@ import pytest
 from envspec.engine.objects import Build
 from envspec.engine.whales import WhalesEngine
 from tests.engine.contract import TEST_LABEL
-from tests.engine.e2e import NOTHING, Place, Places, bare, objects, until
+from tests.engine.e2e import NOTHING, Place, Places, bare, objects, remove_images, until
 
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(300)]
 
 
 @pytest.fixture
 def network() -> Iterator[str]:
-    """A name for a network, which is gone at the end whoever made it."""
+    """A name for a network, which is gone at the end whoever made it, and so is who is still on it."""
     name = f"evt-{uuid.uuid4().hex[:10]}"
     try:
         yield name
     finally:
+        boxes = bare("ps", "--all", "--quiet", "--filter", f"network={name}", code=None).split()
+        if boxes:
+            bare("container", "rm", "--force", *boxes, code=None)
         bare("network", "rm", name, code=None)
 
 
 @pytest.fixture
-def purpose(bare_engine: WhalesEngine) -> Iterator[str]:
-    """A name for a purpose, whose images are gone at the end."""
+def purpose() -> Iterator[str]:
+    """A name for a purpose, whose images, and what runs them, are gone at the end."""
     name = f"evt-{uuid.uuid4().hex[:10]}"
     try:
         yield name
     finally:
-        for stored in bare_engine.stored_images():
-            if stored.labels.get("dev.envspec.purpose") == name:
-                bare("image", "rm", "--force", stored.id, code=None)
+        remove_images(name)
 
 
 @pytest.fixture
