@@ -18,6 +18,9 @@ MASK = "***"
 SHORTEST = 4
 """Shorter values are not masked: they would turn every text that holds them by chance into noise."""
 
+SHORTEST_LINE = 10
+"""The same of one line of a whole file, for a line such as ``User git`` of a configuration is no secret."""
+
 COMMON = frozenset({"auto", "false", "none", "null", "true"})
 """Values that are no secret although they come by a secret's way, and are not masked for the same reason."""
 
@@ -54,10 +57,15 @@ class Redactor:
         self._values: frozenset[str] = frozenset()
 
     def add(self, value: str) -> None:
-        """Mask a value, and each of its lines, from now on; values shorter than :data:`SHORTEST` are passed over."""
-        parts = {part.strip() for part in (value, *value.splitlines())}
+        """Mask a value, and each of its lines, from now on.
+
+        Values shorter than :data:`SHORTEST` are passed over, and lines of several shorter than :data:`SHORTEST_LINE`.
+        """
+        whole = value.strip()
+        lines = {line.strip() for line in whole.splitlines()} - {whole}
+        parts = {whole} if len(whole) >= SHORTEST and whole.lower() not in COMMON else set()
         with self._lock:
-            self._values |= {part for part in parts if len(part) >= SHORTEST and part.lower() not in COMMON}
+            self._values |= parts | {line for line in lines if len(line) >= SHORTEST_LINE}
 
     def text(self, text: str) -> str:
         """Return the text with every secret masked, the longest first."""

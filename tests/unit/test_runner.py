@@ -201,6 +201,6 @@ def test_secrets_are_masked_in_lines() -> None:
 
 def test_a_secret_of_several_lines_is_masked_line_by_line() -> None:
     redactor = Redactor()
-    redactor.add("first-line\nsecond-line\nab")
-    assert redactor.text("x second-line y ab") == "x *** y ab"
+    redactor.add("first-line\nsecond-line\nUser git")
+    assert redactor.text("x second-line y User git") == "x *** y User git"
     assert redactor.data(b"\xff first-line") == b"\xff ***"
