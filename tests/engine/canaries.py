@@ -197,7 +197,7 @@ class Watch:
     def _run(self) -> None:
         while not self._done.is_set():
             self.look()
-            time.sleep(0.005)
+            time.sleep(0.02)
 
 
 @contextmanager

@@ -115,7 +115,6 @@ def live(life: Life) -> None:
     life.run("status", place.name, "--json")
     life.run("connect", place.name)
     life.run("exec", place.name, "--", "sh", "-c", 'test -n "$EVT_ENV_0"')
-    life.run("exec", "--root", place.name, "--", "sh", "-c", 'test -n "$EVT_ENV_0"')
     life.run("job", "start", place.name, "--", "sh", "-c", 'test -n "$EVT_ENV_0"')
     bare("restart", "-t", "0", place.box)
     place.environ = {**place.environ, "EVT_HOST_0": garden.canary("a rotated from_env")}
