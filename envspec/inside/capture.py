@@ -68,33 +68,33 @@ def execute(  # noqa: PLR0913 - one call says all about one command
     Raises:
         EnvspecError: As :func:`envspec.inside.exec.run`.
     """
-    parent = logs or _logs(door.env)
+    # Files without a name: they are gone with this process, however it ends.
+    with tempfile.TemporaryFile() as stdout, tempfile.TemporaryFile() as stderr:
+        ended = run(door, words, options, Streams(stdin, stdout, stderr))
+        sizes = (os.fstat(stdout.fileno()).st_size, os.fstat(stderr.fileno()).st_size)
+        cut = max_output is not None and max(sizes) > max_output
+        log = _kept(logs or _logs(door.env), stdout, stderr) if cut else ""
+        shown = [_shown(file, size, max_output) for file, size in zip((stdout, stderr), sizes, strict=True)]
+    return Executed(ended.code, shown[0], shown[1], ended.timed_out, ended.seconds, sizes[0], sizes[1], log)
+
+
+def _kept(parent: Path, stdout: IO[bytes], stderr: IO[bytes]) -> str:
+    """Keep the whole of an output where only the user may read it, and return the directory."""
+    import shutil  # noqa: PLC0415 - only an output that is cut pays for it
+
     parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     directory = Path(tempfile.mkdtemp(prefix="exec-", dir=parent))
-    kept = False
-    try:
-        with _private(directory / "stdout") as stdout, _private(directory / "stderr") as stderr:
-            ended = run(door, words, options, Streams(stdin, stdout, stderr))
-            sizes = (os.fstat(stdout.fileno()).st_size, os.fstat(stderr.fileno()).st_size)
-            kept = max_output is not None and max(sizes) > max_output
-            shown = [_shown(file, size, max_output) for file, size in zip((stdout, stderr), sizes, strict=True)]
-    finally:
-        if not kept:
-            for name in ("stdout", "stderr"):
-                (directory / name).unlink(missing_ok=True)
-            directory.rmdir()
-    log = str(directory) if kept else ""
-    return Executed(ended.code, shown[0], shown[1], ended.timed_out, ended.seconds, sizes[0], sizes[1], log)
+    for name, file in (("stdout", stdout), ("stderr", stderr)):
+        file.seek(0)
+        with os.fdopen(os.open(directory / name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as whole:
+            shutil.copyfileobj(file, whole)
+    return str(directory)
 
 
 def _logs(env: str) -> Path:
     import platformdirs  # noqa: PLC0415 - a command whose output passes through does without it
 
     return platformdirs.user_state_path("envspec") / "logs" / env
-
-
-def _private(path: Path) -> IO[bytes]:
-    return os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o600), "r+b")
 
 
 def _shown(file: IO[bytes], size: int, limit: int | None) -> bytes:
