@@ -177,7 +177,7 @@ def _mend(item: Work, spec: ServiceSpec, boxes: tuple[ContainerState, ...], cont
         if network in joined:
             engine.disconnect(joined[network], box.id)
         if wanted[path] is not None:
-            engine.connect(context.network_id(network), box.id, wanted[path])
+            engine.connect(context.network_id(network), box.id, (spec.container, *wanted[path]))
     if "status" not in wanted:
         return
     if box.status == "paused":

@@ -73,8 +73,8 @@ cat /run/envspec/env
 cat /var/lib/envspec/ledger/*
 awk -F: '$3 >= 1000 && $3 < 60000' /etc/passwd
 """
-OF_A_RUN = ('"address":"container.', '"address":"lease.')
-"""Entries of the ledger that hold IDs and times."""
+OF_A_RUN = ('"address":"container.', '"address":"environment.', '"address":"lease.')
+"""Entries of the ledger that hold IDs, times, or a digest of a text that names the environment."""
 
 READ_REPO = 'git -c safe.directory=* -C "$1" rev-parse HEAD --symbolic-full-name HEAD'
 
@@ -172,6 +172,9 @@ class World:
                 service["healthcheck"]["interval"] = "500ms"
         if isinstance(found.get("security"), dict) and found["security"].pop("privileged", False):
             found["security"]["cap_add"] = ["NET_RAW"]  # not every host may give all capabilities away
+        dotfiles = found.get("dotfiles")
+        if isinstance(dotfiles, str) or "repo" in (dotfiles or {}):
+            found["dotfiles"] = "none"  # it lies on a host that is made up; test_e2e_dotfiles has real ones
         if found.get("forward_ssh") == "agent":
             del found["forward_ssh"]  # a mount of the host's, like any other
         return {**found, "name": self.env}
@@ -248,7 +251,7 @@ def outside(data: dict[str, Any]) -> Mapping[str, Any]:
         text = text.replace(item["NetworkID"] or "none", name)
     data = json.loads(text)
     config, settings_ = data["Config"], data["HostConfig"]
-    of_a_run = ("dev.envspec.settings", "com.docker.compose.")
+    of_a_run = ("dev.envspec.settings", "dev.envspec.expires", "com.docker.compose.")
     labels = {key: value for key, value in config["Labels"].items() if not key.startswith(of_a_run)}
     compared = (
         *("Memory", "MemorySwap", "NanoCpus", "ShmSize", "CapAdd", "CapDrop", "SecurityOpt", "ReadonlyRootfs"),
