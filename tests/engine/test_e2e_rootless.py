@@ -6,8 +6,10 @@ networks of their own. So the spec here asks for none of them; `envspec prefligh
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
+import signal
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -55,6 +57,9 @@ def rootless(bare_engine: WhalesEngine, podman_base: str) -> Iterator[Place]:
             place.stop_all()
             as_user(place, "podman", "rm", "--all", "--force", "--time", "0")
             as_user(place, "podman", "unshare", "rm", "-rf", str(home / ".local"))
+            pause = runtime / "libpod" / "tmp" / "pause.pid"  # keeps Podman's namespaces for the next command
+            with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+                os.kill(int(pause.read_text()), signal.SIGKILL)
 
 
 def as_user(place: Place, *words: str) -> str:
