@@ -15,6 +15,7 @@ from tests.engine.people import account, become
 
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(600)]
 
+PARTS = ("box", "volumes", "manifest")
 CANARY = "walk-canary-4711"
 
 
@@ -43,6 +44,7 @@ def somebodys(image: str, *, ordinary: bool) -> Iterator[Place]:
             for env in (place.name, f"{place.name}-b"):
                 remove_all(env)
             bare("network", "rm", f"{place.name}-net", code=None)
+            bare("image", "rm", *(f"envspec/snapshot/{place.name}:{part}" for part in PARTS), code=None)
 
 
 def test_a_working_day(git_image: str) -> None:
@@ -139,15 +141,16 @@ def snapshot_and_fork(place: Place) -> None:
     assert place.plan()["changes"] == []
     place.run("destroy", fork, "--yes", "--volumes", "--allow-data-loss", "volume.data")
     assert objects(fork) == NOTHING
-    place.run("snapshot", "rm", place.name)
-    assert place.name not in {row["name"] for row in place.told("snapshot", "list").result}
+    place.run("snapshot", "rm", place.name, code=6)  # the workspace runs from it
 
 
 def leave(place: Place) -> None:
-    place.run("network", "rm", f"{place.name}-net", code=6)
+    place.run("network", "rm", f"{place.name}-net", code=4)
     place.run("gc", place.name)
     assert named("container", place.name) == [place.box]
     place.told("session", "end", place.name, "--volumes", "--allow-data-loss", place.name)
     assert objects(place.name) == NOTHING
     place.run("network", "rm", f"{place.name}-net")
     assert f"{place.name}-net" not in bare("network", "ls", "--format", "{{.Name}}").split()
+    place.run("snapshot", "rm", place.name)
+    assert place.name not in {row["name"] for row in place.told("snapshot", "list").result}
