@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from envspec.engine.base import Engine
 from envspec.errors import EnvspecError, Interrupted
@@ -21,6 +21,9 @@ from envspec.events import Emit, StepFinished, StepOutput, StepStarted
 from envspec.kinds import all_kinds, names
 from envspec.kinds.base import Done, Kind, Observed, StepContext, Work
 from envspec.model import Action, Change, Desired, Outcome, Plan, Status
+
+if TYPE_CHECKING:
+    import networkx as nx
 
 WORKERS = 4
 """Steps that run at once; an engine call waits more than it works."""
@@ -99,16 +102,16 @@ class _Run:
         self.kinds = all_kinds()
         self.resources = {resource.address: resource for resource in desired.resources}
         self.nodes = _nodes(plan, self.kinds)
-        self.graph = _graph(self.nodes, swapped=_swapped(plan))
+        self.graph = _graph(self.nodes, _swapped(plan))
         self.ended: dict[str, _Ended] = {}
         self.workspace = world.workspace.id if world.workspace else ""
 
     def outcomes(self) -> tuple[Outcome, ...]:
         running: dict[Future[_Ended], str] = {}
-        waiting = dict(self.graph)
+        waiting = {node: set(self.graph.predecessors(node)) for node in self.graph.nodes}
         with ThreadPoolExecutor(max_workers=WORKERS) as pool:
             while waiting or running:
-                for node in list(waiting):
+                for node in sorted(waiting, key=list(self.graph.nodes).index):
                     if not waiting[node] <= self.ended.keys():
                         continue
                     del waiting[node]
@@ -124,7 +127,7 @@ class _Run:
         if node == SETTLE:
             self.ended[node] = self._settle()
             return
-        blocked = any(self.ended[need].error for need in self.graph[node])
+        blocked = any(self.ended[need].error for need in self.graph.predecessors(node))
         if blocked or self.inputs.stopping.is_set():
             reason = "a step that it needs failed" if blocked else "interrupted"
             self._end(node, _Ended(error=Interrupted(reason, code="step.skipped")))
@@ -147,7 +150,7 @@ class _Run:
         began = self.ended[names.WORKSPACE]
         if began.error:
             return began
-        ok = not any(self.ended[need].error for need in self.graph[SETTLE])
+        ok = not any(self.ended[need].error for need in self.graph.predecessors(SETTLE))
         work = Work(change, self.resources.get(change.address))
         try:
             self.kinds[change.kind].finish(work, self._context(change.address), began.done, ok=ok)
@@ -236,15 +239,22 @@ def _swapped(plan: Plan) -> bool:
     return any(c.action is Action.REPLACE or any(d.path == "name" for d in c.diff) for c in found)
 
 
-def _graph(nodes: Mapping[str, tuple[Change, ...]], *, swapped: bool) -> dict[str, set[str]]:
-    """Return what each node waits for, in the order of the plan; what removes outer things waits for the swap."""
-    node_of = {change.address: name for name, changes in nodes.items() for change in changes}
-    graph = {name: {node_of[n] for n in changes[0].needs if n in node_of} - {name} for name, changes in nodes.items()}
+def _graph(nodes: Mapping[str, tuple[Change, ...]], swapped: bool) -> nx.DiGraph[str]:
+    """Return the order of the nodes; what removes outer things waits for the swap."""
+    import networkx as nx  # noqa: PLC0415 - costs 130 ms that a command without changes need not pay
+
+    graph: nx.DiGraph[str] = nx.DiGraph()
+    graph.add_nodes_from(nodes)
+    node_of: dict[str, str] = {change.address: name for name, changes in nodes.items() for change in changes}
+    late = [n for n, c in nodes.items() if c[0].action is Action.DELETE and c[0].kind in ("volume", "network")]
     if swapped:
-        late = [n for n, c in nodes.items() if c[0].action is Action.DELETE and c[0].kind in ("volume", "network")]
-        graph[SETTLE] = nodes.keys() - set(late)
-        for name in late:
-            graph[name].add(SETTLE)
+        graph.add_node(SETTLE)
+        graph.add_edges_from((name, SETTLE) for name in nodes if name not in late)
+        graph.add_edges_from((SETTLE, name) for name in late)
+    for name, changes in nodes.items():
+        for need in changes[0].needs:
+            if need in node_of and node_of[need] != name:
+                graph.add_edge(node_of[need], name)
     return graph
 
 

@@ -15,7 +15,7 @@ from envspec.cli import failures
 from envspec.cli.main import COMMANDS, cli, main
 from envspec.errors import Conflict, EngineNotReady, EnvspecError, Refused, SpecError, SpecFaults, StepFailed, Where
 
-HEAVY = {"pydantic", "jinja2", "yaml", "python_on_whales", "rich"}
+HEAVY = {"pydantic", "jinja2", "networkx", "yaml", "python_on_whales", "rich"}
 
 
 def modules_after(code: str) -> set[str]:
