@@ -8,16 +8,14 @@ beside the figures.
 from __future__ import annotations
 
 import argparse
-import os
 import shutil
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 from envspec.engine.objects import ContainerConfig
@@ -26,14 +24,12 @@ from envspec.kinds.container import ContainerSpec
 from envspec.kinds.file import FileSpec
 from envspec.model import Desired, Resource
 from envspec.planner import plan
+from tests.benchmarks.timing import DEADLINE, Row, call, envspec, pairs
+from tests.benchmarks.twenty import twenty
 
 ENV = "envspec-bench"
 BOX = f"{ENV}-workspace"
 BARE = "envspec-bench-bare"
-DEADLINE = 600.0
-BYTECODE = str(Path(tempfile.gettempdir()) / "envspec-bench-bytecode")
-"""Where Python keeps it, so that a checkout stays clean."""
-
 FILES = 20
 
 SPEC = """\
@@ -66,46 +62,12 @@ volumes: {data: {}}
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One comparison: what it is, both medians in seconds, and what the design allows."""
-
-    name: str
-    ours: float
-    bare: float
-    budget: str
-
-
-def call(*argv: str, environ: Mapping[str, str] | None = None) -> None:
-    """Run a command to its end; what it prints is thrown away."""
-    quiet, pipe = subprocess.DEVNULL, subprocess.PIPE
-    subprocess.run(argv, check=True, stdout=quiet, stderr=pipe, timeout=DEADLINE, env=environ)
-
-
-def envspec(*argv: str) -> None:
-    """Run the command line in a process of its own, as a user would: an installed package has its bytecode."""
-    environ = {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
-    call(sys.executable, "-m", "envspec.cli.main", *argv, environ={"PYTHONPYCACHEPREFIX": BYTECODE, **environ})
-
-
 def write_spec(directory: Path, greeting: str = "0") -> Path:
     """Write the spec that is measured; ``greeting`` changes one file of it."""
     files = "\n".join(f"  /etc/bench/{n}.conf: value {greeting if n == 0 else n}" for n in range(FILES))
     path = directory / "env.yaml"
     path.write_text(SPEC.format(env=ENV, files=files))
     return path
-
-
-def pairs(ours: Callable[[], None], bare: Callable[[], None], runs: int) -> tuple[float, float]:
-    """Return the medians of two actions that ran in turn, after one run of each that does not count."""
-    times: tuple[list[float], list[float]] = ([], [])
-    for number in range(runs + 1):
-        for action, kept in zip((ours, bare), times, strict=True):
-            started = time.perf_counter()
-            action()
-            if number:
-                kept.append(time.perf_counter() - started)
-    return statistics.median(times[0]), statistics.median(times[1])
 
 
 def bare_look(image: str) -> None:
@@ -190,6 +152,7 @@ def measure(directory: Path, runs: int) -> list[Row]:
 
     rows.append(Row("warm create", *create_pairs(create, undo, image, archive, runs), "2.00"))
     rows.append(services(directory / "stack", runs))
+    rows.append(twenty(directory / "twenty", image))
     return rows
 
 
