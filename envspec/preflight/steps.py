@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection
 
+from envspec.preflight.packages import ADVICE, ELSEWHERE, PACKAGED, packages_of
 from envspec.preflight.podman import DROP_IN, TUN, drop_in, lacking, runtime_dir
 from envspec.preflight.system import AptSource, System
 from envspec.preflight.values import Command, Need
@@ -23,109 +24,6 @@ UPDATE_DEADLINE = 300.0
 INSTALL_DEADLINE = 900.0
 
 START_BY_HAND = "PATH=$PATH:/usr/sbin:/sbin; nohup setsid dockerd >>/var/log/dockerd.log 2>&1 </dev/null &"
-
-_COMMON = {
-    Need.BOOTSTRAP: ("mmdebstrap", "debian-archive-keyring"),
-    Need.UIDMAP: ("uidmap",),
-    Need.GIT: ("git",),
-    Need.CERTIFICATES: ("ca-certificates",),
-    Need.PODMAN: ("podman",),
-    Need.INIT: ("catatonit",),
-    Need.NETWORKS: ("aardvark-dns", "iptables", "netavark"),
-    Need.RUNC: ("runc",),
-    Need.USERNET: ("slirp4netns",),
-}
-
-_BOOKWORM = {
-    Need.ENGINE: ("docker.io", "iptables"),
-    Need.CLI: ("docker.io",),
-    Need.DOCKER_CLIENT: ("docker-cli/trixie",),
-    Need.COMPOSE: ("docker-compose/trixie",),
-    Need.BUILDX: ("docker-buildx/trixie",),
-}
-"""Debian 12's own docker-compose is version 1, it has no buildx, and its docker command comes with an engine only.
-Debian 13's need only its libc6."""
-
-_TRIXIE = {
-    Need.ENGINE: ("docker.io", "docker-cli", "iptables"),
-    Need.CLI: ("docker-cli",),
-    Need.DOCKER_CLIENT: ("docker-cli",),
-    Need.COMPOSE: ("docker-compose",),
-    Need.BUILDX: ("docker-buildx",),
-    Need.NETWORKS: ("aardvark-dns", "netavark", "nftables"),
-    Need.USERNET: ("passt",),
-}
-
-_UBUNTU = {
-    Need.ENGINE: ("docker.io", "iptables"),
-    Need.CLI: ("docker.io",),
-    Need.DOCKER_CLIENT: ("docker.io",),
-    Need.COMPOSE: ("docker-compose-v2",),
-    Need.BUILDX: ("docker-buildx",),
-}
-
-_DOCKER_CE = {
-    Need.ENGINE: ("docker-ce",),
-    Need.CLI: ("docker-ce-cli",),
-    Need.DOCKER_CLIENT: ("docker-ce-cli",),
-    Need.COMPOSE: ("docker-compose-plugin",),
-    Need.BUILDX: ("docker-buildx-plugin",),
-}
-"""Names in Docker's own package source, whose engine conflicts with the distribution's."""
-
-_ELSEWHERE = {
-    "fedora": (
-        ("dnf", "install", "-y"),
-        {
-            Need.ENGINE: ("moby-engine",),
-            Need.CLI: ("moby-engine",),
-            Need.COMPOSE: ("docker-compose",),
-            Need.BUILDX: ("docker-buildx",),
-            Need.GIT: ("git",),
-            Need.CERTIFICATES: ("ca-certificates",),
-            Need.UIDMAP: ("shadow-utils",),
-        },
-    ),
-    "arch": (
-        ("pacman", "-S", "--needed"),
-        {
-            Need.ENGINE: ("docker",),
-            Need.CLI: ("docker",),
-            Need.COMPOSE: ("docker-compose",),
-            Need.BUILDX: ("docker-buildx",),
-            Need.GIT: ("git",),
-            Need.CERTIFICATES: ("ca-certificates",),
-            Need.UIDMAP: ("shadow",),
-        },
-    ),
-    "alpine": (
-        ("apk", "add"),
-        {
-            Need.ENGINE: ("docker",),
-            Need.CLI: ("docker-cli",),
-            Need.COMPOSE: ("docker-cli-compose",),
-            Need.BUILDX: ("docker-cli-buildx",),
-            Need.GIT: ("git",),
-            Need.CERTIFICATES: ("ca-certificates",),
-            Need.UIDMAP: ("shadow-uidmap",),
-        },
-    ),
-    "suse": (
-        ("zypper", "install"),
-        {
-            Need.ENGINE: ("docker",),
-            Need.CLI: ("docker",),
-            Need.COMPOSE: ("docker-compose",),
-            Need.BUILDX: ("docker-buildx",),
-            Need.GIT: ("git",),
-            Need.CERTIFICATES: ("ca-certificates",),
-            Need.UIDMAP: ("shadow",),
-        },
-    ),
-}
-"""Package managers whose commands are printed, never run: they are not tested here."""
-
-_PACKAGED = frozenset({Need.ENGINE, Need.CLI, Need.DOCKER_CLIENT, Need.COMPOSE, Need.BUILDX, *_COMMON})
 
 
 def supported(system: System) -> bool:
@@ -146,7 +44,7 @@ def steps(system: System, needs: Collection[Need]) -> tuple[Command, ...]:
     """
     commands: list[Command] = []
     wanted = set(needs)
-    if wanted & _PACKAGED:
+    if wanted & PACKAGED:
         commands += _apt(system, wanted) if supported(system) else _elsewhere(system, wanted)
     if Need.SUBID in wanted:
         commands.append(_subids(system))
@@ -176,7 +74,7 @@ def start_commands(system: System) -> tuple[Command, ...]:
 
 
 def _apt(system: System, wanted: set[Need]) -> list[Command]:
-    names = _package_names(system)
+    names = packages_of(system)
     packages = sorted({package for need in wanted for package in names.get(need, ())})
     commands: list[Command] = []
     if any(package.endswith("/trixie") for package in packages) and not _has_suite(system, "trixie"):
@@ -190,12 +88,6 @@ def _apt(system: System, wanted: set[Need]) -> list[Command]:
     install = ("env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "install", "-qy", "--no-install-recommends")
     commands.append(Command("install what is missing", (*install, *packages), deadline=INSTALL_DEADLINE))
     return commands
-
-
-def _package_names(system: System) -> dict[Need, tuple[str, ...]]:
-    family, codename = system.distribution
-    own = _UBUNTU if family == "ubuntu" else _BOOKWORM if codename == "bookworm" else _TRIXIE
-    return {**_COMMON, **(_DOCKER_CE if system.docker_ce else own)}
 
 
 def _has_suite(system: System, suite: str) -> bool:
@@ -250,24 +142,8 @@ def _subid_lines(system: System) -> str:
 
 def _elsewhere(system: System, wanted: set[Need]) -> list[Command]:
     family = system.distribution[0]
-    manager, names = _ELSEWHERE.get(family, ((), {}))
+    manager, names = ELSEWHERE.get(family, ((), {}))
     packages = sorted({package for need in wanted for package in names.get(need, ())})
     commands = [Command("install what is missing", (*manager, *packages))] if packages else []
-    advice = {
-        Need.ENGINE: "install Docker Engine 20.10 or newer: https://docs.docker.com/engine/install/",
-        Need.CLI: "install the docker command: https://docs.docker.com/engine/install/",
-        Need.DOCKER_CLIENT: "install the docker command: https://docs.docker.com/engine/install/",
-        Need.COMPOSE: "install the Compose plugin, v2: https://docs.docker.com/compose/install/linux/",
-        Need.BUILDX: "install the buildx plugin: https://docs.docker.com/build/install-buildx/",
-        Need.BOOTSTRAP: "install mmdebstrap, or load a base image, where no registry can be reached",
-        Need.UIDMAP: "install newuidmap and newgidmap (uidmap, shadow)",
-        Need.GIT: "install git",
-        Need.CERTIFICATES: "install your distribution's ca-certificates",
-        Need.PODMAN: "install Podman 4.3 or newer: https://podman.io/docs/installation",
-        Need.INIT: "install catatonit",
-        Need.NETWORKS: "install netavark, aardvark-dns, and iptables or nftables",
-        Need.RUNC: "install runc",
-        Need.USERNET: "install passt or slirp4netns",
-    }
-    left = sorted(need for need in wanted if need in advice and need not in names)
-    return [*commands, *(Command(advice[need], root=False) for need in left)]
+    left = sorted(need for need in wanted if need in ADVICE and need not in names)
+    return [*commands, *(Command(ADVICE[need], root=False) for need in left)]
