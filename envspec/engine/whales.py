@@ -18,12 +18,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from envspec.engine import bootstrap
-from envspec.engine.archive_client import ArchiveClient
 from envspec.engine.choice import docker_proxies
 from envspec.engine.client import DEADLINE
 from envspec.engine.dialect import DOCKER, Dialect
 from envspec.engine.inspect import USER_LABEL
-from envspec.engine.objects import LABEL, LINE, LOCK_PREFIX, Build, ContainerConfig, Limits
+from envspec.engine.mutex import LOCK_IMAGE, MutexClient
+from envspec.engine.objects import LINE, Build, ContainerConfig, Limits
 from envspec.engine.operations import Completed
 from envspec.engine.options import create_options, plain, quoted
 from envspec.engine.orphans import end_compose
@@ -46,22 +46,12 @@ BUILD_DEADLINE = 3600.0
 IMPORT_DEADLINE = 600.0
 """Seconds for importing a bootstrapped archive."""
 
-LOCK_IMAGE = "envspec/lock:1"
-"""An empty image: what the mutex, a container that never runs, is made of."""
-
-LOCK_LABEL = f"{LABEL}lock"
-OWNER_LABEL = f"{LABEL}owner"
-
-LOCK_ATTEMPTS = 5
-"""How often a mutex is tried for that was given back just as it was found taken."""
-
-_EMPTY_TAR = bytes(10240)
 _KILL_AFTER = 5
 _TIMED_OUT = (124, 137)
 _TAIL = 20
 
 
-class WhalesEngine(ArchiveClient):
+class WhalesEngine(MutexClient):
     """A Docker engine; keeps the contract of :class:`envspec.engine.base.Engine`.
 
     Args:
@@ -310,71 +300,15 @@ class WhalesEngine(ArchiveClient):
 
     # ── the mutex ────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def lock(self, env: str, owner: str) -> bool:
-        """Take the environment's mutex: of several who create a container of one name, the engine lets one."""
-        if not self.images([LOCK_IMAGE]):
-            completed = self._run("image", "import", "-", LOCK_IMAGE, stdin=_EMPTY_TAR)
-            if completed.code:
-                raise self._refused("cannot make the image of locks", completed)
-        labels = {LOCK_LABEL: env, OWNER_LABEL: owner}
+    def _make_mutex(self, name: str, labels: Mapping[str, str]) -> None:
+        """Create the container that is a mutex; one of several who do wins."""
 
         def create(docker: DockerClient) -> str:
             return docker.container.create(
-                LOCK_IMAGE,
-                ["lock"],
-                name=_lock_name(env),
-                labels=labels,
-                networks=["none"],
-                pull="never",
-                envs=self._blanks,
+                LOCK_IMAGE, ["lock"], name=name, labels=dict(labels), networks=["none"], pull="never", envs=self._blanks
             ).id
 
-        for attempt in range(LOCK_ATTEMPTS):
-            try:
-                self._call(f"cannot lock {env}", ("create",), create, where=env, through=self._creator)
-            except EngineCallFailed:
-                if self._inspect("container", [_lock_name(env)]):
-                    return False
-                if attempt + 1 == LOCK_ATTEMPTS:
-                    raise
-            else:
-                return True
-        return False
-
-    def lock_owner(self, env: str) -> str | None:
-        """Return who holds the mutex, ``None`` when nobody does."""
-        for found in self._inspect("container", [_lock_name(env)]):
-            return str((found["Config"].get("Labels") or {}).get(OWNER_LABEL, "somebody else"))
-        return None
-
-    def locked_envs(self) -> tuple[str, ...]:
-        """Return the environments whose mutex is held, sorted."""
-        words = ("container", "ls", "--all", "--filter", f"label={LOCK_LABEL}", "--format", "{{.Names}}")
-        return tuple(sorted(name.removeprefix(LOCK_PREFIX) for name in self._listed(*words).split()))
-
-    def unlock(self, env: str, owner: str = "") -> None:
-        """Give the mutex back, after :meth:`cancel` too; what bears its name and is none is left alone.
-
-        It is removed by its ID, so that one which another process takes meanwhile stays.
-        """
-        for held in self._held(env, owner):
-            completed = self._regardless("container", "rm", "--force", "--volumes", "--", held)
-            if completed.code and held in self._held(env, owner):
-                raise self._refused(f"cannot unlock {env}", completed, env)
-
-    def _held(self, env: str, owner: str) -> list[str]:
-        """Return the ID of an environment's mutex, nothing when nobody holds it, or another than the owner."""
-        chosen: tuple[str, ...] = ("--filter", f"label={LOCK_LABEL}={env}", "--filter", f"name=^{_lock_name(env)}$")
-        if owner:
-            chosen += ("--filter", f"label={OWNER_LABEL}={owner}")
-        completed = self._regardless("container", "ls", "--all", "--quiet", "--no-trunc", *chosen)
-        if completed.code:
-            raise self._refused(f"cannot look for the lock of {env}", completed, env)
-        return completed.stdout.decode().split()
-
-    def _regardless(self, *args: str) -> Completed:
-        """Run a command that cleans up, and so even after the work was cancelled."""
-        return self._runner.run([*self._command, *args], deadline=DEADLINE, regardless=True)
+        self._call("cannot make the lock", ("create",), create, where=name, through=self._creator)
 
     def cancel(self) -> None:
         """End every call that is under way, from any thread; later calls raise ``Interrupted``."""
@@ -463,10 +397,6 @@ class WhalesEngine(ArchiveClient):
             text = (completed.stdout + completed.stderr).decode(errors="replace").strip().splitlines()
             tail = self._runner.redactor.text("\n".join(text[-_TAIL:]))
             raise EngineCallFailed(f"{what}:\n{tail}", code=code, where=Where(address=where))
-
-
-def _lock_name(env: str) -> str:
-    return f"{LOCK_PREFIX}{env}"
 
 
 def _children() -> list[int]:
