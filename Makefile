@@ -6,7 +6,7 @@ WITH_ENGINE := .ci/with-engine
 EXAMPLE := examples/quickstart/env.yaml
 
 .DEFAULT_GOAL := help
-.PHONY: help venv engine engines quickstart check format test test-unit test-laws test-engine bench clean
+.PHONY: help venv engine engines quickstart check format test test-unit test-laws test-engine test-podman bench clean
 
 help: ## Say what each target does
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -46,7 +46,10 @@ test-laws: venv ## Hold the laws on the fake engine
 	$(BIN)/python -m pytest -n auto tests/laws
 
 test-engine: engines ## Test on real engines
-	$(WITH_ENGINE) $(BIN)/python -m pytest -n 2 --dist loadfile tests/engine
+	ENVSPEC_PODMAN=first $(WITH_ENGINE) $(BIN)/python -m pytest -n 2 --dist loadfile tests/engine
+
+test-podman: engines ## Test on Podman what test-engine leaves out
+	ENVSPEC_PODMAN=rest $(WITH_ENGINE) $(BIN)/python -m pytest -n 2 --dist loadfile tests/engine
 
 bench: engine ## Measure against the bare engine commands
 	$(WITH_ENGINE) $(BIN)/python -m tests.benchmarks

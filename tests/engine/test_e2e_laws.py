@@ -31,7 +31,7 @@ from envspec.model import Report
 from envspec.spec.load import loads
 from tests.engine.e2e import bare, named, remove_all
 from tests.laws.strategies import PATHS, History, pairs
-from tests.laws.world import APP, COMMITS, LIB, differences, explain, forwarded
+from tests.laws.world import APP, COMMITS, LIB, SECRETS, differences, explain, forwarded
 
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(120)]
 
@@ -62,8 +62,11 @@ NEXT_IMAGES = {
     "envspec-test/laws:2": "RUN echo another > /etc/which\n",
     "envspec-test/laws:3": "RUN useradd --uid 1000 --create-home node\n",
 }
-USED = (0, 2, 5, 6)
+USED = (0, 2, 3, 5, 6)
 """Commits that the strategies name, by their place in ``COMMITS``."""
+
+SHORT = 9
+"""Letters of a commit that the strategies shorten."""
 
 READ = r"""
 for path in "$@"; do
@@ -156,7 +159,7 @@ class World:
         """Put a spec into words that this engine can do."""
         text = json.dumps(doc).replace(APP, f"file://{ORIGINS}/app.git").replace(LIB, f"file://{ORIGINS}/lib.git")
         for made_up, commit in self.commits.items():
-            text = text.replace(made_up, commit)
+            text = text.replace(made_up, commit).replace(f'"{made_up[:SHORT]}"', f'"{commit[:SHORT]}"')
         found: dict[str, Any] = json.loads(text)
         purpose, _ = found.pop("purpose", None), found.pop("image_source", None)
         found["image"] = IMAGES["ubuntu:24.04"] if purpose else IMAGES[found["image"]]
@@ -287,7 +290,7 @@ def worlds(
     """Two environments, one with a past and one without; the host's user is the one that the histories know."""
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     monkeypatch.setattr(reading, "read", forwarded)
-    monkeypatch.setattr(host, "gather", lambda: HostFacts(UID, UID, "ada", hostname="host"))
+    monkeypatch.setattr(host, "gather", lambda: HostFacts(UID, UID, "ada", hostname="host", environ=SECRETS))
     made = []
     for which in ("past", "fresh"):
         directory = tmp_path / which

@@ -144,6 +144,7 @@ def test_the_workspaces_volume_belongs_to_the_user(somebody: tuple[Place, Person
 
 def test_commands_jobs_and_waiting_are_the_users_own(somebody: tuple[Place, Person]) -> None:
     place, who = somebody
+    remove_all(place.name)  # what other tests did by hand would be lost
     place.write(health={"command": "true"})
     place.apply()
     ran = place.run("exec", place.name, "--timeout", "0.5", "--", "sh", "-c", "id -u; setsid sleep 6001", code=124)

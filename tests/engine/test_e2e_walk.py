@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.engine.e2e import NOTHING, ON_DOCKER, Place, bare, make_place, named, objects, remove_all
+from tests.engine.e2e import NOTHING, ON_DOCKER, ON_PODMAN, Place, bare, make_place, named, objects, remove_all
 from tests.engine.people import account, become
 
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(600)]
@@ -35,6 +35,7 @@ def somebodys(image: str, *, ordinary: bool) -> Iterator[Place]:
             "PYTHONDONTWRITEBYTECODE": "1",
         }
         place = make_place(base, image, prefix=become(entry) if ordinary else (), environ=environ)
+        place.environ = {**environ, "ENVSPEC_SESSION": place.name}
         for path in (home, place.directory):
             os.chown(path, *((entry.pw_uid, entry.pw_gid) if ordinary else (-1, -1)))
         try:
@@ -47,6 +48,7 @@ def somebodys(image: str, *, ordinary: bool) -> Iterator[Place]:
             bare("image", "rm", *(f"envspec/snapshot/{place.name}:{part}" for part in PARTS), code=None)
 
 
+@ON_PODMAN
 def test_a_working_day(git_image: str) -> None:
     with somebodys(git_image, ordinary=False) as place:
         work(place)
@@ -79,7 +81,7 @@ def set_up(place: Place) -> None:
         repos=[{"url": "file:///srv/app.git", "path": "app"}],
         health={"command": "test -d app"},
     )
-    place.apply("--session", place.name)
+    place.apply()
     assert place.plan()["changes"] == []
     (row,) = [row for row in place.told("network", "list").result if row["name"] == network]
     assert row["members"] == [place.name]
