@@ -31,6 +31,7 @@ PLAIN = {"network": "none", "memory": "none", "pids": "none"}
 @pytest.fixture(scope="module")
 def rootless(bare_engine: WhalesEngine, podman_base: str) -> Iterator[Place]:
     """A place of uid 1000's, whose Podman has a storage of its own with the base image in it."""
+    install_uidmap()
     with account() as entry, tempfile.TemporaryDirectory(prefix="evt-rootless-", ignore_cleanup_errors=True) as path:
         base = Path(path)
         base.chmod(0o755)
@@ -60,6 +61,13 @@ def rootless(bare_engine: WhalesEngine, podman_base: str) -> Iterator[Place]:
             pause = runtime / "libpod" / "tmp" / "pause.pid"  # keeps Podman's namespaces for the next command
             with contextlib.suppress(FileNotFoundError, ProcessLookupError):
                 os.kill(int(pause.read_text()), signal.SIGKILL)
+
+
+def install_uidmap() -> None:
+    """Bring what maps a user's ids, which Podman needs without root only."""
+    if shutil.which("newuidmap") is None:
+        install = ("env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "install", "-qy", "--no-install-recommends")
+        subprocess.run([*install, "uidmap"], check=True, capture_output=True, timeout=PATIENCE)
 
 
 def as_user(place: Place, *words: str) -> str:
