@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import signal
 import tempfile
 import threading
@@ -46,6 +47,7 @@ BUILD_DEADLINE = 3600.0
 IMPORT_DEADLINE = 600.0
 """Seconds for importing a bootstrapped archive."""
 
+_NO_NETWORK = re.compile(r"network (\S+) not found")
 _KILL_AFTER = 5
 _TIMED_OUT = (124, 137)
 _TAIL = 20
@@ -259,35 +261,47 @@ class WhalesEngine(MutexClient):
     def compose_up(self, up: ComposeUp, on_line: LINE | None = None) -> None:
         """Make one service of a project run; the document, which may hold secrets, lies on no disk."""
         with self._composing, self._composer() as command, in_memory(up.document) as path:
+            try:
+                self._compose_up(up, command, path, on_line)
+            except EngineCallFailed as error:
+                if not self._overlooks_a_network(error):
+                    raise
+                self._compose_up(up, command, path, on_line)
 
-            def bring_up(docker: DockerClient) -> None:
-                for _, line in docker.compose.up(
-                    [up.service],
-                    detach=True,
-                    dependencies=False,
-                    build=up.build,
-                    force_recreate=up.recreate,
-                    pull="missing",
-                    color=False,
-                    stream_logs=True,
-                ):
-                    if on_line is not None:
-                        on_line(self._runner.redactor.text(line.decode(errors="replace").strip()))
+    def _overlooks_a_network(self, error: EngineCallFailed) -> bool:
+        """Say whether the engine did not find a network that is there: Docker 20.10 may, while others come and go."""
+        missing = _NO_NETWORK.search(error.message)
+        return missing is not None and any(network.name == missing[1] for network in self.networks())
 
-            self._call(
-                f"Compose cannot bring {up.service} up",
-                ("compose", "up"),
-                bring_up,
-                deadline=BUILD_DEADLINE,
-                where=f"service.{up.service}",
-                through=command,
-                compose={
-                    "compose_files": [path],
-                    "compose_project_name": up.project,
-                    "compose_project_directory": up.directory,
-                    "compose_env_files": ["/dev/null"],
-                },
-            )
+    def _compose_up(self, up: ComposeUp, command: tuple[str, ...], path: Path, on_line: LINE | None) -> None:
+        def bring_up(docker: DockerClient) -> None:
+            for _, line in docker.compose.up(
+                [up.service],
+                detach=True,
+                dependencies=False,
+                build=up.build,
+                force_recreate=up.recreate,
+                pull="missing",
+                color=False,
+                stream_logs=True,
+            ):
+                if on_line is not None:
+                    on_line(self._runner.redactor.text(line.decode(errors="replace").strip()))
+
+        self._call(
+            f"Compose cannot bring {up.service} up",
+            ("compose", "up"),
+            bring_up,
+            deadline=BUILD_DEADLINE,
+            where=f"service.{up.service}",
+            through=command,
+            compose={
+                "compose_files": [path],
+                "compose_project_name": up.project,
+                "compose_project_directory": up.directory,
+                "compose_env_files": ["/dev/null"],
+            },
+        )
 
     def end_orphans(self, env: str) -> None:
         """End the Compose that a killed apply left running on this host."""

@@ -45,8 +45,8 @@ PODMAN = "ENVSPEC_PODMAN"
 Docker has all of them every time, and the contract tests run on both. What is left over for ``rest`` runs in CI.
 """
 
-PODMAN_FIRST = ("test_e2e_kill", "test_e2e_services", "test_e2e_walk")
-"""Files that Podman has every time too: crashes, services, and every command once."""
+PODMAN_FIRST = ("test_e2e_kill", "test_e2e_walk")
+"""Files that Podman has every time too: crashes, and every command once."""
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
