@@ -128,7 +128,7 @@ def _one_line(text: str) -> Iterator[Entry]:
 
 def _deb822(text: str) -> Iterator[Entry]:
     for paragraph in re.split(r"\n\s*\n", text):
-        fields = _fields(paragraph)
+        fields = fields_of(paragraph)
         types, enabled = fields.get("types", "").split(), fields.get("enabled", "yes").lower()
         if "deb" not in types or enabled in ("no", "false", "0") or "trusted" in fields:
             continue
@@ -138,7 +138,8 @@ def _deb822(text: str) -> Iterator[Entry]:
                 yield Entry(uri, suite, components, fields.get("signed-by", "").strip())
 
 
-def _fields(paragraph: str) -> dict[str, str]:
+def fields_of(paragraph: str) -> dict[str, str]:
+    """Return the fields of one deb822 paragraph by their names in lower case; see sources.list(5)."""
     found: dict[str, str] = {}
     key = ""
     for line in paragraph.splitlines():

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from envspec.engine import bootstrap
+from envspec.host_network.apt import fields_of
 from envspec.preflight.podman import PodmanFacts, read_facts
 
 SBIN = ("/usr/local/sbin", "/usr/sbin", "/sbin")
@@ -173,17 +174,7 @@ def _one_line(text: str) -> Iterator[AptSource]:
 
 def _deb822(text: str) -> Iterator[AptSource]:
     for stanza in re.split(r"\n\s*\n", text):
-        fields: dict[str, str] = {}
-        key = ""
-        for line in stanza.splitlines():
-            if line.startswith("#"):
-                continue
-            if line[:1].isspace() and key:
-                fields[key] += f"\n{line.strip()}"
-            elif ":" in line:
-                name, _, value = line.partition(":")
-                key = name.strip().lower()
-                fields[key] = value.strip()
+        fields = fields_of(stanza)
         if "deb" not in fields.get("types", "").split() or fields.get("enabled", "yes").lower() in ("no", "false"):
             continue
         signed = fields.get("signed-by", "")
