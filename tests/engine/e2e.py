@@ -87,6 +87,9 @@ def remove_all(env: str) -> None:
             bare(kind, "rm", "--force", *names, code=None)
     if found["volume"]:
         bare("volume", "rm", "--force", *found["volume"], code=None)
+    built = ("--filter", f"reference={env}-*", "--format", "{{.Repository}}:{{.Tag}}")
+    if images := bare("image", "ls", *built).split():
+        bare("image", "rm", *images, code=None)
 
 
 def remove_images(purpose: str) -> None:
