@@ -159,6 +159,12 @@ class EngineTimeout(EngineCallFailed):
     default_code = "engine.timeout"
 
 
+class EngineSilent(EngineTimeout):
+    """An engine call gave no sign of life in the time in which it should have begun, and was ended."""
+
+    default_code = "engine.silent"
+
+
 class Conflict(EnvspecError):
     """Something else holds the name, the lock, or has moved the world since the plan."""
 

@@ -18,16 +18,27 @@ from envspec.engine.facts import Answer, Questions
 from envspec.engine.objects import LABEL, LINE, ContainerState, ImageState, NetworkState, StoredImage, VolumeState
 from envspec.engine.operations import Completed, Operation, ReadEnvironment, ReadState
 from envspec.engine.private import in_memory
-from envspec.engine.runner import KEEP, Runner
+from envspec.engine.runner import KEEP, NO_SIGNS, Runner, Signs
 from envspec.engine.script import Script, reap
 from envspec.engine.stack import ComposeSource, config_argv, config_environment, config_fault, env_file_text
-from envspec.errors import EngineCallFailed, EngineNotReady, EngineTimeout, EnvspecError, Interrupted, Where
+from envspec.errors import (
+    EngineCallFailed,
+    EngineNotReady,
+    EngineSilent,
+    EngineTimeout,
+    EnvspecError,
+    Interrupted,
+    Where,
+)
 
 DEADLINE = 60.0
 """Seconds for a call that only asks the engine."""
 
 PROBE_DEADLINE = 120.0
 """Seconds for the probe, which may have to search a whole filesystem."""
+
+PROBE_BEGINS = 20.0
+"""Seconds within which a probe, which prints as it goes, has begun: one that has not is asked once more."""
 
 REAP_DEADLINE = 20.0
 """Seconds for ending, inside, what a cut-off operation left running."""
@@ -135,7 +146,12 @@ class Client:
         """Answer questions about the inside of a running container, in one exec."""
         mark = f"--{secrets.token_hex(16)}"
         script = inside.probe(questions, mark)
-        completed = self._enter(container_id, script, deadline=PROBE_DEADLINE)
+        proof = inside.proof(mark)
+        try:
+            signs = Signs(PROBE_BEGINS, proof)
+            completed = self._enter(container_id, script, deadline=PROBE_DEADLINE, signs=signs)
+        except EngineSilent:
+            completed = self._enter(container_id, script, deadline=PROBE_DEADLINE, signs=Signs(proof=proof))
         answer = inside.answer(completed.stdout, questions, mark)
         if answer is None:
             raise self._no_entry(container_id, completed)
@@ -221,6 +237,7 @@ class Client:
             EngineCallFailed: The container is gone or does not run.
         """
         token = secrets.token_hex(8)
+        proof = _proof(token)
         try:
             completed = self._enter(
                 container_id,
@@ -229,15 +246,16 @@ class Client:
                 token=token,
                 on_line=None if binary else on_line,
                 keep=KEEP if binary else KEPT_OUTPUT,
+                signs=Signs(proof=proof),
             )
         except (EngineTimeout, Interrupted):
             self._reap(container_id, token)
             raise
-        proof = f"envspec-ended {token} {completed.code}".encode()
-        if proof not in completed.stderr.splitlines():
+        codes = [line.removeprefix(proof) for line in completed.stderr.splitlines() if line.startswith(proof)]
+        if not codes:
             return self._cut_off(container_id, completed)
         stdout = completed.stdout if binary else self._runner.redactor.data(completed.stdout)
-        return Completed(completed.code, stdout)
+        return Completed(int(codes[-1]), stdout)
 
     def _workspace(self, container_id: str) -> str:
         """Return the container's working directory, asking once."""
@@ -266,12 +284,13 @@ class Client:
         on_line: LINE | None = None,
         keep: int = KEEP,
         regardless: bool = False,
+        signs: Signs = NO_SIGNS,
     ) -> Completed:
         """Run a script as root in one exec."""
         mark = ["--env", f"ENVSPEC_STEP={token}"] if token else []
         argv = ["exec", "--interactive", "--user", "0", "--workdir", "/", *mark, container_id]
         command = [*self._command, *argv, "/bin/sh", "-c", script.text, "envspec", *script.args]
-        proof = f"envspec-ended {token} "
+        proof = _proof(token).decode()
 
         def pass_on(line: str) -> None:
             if on_line is not None and not (token and line.startswith(proof)):
@@ -279,7 +298,13 @@ class Client:
 
         listener = None if on_line is None else pass_on
         return self._runner.run(
-            command, stdin=script.stdin, deadline=deadline, on_line=listener, keep=keep, regardless=regardless
+            command,
+            stdin=script.stdin,
+            deadline=deadline,
+            on_line=listener,
+            keep=keep,
+            regardless=regardless,
+            signs=signs,
         )
 
     def _reap(self, container_id: str, token: str) -> None:
@@ -377,3 +402,8 @@ def _gone(container_id: str) -> EngineCallFailed:
         hint="`envspec apply` makes it again",
         where=Where(address=container_id[:12]),
     )
+
+
+def _proof(token: str) -> bytes:
+    """Return the text with which an operation tells its exit code, on stderr, when it has come to its own end."""
+    return f"envspec-ended {token} ".encode()

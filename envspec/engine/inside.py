@@ -126,6 +126,11 @@ def probe(questions: Questions, mark: str) -> Script:
     return Script(text_of("probe"), (mark, text_of("repo")), _lines(lines))
 
 
+def proof(mark: str) -> bytes:
+    """Return the text behind which the probe prints nothing more."""
+    return f"\n{mark} end\n".encode()
+
+
 def answer(output: bytes, questions: Questions, mark: str) -> Answer | None:
     """Read what the probe printed; ``None`` when it did not come to its end."""
     parts = _parts(output, mark)

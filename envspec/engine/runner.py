@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import re
 import selectors
@@ -12,11 +13,12 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from envspec.engine.objects import LINE
 from envspec.engine.operations import Completed
-from envspec.errors import EngineNotReady, EngineTimeout, Interrupted
+from envspec.errors import EngineNotReady, EngineSilent, EngineTimeout, Interrupted
 from envspec.secrets import Redactor
 
 TRACE_VARIABLE = "ENVSPEC_TRACE"
@@ -54,6 +56,46 @@ def summary(argv: Sequence[str]) -> str:
         words = words[1 if "=" in words[0] else 2 :]
     count = 2 if words and words[0] in _GROUPS else 1
     return " ".join([program, *words[:count]])
+
+
+@dataclass(frozen=True, slots=True)
+class Signs:
+    """How a child shows by its output that it has begun and that it is done.
+
+    An engine may lose what it should pass on: the end of an exec's input, or that the exec has ended. Its client then
+    waits for good.
+
+    Attributes:
+        begins: Seconds within which its first output comes.
+        proof: Text of its output behind which it has no more to do than to end, ``b""`` for none.
+    """
+
+    begins: float = math.inf
+    proof: bytes = b""
+
+
+NO_SIGNS = Signs()
+"""Of a child that is only waited for."""
+
+
+class _Watch:
+    """Looks at a child's output for its signs."""
+
+    def __init__(self, signs: Signs) -> None:
+        self._proof = signs.proof
+        self.begins = signs.begins
+        self._tails = [b"", b""]
+        self.begun = False
+        self.proved: float | None = None
+
+    def add(self, stream: int, chunk: bytes) -> None:
+        """Take the next bytes of a stream."""
+        self.begun = True
+        if self._proof and self.proved is None:
+            text = self._tails[stream] + chunk
+            self._tails[stream] = text[-len(self._proof) :]
+            if self._proof in text:
+                self.proved = time.monotonic()
 
 
 class _Kept:
@@ -214,6 +256,7 @@ class Runner:
         on_line: LINE | None = None,
         keep: int = KEEP,
         regardless: bool = False,
+        signs: Signs = NO_SIGNS,
     ) -> Completed:
         """Run a program to its end and return its exit code and output.
 
@@ -228,18 +271,32 @@ class Runner:
             on_line: Takes each line of both streams as it comes, masked, in this thread.
             keep: Bytes kept of each stream; of more, the middle is left out.
             regardless: Whether it runs even after :meth:`cancel`, to clean up.
+            signs: What its output tells; one that gave its proof and does not end is ended, and has done its work.
 
         Raises:
             EngineNotReady: The program is not installed.
             EngineTimeout: The deadline passed.
+            EngineSilent: The deadline for its first output passed.
             Interrupted: The work was cancelled.
         """
         if not regardless:
             self.check()
         self.note(argv)
-        child, kept, lines = self._start(argv, stdin, environ, on_line, keep)
+        watch = _Watch(signs)
+        kept = (_Kept(keep), _Kept(keep))
+        lines = (_Lines(on_line, self.redactor), _Lines(on_line, self.redactor))
+
+        def sink(index: int) -> Callable[[bytes], None]:
+            def take(chunk: bytes) -> None:
+                watch.add(index, chunk)
+                kept[index].add(chunk)
+                lines[index].add(chunk)
+
+            return take
+
+        child = _Child(_started(argv, stdin, environ), stdin, (sink(0), sink(1)))
         try:
-            self._await(child, argv, time.monotonic() + deadline, deadline, regardless=regardless)
+            self._await(child, argv, watch, deadline, regardless=regardless)
         finally:
             end(child.process)
             child.close()
@@ -247,54 +304,48 @@ class Runner:
             stream.end()
         return Completed(child.process.returncode, kept[0].value(), kept[1].value())
 
-    def _start(
-        self, argv: Sequence[str], stdin: bytes, environ: Mapping[str, str] | None, on_line: LINE | None, keep: int
-    ) -> tuple[_Child, tuple[_Kept, _Kept], tuple[_Lines, _Lines]]:
-        try:
-            process = subprocess.Popen(
-                list(argv),
-                stdin=subprocess.PIPE if stdin else subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                env=allowed(os.environ) if environ is None else dict(environ),
-                start_new_session=True,
-            )
-        except OSError as error:
-            raise EngineNotReady(
-                f"cannot run {argv[0]}: {error.strerror}", code="engine.no_program", hint="envspec preflight --fix"
-            ) from None
-        kept = (_Kept(keep), _Kept(keep))
-        lines = (_Lines(on_line, self.redactor), _Lines(on_line, self.redactor))
-
-        def sink(index: int) -> Callable[[bytes], None]:
-            def take(chunk: bytes) -> None:
-                kept[index].add(chunk)
-                lines[index].add(chunk)
-
-            return take
-
-        return _Child(process, stdin, (sink(0), sink(1))), kept, lines
-
-    def _await(self, child: _Child, argv: Sequence[str], until: float, deadline: float, *, regardless: bool) -> None:
+    def _await(self, child: _Child, argv: Sequence[str], watch: _Watch, deadline: float, *, regardless: bool) -> None:
+        began = time.monotonic()
         ended: float | None = None
         open_pipes = True
         while open_pipes or child.process.poll() is None:
             if not regardless:
                 self.check()
             now = time.monotonic()
-            if now >= until:
-                raise EngineTimeout(
-                    f"{summary(argv)} did not end within {deadline:g} s",
+            if watch.proved is not None and now - watch.proved > GRACE:
+                return
+            patience = deadline if watch.begun else min(deadline, watch.begins)
+            left = began + patience - now
+            if left <= 0:
+                kind, what = (EngineTimeout, "end") if patience == deadline else (EngineSilent, "begin")
+                raise kind(
+                    f"{summary(argv)} did not {what} within {patience:g} s",
                     hint="is the engine busy or stuck? `envspec preflight` looks at it",
                 )
             if open_pipes:
-                open_pipes = child.pump(min(_TICK, until - now))
+                open_pipes = child.pump(min(_TICK, left))
             else:
                 with contextlib.suppress(subprocess.TimeoutExpired):
-                    child.process.wait(min(_TICK, until - now))
+                    child.process.wait(min(_TICK, left))
             if child.process.poll() is not None:
                 ended = ended or now
                 open_pipes = open_pipes and time.monotonic() - ended < LINGER
+
+
+def _started(argv: Sequence[str], stdin: bytes, environ: Mapping[str, str] | None) -> subprocess.Popen[bytes]:
+    try:
+        return subprocess.Popen(
+            list(argv),
+            stdin=subprocess.PIPE if stdin else subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=allowed(os.environ) if environ is None else dict(environ),
+            start_new_session=True,
+        )
+    except OSError as error:
+        raise EngineNotReady(
+            f"cannot run {argv[0]}: {error.strerror}", code="engine.no_program", hint="envspec preflight --fix"
+        ) from None
 
 
 def end(process: subprocess.Popen[bytes]) -> None:

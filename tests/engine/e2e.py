@@ -161,6 +161,18 @@ class Told:
         return {item["address"]: item["status"] for item in report["outcomes"]}
 
 
+def _processes() -> Iterator[str]:
+    """Say what runs on this machine, a line each: PID, the parent's, and the command line."""
+    for directory in sorted(Path("/proc").glob("[0-9]*"), key=lambda path: int(path.name)):
+        try:
+            words = (directory / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+            parent = (directory / "stat").read_text().rpartition(")")[2].split()[1]
+        except OSError:
+            continue
+        if words:
+            yield f"{directory.name} {parent} {words}"
+
+
 class Running:
     """A command that is under way; its output is collected beside it."""
 
@@ -189,13 +201,27 @@ class Running:
 
     def end(self) -> Ran:
         """Wait for its end."""
-        code = self.process.wait(PATIENCE)
+        try:
+            code = self.process.wait(PATIENCE)
+        except subprocess.TimeoutExpired:
+            pytest.fail(self._stuck())
         for reader in self._readers:
             reader.join(PATIENCE)
         for stream in (self.process.stdout, self.process.stderr):
             assert stream is not None
             stream.close()
         return Ran(code, "".join(self.out), "".join(self.err))
+
+    def _stuck(self) -> str:
+        """End it, and say where it hung: what it had said, its children, and the stack of each of its threads."""
+        processes = "\n".join(_processes())
+        said = "".join(self._so_far())
+        self.process.send_signal(signal.SIGABRT)
+        self.process.wait(PATIENCE)
+        for reader in self._readers:
+            reader.join(PATIENCE)
+        stacks = "".join(self.err)
+        return f"{self.process.args!r} hung\n{said}\n{processes}\n{stacks}"
 
     def stop(self) -> None:
         if self.process.poll() is None:
@@ -260,7 +286,7 @@ class Place:
             stderr=subprocess.PIPE,
             text=True,
             cwd=self.directory,
-            env={**os.environ, **self.environ},
+            env={**os.environ, "PYTHONFAULTHANDLER": "1", **self.environ},
         )
         running = Running(process)
         self._running.append(running)

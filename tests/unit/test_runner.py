@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from envspec.engine.runner import Runner, summary
-from envspec.errors import EngineNotReady, EngineTimeout, Interrupted
+from envspec.engine.runner import Runner, Signs, summary
+from envspec.errors import EngineNotReady, EngineSilent, EngineTimeout, Interrupted
 from envspec.secrets import Redactor
 
 
@@ -71,6 +71,30 @@ def test_lines_are_handed_on_while_it_runs(tmp_path: Path) -> None:
 
     Runner().run(shell(text), deadline=20, on_line=take)
     assert seen == ["first", "second"]
+
+
+@pytest.mark.parametrize("stream", [1, 2])
+def test_one_that_proved_its_work_and_does_not_end_is_ended(stream: int) -> None:
+    text = f"echo out; printf 'all ' >&{stream}; sleep 0.2; printf 'done 7\\n' >&{stream}; sleep 60"
+    began = time.monotonic()
+    done = Runner().run(shell(text), deadline=30, signs=Signs(proof=b"all done "))
+    assert time.monotonic() - began < 15
+    assert b"out\n" in done.stdout
+    assert b"all done 7\n" in done.stdout + done.stderr
+
+
+def test_one_that_proved_its_work_ends_by_itself_where_it_can() -> None:
+    done = Runner().run(shell("echo done; sleep 0.5; echo more; exit 3"), deadline=30, signs=Signs(proof=b"done"))
+    assert (done.code, done.stdout) == (3, b"done\nmore\n")
+
+
+def test_one_that_does_not_begin_is_told_from_one_that_does_not_end() -> None:
+    with pytest.raises(EngineSilent, match=r"sh did not begin within 0.3 s") as silent:
+        Runner().run(shell("sleep 60"), deadline=30, signs=Signs(begins=0.3))
+    assert (silent.value.code, silent.value.retriable) == ("engine.silent", True)
+    with pytest.raises(EngineTimeout, match=r"sh did not end within 1 s") as slow:
+        Runner().run(shell("echo here; sleep 60"), deadline=1, signs=Signs(begins=0.5))
+    assert slow.value.code == "engine.timeout"
 
 
 def test_of_very_much_output_head_and_tail_are_kept() -> None:
