@@ -229,8 +229,13 @@ class WhalesEngine(MutexClient):
             )
 
     def build(self, build: Build, on_line: LINE | None = None) -> None:
-        """Build an image; its secrets lie on no disk."""
+        """Build an image; its secrets lie on no disk.
+
+        A Dockerfile on standard input would be left among the temporary files by buildx 0.13.
+        """
         with contextlib.ExitStack() as held:
+            context = Path(held.enter_context(tempfile.TemporaryDirectory(prefix="envspec-")))
+            (context / "Dockerfile").write_text(build.dockerfile, encoding="utf-8")
             argv = [*self._command, *self._dialect.build, "--tag", build.tag]
             for key, value in sorted(build.labels.items()):
                 argv += ["--label", f"{key}={value}"]
@@ -240,10 +245,9 @@ class WhalesEngine(MutexClient):
             argv += ["--no-cache"] if build.no_cache else []
             self._stream(
                 f"the build of {build.tag} failed",
-                [*argv, "-"],
+                [*argv, str(context)],
                 BUILD_DEADLINE,
                 on_line,
-                stdin=build.dockerfile.encode(),
                 code="engine.build_failed",
                 where=build.tag,
             )

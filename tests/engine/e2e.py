@@ -161,16 +161,13 @@ class Told:
         return {item["address"]: item["status"] for item in report["outcomes"]}
 
 
-def _processes() -> Iterator[str]:
-    """Say what runs on this machine, a line each: PID, the parent's, and the command line."""
-    for directory in sorted(Path("/proc").glob("[0-9]*"), key=lambda path: int(path.name)):
-        try:
-            words = (directory / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
-            parent = (directory / "stat").read_text().rpartition(")")[2].split()[1]
-        except OSError:
-            continue
-        if words:
-            yield f"{directory.name} {parent} {words}"
+def _below(pid: int) -> Iterator[str]:
+    """Say what runs below a process, a line each: its PID, and how its command line begins."""
+    for children in Path(f"/proc/{pid}/task").glob("*/children"):
+        for child in children.read_text(encoding="ascii").split():
+            words = Path(f"/proc/{child}/cmdline").read_bytes().replace(b"\0", b" ")
+            yield f"{child} {words[:400].decode(errors='replace')}"
+            yield from _below(int(child))
 
 
 class Running:
@@ -214,7 +211,7 @@ class Running:
 
     def _stuck(self) -> str:
         """End it, and say where it hung: what it had said, its children, and the stack of each of its threads."""
-        processes = "\n".join(_processes())
+        processes = "\n".join(_below(self.process.pid))
         said = "".join(self._so_far())
         self.process.send_signal(signal.SIGABRT)
         self.process.wait(PATIENCE)

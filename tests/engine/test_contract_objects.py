@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import tempfile
+from pathlib import Path
+
 import pytest
 
 from envspec.engine.objects import Attachment, Build, Mount, NetworkState
@@ -206,6 +209,13 @@ def test_a_build_that_fails_leaves_no_image(world: World, text: str) -> None:
 def test_a_build_on_nothing_is_refused(world: World) -> None:
     with refused():
         world.engine.build(Build("FROM 127.0.0.1:1/none:1\n", world.image_ref(), {}))
+
+
+def test_a_build_leaves_no_temporary_file(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    world.build("ENV A=1\n")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_the_progress_of_a_build_is_told(world: World) -> None:
