@@ -16,8 +16,10 @@ class Job:
     Attributes:
         env: Its environment.
         id: Its ID, unique there.
-        state: One of :data:`STATES`; ``lost`` when the container was restarted or somebody else killed it.
-        code: Its exit code, ``None`` while it runs and where nobody could see it.
+        state: One of :data:`STATES`; ``lost`` when the container was restarted, or what waits for the job inside was
+            killed.
+        code: Its exit code, 128 and the signal's number where a signal ended it; ``None`` while it runs and where
+            nobody could see it.
         command: Its command.
         user: ``uid:gid`` that it runs as.
         workdir: Directory that it runs in.
@@ -26,7 +28,7 @@ class Job:
         ended: When it ended, "" where that is not known.
         seconds: Between the two; ``None`` where that is not known.
         output_bytes: Bytes that it has printed.
-        reason: Why it is lost.
+        reason: Why it is lost, or which signal ended it.
     """
 
     env: str

@@ -18,6 +18,7 @@ from envspec.kinds import names
 from tests.engine.e2e import ENVSPEC, bare, remove_all, until
 
 SECRET = "deep 'blue'"
+MEMORY = 512 * 1024**2
 LISTING = "for p in /proc/[0-9]*; do tr '\\0\\n' '  ' <$p/cmdline; echo; done 2>/dev/null; true"
 
 
@@ -74,7 +75,8 @@ def inner(bare_engine: WhalesEngine, request: pytest.FixtureRequest) -> Iterator
     """One environment for all tests of a file."""
     assert sys.executable
     made = Inner(f"evt-{uuid.uuid4().hex[:10]}", bare_engine)
-    config = ContainerConfig(request.getfixturevalue(f"{bare_engine.name}_base"), user="1000:1000", workdir="/tmp")
+    base = request.getfixturevalue(f"{bare_engine.name}_base")
+    config = ContainerConfig(base, user="1000:1000", workdir="/tmp", memory=MEMORY)
     labels = names.labels(made.env, "container", names.WORKSPACE)
     try:
         bare_engine.start(bare_engine.create_container(made.box, config, labels))

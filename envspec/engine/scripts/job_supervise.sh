@@ -8,18 +8,14 @@ as_input=$dir/stdin
 . "$dir/command"
 
 # become the user in a session of the job's own, and only there bear its token: who asks for the job's end must not
-# find the supervisor
+# find the supervisor. Every step becomes the next, so that how the command ends is what this shell sees.
 # shellcheck disable=SC2016 # expanded by the user's shell
-become='cd -- "$1" 2>&1 || exit 1
+become='exec 2>&1
+cd -- "$1" || exit 1
 ENVSPEC_STEP=$2
 export ENVSPEC_STEP
 shift 2
 exec setsid /bin/sh -c "$@"'
-
-# a shell tells on its own standard error when a signal killed its command, which its exit code alone cannot tell
-# shellcheck disable=SC2016 # expanded by the user's shell
-runner='(exec "$@" 2>&1)
-exit $?'
 
 # watch: end the job when its time is up
 watch() {
@@ -37,19 +33,20 @@ if [ "$limit" != 0 ]; then
   watcher=$!
 fi
 code=0
-as_user "$uid" "$gid" "$become" "$workdir" "$token" "$(cat "$dir/enter")" envspec 0 /bin/sh -c "$runner" envspec "$@" \
-  >> "$dir/output" 2> "$dir/notice" || code=$?
+# A shell tells on its own standard error when a signal ended its command, which the exit code alone cannot tell.
+{
+  as_user "$uid" "$gid" "$become" "$workdir" "$token" "$(cat "$dir/enter")" envspec 0 "$@" >> "$dir/output" || code=$?
+} 2> "$dir/notice"
 
 state=exited reason=''
 if [ -e "$dir/timed_out" ]; then
   state=timed_out
 elif [ -e "$dir/cancel" ]; then
   state=cancelled
-elif [ -s "$dir/notice" ]; then
-  case $code in
-    129 | 137 | 143) state=lost reason="killed by signal $((code - 128)), which envspec did not send" ;;
-    *) cat "$dir/notice" >> "$dir/output" ;;
-  esac
+elif [ "$code" -gt 128 ] && [ -s "$dir/notice" ]; then
+  reason="ended by signal $((code - 128))"
+else
+  cat "$dir/notice" >> "$dir/output"
 fi
 if [ -n "$watcher" ]; then
   [ "$state" = timed_out ] || kill "$watcher" 2> /dev/null
