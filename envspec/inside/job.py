@@ -16,8 +16,8 @@ class Job:
     Attributes:
         env: Its environment.
         id: Its ID, unique there.
-        state: One of :data:`STATES`; ``lost`` when the container was restarted, or what waits for the job inside was
-            killed.
+        state: One of :data:`STATES`; ``lost`` when the container was restarted, or somebody killed the job or what
+            waits for it inside. One that kills itself cannot be told from that.
         code: Its exit code, 128 and the signal's number where a signal ended it; ``None`` while it runs and where
             nobody could see it.
         command: Its command.

@@ -27,7 +27,12 @@ watch() {
   end_tree "$token" 2
 }
 
-watcher='' ended=0
+# oom_kills: how often the kernel has killed something of this container for want of memory, as cgroup v2 or v1 tells
+oom_kills() {
+  sed -n 's/^oom_kill //p' /sys/fs/cgroup/memory.events /sys/fs/cgroup/memory/memory.oom_control 2> /dev/null | head -n 1
+}
+
+watcher='' ended=0 killed_before=$(oom_kills)
 if [ "$limit" != 0 ]; then
   watch &
   watcher=$!
@@ -45,6 +50,11 @@ elif [ -e "$dir/cancel" ]; then
   state=cancelled
 elif [ "$code" -gt 128 ] && [ -s "$dir/notice" ]; then
   reason="ended by signal $((code - 128))"
+  case $code in
+    137) if [ "$(oom_kills)" = "$killed_before" ]; then state=lost; else reason="$reason, for want of memory"; fi ;;
+    129 | 143) state=lost ;;
+  esac
+  [ "$state" != lost ] || reason="$reason, which envspec did not send"
 else
   cat "$dir/notice" >> "$dir/output"
 fi
