@@ -17,7 +17,8 @@ from envspec.engine.client import DEADLINE
 from envspec.engine.dialect import PODMAN, PODMAN_ROOTLESS
 from envspec.engine.inspect import NANO
 from envspec.engine.objects import LINE, UNLIMITED, ContainerConfig, Limits
-from envspec.engine.podman_socket import api_socket
+from envspec.engine.operations import Completed
+from envspec.engine.podman_socket import MONITORS, api_socket
 from envspec.engine.runner import Runner
 from envspec.engine.stack import ComposeUp
 from envspec.engine.whales import WhalesEngine
@@ -68,12 +69,14 @@ class PodmanEngine(WhalesEngine):
 
     def start(self, container_id: str) -> None:
         """Start a container. Docker makes a working directory that is not there; Podman refuses to start."""
-        try:
-            super().start(container_id)
-        except EngineCallFailed:
-            if not self._make_workdir(container_id):
-                raise
-            super().start(container_id)
+        if (completed := self._start(container_id)).code and self._make_workdir(container_id):
+            completed = self._start(container_id)
+        if completed.code:
+            raise self._refused("cannot start the container", completed)
+
+    def _start(self, container_id: str) -> Completed:
+        argv = [*self._command, "container", "start", "--", container_id]
+        return self._runner.run(argv, deadline=DEADLINE, directory=MONITORS)
 
     def stop(self, container_id: str, grace: int = 5) -> None:
         """Stop a container; Podman refuses to stop a paused one."""

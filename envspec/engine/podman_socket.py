@@ -14,6 +14,10 @@ from pathlib import Path
 from envspec.engine.runner import Runner, allowed
 from envspec.errors import EngineNotReady
 
+MONITORS = "/run"
+"""Where containers are started: their monitor, conmon, leaves an empty file ``oom`` there when the kernel ends
+something of theirs for want of memory."""
+
 START_DEADLINE = 20.0
 """Seconds for the service to take connections; it does so in about 0.1 s."""
 
@@ -54,7 +58,7 @@ def _service(runner: Runner, command: Sequence[str], path: Path) -> Iterator[Non
     runner.note(argv)
     quiet = subprocess.DEVNULL
     process = subprocess.Popen(
-        argv, stdin=quiet, stdout=quiet, stderr=quiet, env=allowed(os.environ), start_new_session=True
+        argv, stdin=quiet, stdout=quiet, stderr=quiet, env=allowed(os.environ), cwd=MONITORS, start_new_session=True
     )
     try:
         until = time.monotonic() + START_DEADLINE

@@ -257,6 +257,7 @@ class Runner:
         keep: int = KEEP,
         regardless: bool = False,
         signs: Signs = NO_SIGNS,
+        directory: str | None = None,
     ) -> Completed:
         """Run a program to its end and return its exit code and output.
 
@@ -272,6 +273,7 @@ class Runner:
             keep: Bytes kept of each stream; of more, the middle is left out.
             regardless: Whether it runs even after :meth:`cancel`, to clean up.
             signs: What its output tells; one that gave its proof and does not end is ended, and has done its work.
+            directory: Where it runs; here when ``None``.
 
         Raises:
             EngineNotReady: The program is not installed.
@@ -294,7 +296,7 @@ class Runner:
 
             return take
 
-        child = _Child(_started(argv, stdin, environ), stdin, (sink(0), sink(1)))
+        child = _Child(_started(argv, stdin, environ, directory), stdin, (sink(0), sink(1)))
         try:
             self._await(child, argv, watch, deadline, regardless=regardless)
         finally:
@@ -332,7 +334,9 @@ class Runner:
                 open_pipes = open_pipes and time.monotonic() - ended < LINGER
 
 
-def _started(argv: Sequence[str], stdin: bytes, environ: Mapping[str, str] | None) -> subprocess.Popen[bytes]:
+def _started(
+    argv: Sequence[str], stdin: bytes, environ: Mapping[str, str] | None, directory: str | None
+) -> subprocess.Popen[bytes]:
     try:
         return subprocess.Popen(
             list(argv),
@@ -340,6 +344,7 @@ def _started(argv: Sequence[str], stdin: bytes, environ: Mapping[str, str] | Non
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             env=allowed(os.environ) if environ is None else dict(environ),
+            cwd=directory,
             start_new_session=True,
         )
     except OSError as error:

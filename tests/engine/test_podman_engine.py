@@ -6,14 +6,17 @@ import json
 import subprocess
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from envspec.engine.capabilities import changes_in_place
 from envspec.engine.objects import LABEL, Build, ContainerConfig, Limits, Port
 from envspec.engine.podman_engine import PodmanEngine
+from envspec.engine.podman_socket import MONITORS
 from tests.engine.conftest import with_base
 from tests.engine.contract import TEST_LABEL, World, refused
+from tests.engine.e2e import until
 
 pytestmark = pytest.mark.engine
 
@@ -51,6 +54,18 @@ def test_an_update_is_refused_for_podman_would_ignore_or_forget_it(podman: World
     podman.engine.stop(box, grace=0)
     podman.engine.start(box)
     assert getattr(podman.state(box).config, attribute) == getattr(ContainerConfig(""), attribute)
+
+
+def test_what_a_monitor_writes_for_want_of_memory_is_not_written_into_the_users_directory(
+    podman: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mark = Path(MONITORS) / "oom"
+    mark.unlink(missing_ok=True)
+    monkeypatch.chdir(tmp_path)
+    command("exec", podman.run(memory=64 << 20), "tail", "/dev/zero", code=137)
+    until(mark.exists, "the monitor tells that memory was wanting")
+    mark.unlink()
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_what_inspect_does_not_tell_is_remembered(podman: World) -> None:
