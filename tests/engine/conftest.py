@@ -40,9 +40,9 @@ RECIPE = "debian-13"
 E = TypeVar("E", bound=WhalesEngine)
 
 PODMAN = "ENVSPEC_PODMAN"
-"""Says which of the whole-command tests run on Podman: ``first``, ``rest``, or all when it is not set.
+"""Says which of the tests that Docker has as well run on Podman: ``first``, ``rest``, or all when it is not set.
 
-Docker has all of them every time, and the contract tests run on both. What is left over for ``rest`` runs in CI.
+Docker has all of them every time. What is left over for ``rest`` runs in CI.
 """
 
 PODMAN_FIRST = ("test_e2e_kill", "test_e2e_walk")
@@ -61,7 +61,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 def _part_of(item: pytest.Item) -> str:
     callspec = getattr(item, "callspec", None)
-    if callspec is None or callspec.params.get("bare_engine") != "podman":
+    if callspec is None or "podman" not in (callspec.params.get("bare_engine"), callspec.params.get("engine")):
         return "always"
     return "first" if item.path.stem in PODMAN_FIRST else "rest"
 
