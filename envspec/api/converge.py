@@ -16,7 +16,8 @@ from envspec import executor, host, policy
 from envspec.api import inventory, saved
 from envspec.api.connect import command_of
 from envspec.api.lock import abandoned, locked
-from envspec.api.work import Cancel, Look, Options, Target, look, open_engine, read_target, without_wishes
+from envspec.api.targets import Cancel, Options, Target, open_engine, read_target
+from envspec.api.work import Look, look, without_wishes
 from envspec.engine.base import Engine
 from envspec.engine.operations import Reap
 from envspec.errors import Conflict, UsageError, Where

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import BinaryIO
 
-from envspec.api.work import locate, open_engine
+from envspec.api.targets import locate, open_engine
 from envspec.engine.base import Engine
 from envspec.events import Emit, silent
 from envspec.inside import copy_in as into

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from envspec.api import inventory
-from envspec.api.work import is_name, locate, open_engine
+from envspec.api.targets import is_name, locate, open_engine
 from envspec.engine.base import Engine, Reader
 from envspec.engine.facts import Questions
 from envspec.errors import UsageError

@@ -13,7 +13,8 @@ from envspec.api import cache
 from envspec.api.converge import Doors, run
 from envspec.api.inventory import EnvironmentRow, environments
 from envspec.api.lock import abandoned, is_dead, locked, owner
-from envspec.api.work import Options, Target, look
+from envspec.api.targets import Options, Target
+from envspec.api.work import look
 from envspec.engine.base import Engine
 from envspec.engine.facts import Answer, Questions
 from envspec.engine.objects import ContainerState

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from envspec.api.work import Look, Options, Target
+from envspec.api.targets import Options, Target
+from envspec.api.work import Look
 from envspec.errors import SpecError, Where
 from envspec.model import Plan, plan_from_json, to_json
 from envspec.spec.load import Loaded

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 from envspec.api.converge import Confirm, Doors, run
-from envspec.api.work import Cancel, Options, Target, open_engine
+from envspec.api.targets import Cancel, Options, Target, open_engine
 from envspec.engine.base import Engine
 from envspec.errors import UsageError
 from envspec.events import Emit

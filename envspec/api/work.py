@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
-import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from envspec import host as hosts
 from envspec import observe, planner, policy
 from envspec.api.attempt import attempted
 from envspec.api.stack import Permission, stack
+from envspec.api.targets import Options, Target
 from envspec.compose.read import read as read_document
 from envspec.engine.base import Reader
 from envspec.engine.choice import config_file
@@ -28,78 +27,8 @@ from envspec.planner import Wishes
 from envspec.purposes import catalogue
 from envspec.resolve import Chosen, asked, candidates, choose, resolve, takes_network, wish
 from envspec.resolve.dotfiles import with_default
-from envspec.resolve.trial import Tried
-from envspec.spec.load import Loaded, load
+from envspec.spec.load import load
 from envspec.spec.settings import Settings, load_settings
-
-if TYPE_CHECKING:
-    from envspec.engine.whales import WhalesEngine
-
-
-class Cancel:
-    """Carries the user's wish to stop: running steps finish, and no new one starts."""
-
-    def __init__(self) -> None:
-        self.event = threading.Event()
-
-    def request(self) -> None:
-        """Ask for an end."""
-        self.event.set()
-
-    @property
-    def requested(self) -> bool:
-        """Whether an end was asked for."""
-        return self.event.is_set()
-
-
-@dataclass(frozen=True, slots=True)
-class Options:
-    """What the user asks beyond the spec.
-
-    Attributes:
-        replace: Addresses to make anew whether they need it or not.
-        target: Addresses to limit the work to, with what they need.
-        destroy: Whether the environment shall go.
-        allow_data_loss: Addresses that may lose work or data.
-        yes: Whether what ends something that exists was agreed to.
-        no_cache: Whether the image is built afresh.
-        take_over: Whether an environment that another spec made may become this one's.
-        volumes: Whether the volumes that the spec named go with the environment.
-        allow: Names of effects that may reach out of the containers.
-        session: Session that what is made belongs to, "" for what the process's environment says.
-        runner: The process that makes the environment for one command only, as :func:`envspec.api.lock.owner` has it.
-        ephemeral: Whether files that nobody declared go with an environment that was meant to go.
-    """
-
-    replace: tuple[str, ...] = ()
-    target: tuple[str, ...] = ()
-    destroy: bool = False
-    allow_data_loss: tuple[str, ...] = ()
-    yes: bool = False
-    no_cache: bool = False
-    take_over: bool = False
-    volumes: bool = False
-    allow: tuple[str, ...] = ()
-    session: str = ""
-    runner: str = ""
-    ephemeral: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Target:
-    """What to work on.
-
-    Attributes:
-        env: Name of the environment.
-        loaded: Its spec; ``None`` when only the name is known, which is enough to destroy it.
-        destroy: Whether it shall go.
-        tried: What the repository that ``try-repo`` looks at showed; the spec is the ordinary one by then.
-    """
-
-    env: str
-    loaded: Loaded | None
-    destroy: bool
-    tried: Tried | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,61 +39,6 @@ class Look:
     world: Observed
     plan: Plan
     host: HostFacts = field(default_factory=lambda: HostFacts(0, 0, "root"))
-
-
-def open_engine(asked: str = "", context: str = "") -> WhalesEngine:
-    """Return the engine to work on. Nothing is asked of it yet.
-
-    Args:
-        asked: ``docker``, ``podman`` or ``auto``; "" for what the environment or the user's configuration asks for.
-        context: Name of a Docker context, "" for none.
-
-    Raises:
-        UsageError: There is no such engine.
-        SpecError: The user's configuration is faulty.
-    """
-    from envspec.engine.choice import choose  # noqa: PLC0415 - reading a spec needs no engine
-
-    chosen = choose(asked, context)
-    if chosen.name == "podman":
-        from envspec.engine.podman_engine import PodmanEngine  # noqa: PLC0415 - the same
-
-        return PodmanEngine(command=chosen.command)
-    from envspec.engine.whales import WhalesEngine  # noqa: PLC0415 - the same
-
-    return WhalesEngine(command=chosen.command, remote=chosen.remote, rootless=chosen.rootless)
-
-
-def read_target(target: str | Path, *, destroy: bool) -> Target:
-    """Return what a name, a file or a directory stands for.
-
-    Raises:
-        SpecError: The file is faulty or missing.
-    """
-    text = str(target)
-    if destroy and is_name(text):
-        return Target(text, None, destroy=True)
-    loaded = load(Path(target))
-    assert loaded.spec.name is not None
-    return Target(loaded.spec.name, loaded, destroy)
-
-
-def is_name(text: str) -> bool:
-    """Say whether a target is the name of an environment and not a path."""
-    return "/" not in text and not text.endswith((".yaml", ".yml")) and text not in ("", ".", "..")
-
-
-def locate(target: str) -> str:
-    """Return the name of the environment that a name, a file or a directory stands for.
-
-    Raises:
-        SpecError: The file is faulty.
-    """
-    if is_name(target):
-        return target
-    name = load(Path(target)).spec.name
-    assert name is not None
-    return name
 
 
 def look(  # noqa: PLR0913 - what one look is told

@@ -23,7 +23,8 @@ from hypothesis import HealthCheck, Phase, given, settings
 from envspec import host
 from envspec.api import converge
 from envspec.api.converge import Doors
-from envspec.api.work import Cancel, Look, Options, Target, look
+from envspec.api.targets import Cancel, Options, Target
+from envspec.api.work import Look, look
 from envspec.engine.whales import WhalesEngine
 from envspec.forward import read as reading
 from envspec.host import HostFacts

@@ -17,7 +17,8 @@ import yaml
 from envspec import host
 from envspec.api import converge, lock
 from envspec.api.converge import Doors
-from envspec.api.work import Cancel, Look, Options, Target, look
+from envspec.api.targets import Cancel, Options, Target
+from envspec.api.work import Look, look
 from envspec.engine.base import Reader
 from envspec.engine.facts import ENV_FILE
 from envspec.engine.fake import FakeEngine

@@ -16,7 +16,8 @@ from pathlib import Path
 from envspec import executor, observe, planner
 from envspec.api.converge import Confirm, Doors, insist_on_room, run, session_of
 from envspec.api.lock import locked
-from envspec.api.work import Cancel, Look, Options, Target, look, open_engine
+from envspec.api.targets import Cancel, Options, Target, open_engine
+from envspec.api.work import Look, look
 from envspec.engine.base import Engine
 from envspec.engine.objects import Mount
 from envspec.engine.operations import Baseline, Forget

@@ -1,4 +1,4 @@
-"""Snapshots, for Python: making, listing, showing and removing them; :mod:`envspec.api.restore` brings one back."""
+"""Snapshots, for Python: making, listing, showing and removing them; :mod:`envspec.api.restoring` brings one back."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 from socket import gethostname
 
 from envspec.api.lock import locked
-from envspec.api.work import is_name, open_engine
+from envspec.api.targets import is_name, open_engine
 from envspec.engine.base import Engine, Reader
 from envspec.errors import SpecError, UsageError, Where
 from envspec.events import Emit, silent
