@@ -15,7 +15,7 @@ from envspec.errors import Conflict, Refused, Where
 from envspec.kinds import names
 from envspec.kinds.base import Observed
 from envspec.kinds.container import ContainerSpec
-from envspec.kinds.loss import UNDECLARED
+from envspec.kinds.loss import goes_unasked
 from envspec.kinds.service_state import ServiceSpec
 from envspec.model import Action, Change, Desired, Disruption, Effect, Plan, Resource
 
@@ -26,14 +26,10 @@ def unallowed_losses(plan: Plan, allowed: tuple[str, ...], *, ephemeral: bool = 
     Args:
         plan: The plan.
         allowed: Addresses that may lose what the plan says they would.
-        ephemeral: Whether files that nobody declared may go: the environment was meant to.
+        ephemeral: Whether files that nobody declared, and running jobs, may go: the environment was meant to.
     """
     found = (change for change in plan.losses if change.address not in allowed)
-    return tuple(change for change in found if not (ephemeral and all(map(_is_undeclared, change.data_loss))))
-
-
-def _is_undeclared(lost: str) -> bool:
-    return lost.endswith(UNDECLARED)
+    return tuple(change for change in found if not (ephemeral and all(map(goes_unasked, change.data_loss))))
 
 
 def refuse_losses(plan: Plan, allowed: tuple[str, ...], *, ephemeral: bool = False) -> None:

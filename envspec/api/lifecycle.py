@@ -76,7 +76,7 @@ class Ending:
 def end_session(engine: Engine, session: str, ending: Ending, doors: Doors) -> tuple[Ended, ...]:
     """Destroy the environments that a session made, save those that are persistent.
 
-    Files that nobody declared go with them; uncommitted or unpushed work keeps an environment.
+    Files that nobody declared and running jobs go with them; uncommitted or unpushed work keeps an environment.
 
     Args:
         engine: The engine.

@@ -225,6 +225,7 @@ class Answer:
 
     ledger: tuple[LedgerEntry, ...] = ()
     files: Mapping[str, FileFact] = field(default_factory=dict)
+        jobs: IDs of the background jobs that run, sorted.
     repos: Mapping[str, RepoFact] = field(default_factory=dict)
     exists: frozenset[str] = frozenset()
     accounts: tuple[Account, ...] = ()
@@ -236,6 +237,7 @@ class Answer:
     def entry(self, address: str) -> LedgerEntry | None:
         """Return the ledger's entry for an address, or ``None``."""
         return next((entry for entry in self.ledger if entry.address == address), None)
+    jobs: tuple[str, ...] = ()
 
 
 def located(path: str, accounts: Iterable[Account]) -> str:

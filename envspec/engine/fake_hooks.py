@@ -203,6 +203,16 @@ class Tamper:
         self._put(container, f"{path}/.git", replace(node, repo=repo))
         return made
 
+    def start_job(self, container: str, job: str) -> None:
+        """Start a background job in a running container: ``envspec job start``."""
+        with self._engine.mutex:
+            self._engine.container(container).jobs.add(job)
+
+    def end_job(self, container: str, job: str) -> None:
+        """Let a background job end."""
+        with self._engine.mutex:
+            self._engine.container(container).jobs.remove(job)
+
     def update(self, container: str, limits: Limits) -> None:
         """Set limits: ``docker update``."""
         with self._engine.mutex:

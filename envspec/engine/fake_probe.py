@@ -60,6 +60,7 @@ def answer(container: Container, questions: Questions) -> Answer:
         seals=seals(tree),
         undeclared=undeclared(tree, questions) if questions.undeclared else None,
         unlinked=unlinked(tree, [ledger[address] for address in questions.links if address in ledger]),
+        jobs=tuple(sorted(container.jobs)),
     )
 
 

@@ -98,6 +98,7 @@ class Container:
         published: Ports as bound now.
         tmpfs: Contents of the tmpfs mounts, by target; emptied by a stop.
         check: What its health check comes to while it runs; "" where it has none.
+        jobs: IDs of the background jobs that run in it; a stop ends them.
     """
 
     id: str
@@ -113,6 +114,7 @@ class Container:
     published: tuple[Port, ...] = ()
     tmpfs: dict[str, Layer] = field(default_factory=dict)
     check: str = ""
+    jobs: set[str] = field(default_factory=set)
 
     @property
     def active(self) -> bool:
@@ -148,3 +150,4 @@ class Container:
     def halt(self, exit_code: int = 137) -> None:
         """Let its main process be gone, and with it what the tmpfs held."""
         self.status, self.exit_code, self.published, self.tmpfs = "exited", exit_code, (), {}
+        self.jobs = set()

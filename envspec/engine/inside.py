@@ -123,7 +123,7 @@ def probe(questions: Questions, mark: str) -> Script:
         *(f"D {_literal(path)}" for path in questions.declared),
         *(f"K {ledger_name(address)}" for address in questions.links),
     ]
-    return Script(text_of("probe"), (mark, text_of("repo")), _lines(lines))
+    return Script(text_of("probe"), (mark, text_of("repo"), text_of("job")), _lines(lines))
 
 
 def proof(mark: str) -> bytes:
@@ -156,6 +156,7 @@ def answer(output: bytes, questions: Questions, mark: str) -> Answer | None:
         seals=None if seals is None else read_seals(_text(seals)),
         undeclared=None if undeclared is None else tuple(sorted(_text(undeclared).splitlines())),
         unlinked=tuple(sorted(_text(parts.get("unlinked", b"")).splitlines())),
+        jobs=tuple(sorted(_text(parts.get("jobs", b"")).split())),
     )
 
 

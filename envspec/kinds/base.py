@@ -38,6 +38,7 @@ class Observed:
         volumes: All volumes of the engine.
         network_users: Names of the containers attached to networks of ours that are no longer wanted, by ID.
         inside: What the probe found in the workspace; ``None`` when there is no running one.
+        shelved: Files in the host's memory that services bind, by ``SERVICE/NAME``.
         host_files: Facts of declared files that lie in a bind of this host, read while no container can be asked.
         deep: Whether files made by hand were looked for.
         locked: Whether an apply holds the environment's mutex, or died with it.
@@ -52,6 +53,7 @@ class Observed:
     volumes: tuple[VolumeState, ...] = ()
     network_users: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     inside: Answer | None = None
+    shelved: Mapping[str, Hidden] = field(default_factory=dict)
     host_files: Mapping[str, FileFact] = field(default_factory=dict)
     deep: bool = False
     locked: bool = False
@@ -113,8 +115,8 @@ class Observed:
         return replace(self, inside=inside)
 
     def restarted(self) -> Observed:
-        """Return the world as it will be right after the workspace is started again: its tmpfs is empty."""
-        return replace(self, inside=replace(self.answer, environment=None))
+        """Return the world as it will be right after the workspace is started again: no tmpfs, no job is kept."""
+        return replace(self, inside=replace(self.answer, environment=None, jobs=()))
 
 
 def is_service(box: ContainerState) -> bool:

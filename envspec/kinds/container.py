@@ -122,24 +122,21 @@ class Container(Kind[ContainerSpec]):
             return Verdict(Action.UPDATE, why, woken, Disruption.RESTART, first=True)
         if stubborn:
             reason = "; ".join(_says(d) for d in stubborn) + " cannot be done in place"
-            lost = loss.lost(world, lambda path: not survives(path, box.config.mounts, spec.config.mounts))
-            return Verdict(Action.REPLACE, reason, diffs + live, Disruption.REPLACE, lost)
+            return Verdict(Action.REPLACE, reason, diffs + live, Disruption.REPLACE, _lost(world, spec.config.mounts))
         reason = "; ".join(_says(d) for d in live + diffs)
-        return Verdict(Action.UPDATE, reason, diffs + live, _disruption(live, diffs))
+        stopped = loss.jobs(world) if any(d.path == "status" for d in live) else ()
+        return Verdict(Action.UPDATE, reason, diffs + live, _disruption(live, diffs), stopped)
 
     def forced(self, resource: Resource, spec: ContainerSpec, world: Observed) -> Verdict:  # noqa: ARG002 - by name
         """Make it anew."""
-        old = _mounts(world)
-        lost = loss.lost(world, lambda path: not survives(path, old, spec.config.mounts))
+        lost = _lost(world, spec.config.mounts)
         return Verdict(Action.REPLACE, "asked for with --replace", (), Disruption.REPLACE, lost)
 
     def removal(self, address: str, world: Observed) -> Verdict | None:
         """Remove the workspace with what is in its own filesystem, or the leftovers, in which nobody worked."""
         if address == LEFTOVER:
             return Verdict(Action.DELETE, "left by an interrupted replace", disruption=Disruption.NONE)
-        box = world.workspace
-        mounts = box.config.mounts if box else ()
-        lost = loss.lost(world, lambda path: not survives(path, mounts, mounts))
+        lost = _lost(world, _mounts(world))
         return Verdict(Action.DELETE, "no longer wanted", disruption=Disruption.REPLACE, data_loss=lost)
 
     def apply(self, work: tuple[Work, ...], context: StepContext) -> Done:
@@ -218,6 +215,12 @@ def _belonging(spec: ContainerSpec, context: StepContext) -> dict[str, str]:
     marks = {name: old.labels.get(name, "") for name in names.MARKS} if old else context.marks
     found = {**marks, names.EXPIRES: moment(spec.ttl) if spec.ttl else "", names.DETECTED: spec.detected}
     return {name: value for name, value in found.items() if value}
+
+
+def _lost(world: Observed, kept: tuple[Mount, ...]) -> tuple[str, ...]:
+    """Return what goes with the workspace where only some of its mounts are kept: work, and the jobs that run."""
+    old = _mounts(world)
+    return loss.lost(world, lambda path: not survives(path, old, kept)) + loss.jobs(world)
 
 
 def _mounts(world: Observed) -> tuple[Mount, ...]:

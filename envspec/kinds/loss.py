@@ -1,4 +1,4 @@
-"""What a destructive step would lose: uncommitted and unpushed work, and files that nobody declared."""
+"""What a destructive step would lose: uncommitted and unpushed work, files that nobody declared, and running jobs."""
 
 from __future__ import annotations
 
@@ -11,6 +11,10 @@ UNKNOWN = "what was made inside (the container does not run, so nobody can look)
 
 UNDECLARED = " (undeclared)"
 """Ends what is said of a file that nobody declared."""
+
+
+RUNNING = " (running)"
+"""Ends what is said of a background job that runs."""
 
 
 def lies_below(path: str, root: str) -> bool:
@@ -36,6 +40,16 @@ def lost(world: Observed, goes: Callable[[str], bool]) -> tuple[str, ...]:
 def below(target: str, world: Observed) -> tuple[str, ...]:
     """Return what would be lost with everything below a directory."""
     return lost(world, lambda path: lies_below(path, target))
+
+
+def jobs(world: Observed) -> tuple[str, ...]:
+    """Return the background jobs that a stop of the workspace would end, in words."""
+    return tuple(f"job {job}{RUNNING}" for job in world.answer.jobs)
+
+
+def goes_unasked(lost: str) -> bool:
+    """Say whether something goes with an environment that was not made to stay: undeclared files and jobs do."""
+    return lost.endswith((UNDECLARED, RUNNING))
 
 
 def _repos(world: Observed, goes: Callable[[str], bool]) -> tuple[str, ...]:

@@ -23,6 +23,8 @@ from envspec.engine.fake_world import FakeRemote
 from envspec.engine.objects import LABEL, Build, ContainerConfig, ContainerState, Limits
 from envspec.engine.operations import Completed, Operation, Record, RunCommand
 from envspec.errors import EngineCallFailed
+from envspec.inside.door import Door
+from envspec.inside.jobs import Jobs
 
 TEST_LABEL = "dev.envspec.test"
 USER = 1000
@@ -50,6 +52,8 @@ class Hands(Protocol):
     def touch(self, box: str, directory: str, count: int) -> None: ...
     def chmod(self, box: str, path: str, mode: int) -> None: ...
     def pause(self, box: str) -> None: ...
+    def start_job(self, box: str, job: str) -> None: ...
+    def end_job(self, box: str, job: str) -> None: ...
     def commit(self, box: str, path: str) -> str: ...
     def set_head(self, box: str, path: str, commit: str) -> None: ...
     def unset(self, box: str, attribute: str) -> None: ...
@@ -72,6 +76,12 @@ class FakeHands:
 
     def pause(self, box: str) -> None:
         self._tamper.pause(box)
+
+    def start_job(self, box: str, job: str) -> None:
+        self._tamper.start_job(box, job)
+
+    def end_job(self, box: str, job: str) -> None:
+        self._tamper.end_job(box, job)
 
     def commit(self, box: str, path: str) -> str:
         return self._tamper.commit(box, path)
@@ -109,6 +119,15 @@ class RealHands:
 
     def pause(self, box: str) -> None:
         self._run("pause", box)
+
+    def _jobs(self, box: str) -> Jobs:
+        return Jobs(Door("", box, "0:0", "/", (self._program,)))
+
+    def start_job(self, box: str, job: str) -> None:
+        self._jobs(box).start(["sleep", "600"], name=job)
+
+    def end_job(self, box: str, job: str) -> None:
+        self._jobs(box).cancel(job)
 
     def _git(self, box: str, path: str, *words: str) -> str:
         who = ("-c", "user.name=a", "-c", "user.email=a@example.org")

@@ -168,6 +168,17 @@ def test_the_state_that_is_carried_over_tells_ours_from_theirs_in_a_volume(world
     assert undeclared(world, second, "/", "/data") == ("/data/theirs",)
 
 
+def test_the_jobs_that_run_are_told_and_those_that_ended_are_not(world: World, fresh: str) -> None:
+    assert world.engine.probe(fresh, Questions()).jobs == ()
+    for job in ("b.job", "a_job", "c"):
+        world.hands.start_job(fresh, job)
+    world.hands.end_job(fresh, "c")
+    assert world.engine.probe(fresh, Questions()).jobs == ("a_job", "b.job")
+    world.engine.stop(fresh, grace=0)
+    world.engine.start(fresh)
+    assert world.engine.probe(fresh, Questions()).jobs == ()
+
+
 def test_a_restart_makes_nothing_undeclared(world: World, fresh: str) -> None:
     put(world, fresh, "/opt/ours")
     world.hands.write(fresh, "/opt/theirs", "by hand\n")

@@ -26,6 +26,7 @@ def test_a_session_ends_with_what_it_made_and_leaves_the_rest(places: Places) ->
     kept.apply("--session", session)
     other.apply("--session", f"{session}-other")
     mine.inside("echo scratch > /opt/scratch")
+    mine.run("job", "start", mine.name, "--", "sleep", "6200")
     assert label(mine, "session") == session
     found = {item["name"]: item for item in mine.told("session", "end", session).result}
     assert found.keys() == {mine.name, kept.name}

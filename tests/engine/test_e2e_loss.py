@@ -108,6 +108,32 @@ def test_work_of_every_kind_blocks_a_destroy_and_is_named(worked: Place) -> None
     assert objects(worked.name) == NOTHING
 
 
+def test_a_running_job_blocks_what_would_end_it_until_it_is_allowed_by_name(place: Place) -> None:
+    place.write()
+    place.apply()
+    place.run("job", "start", place.name, "--name", "build", "--", "sleep", "6100")
+    place.run("job", "start", place.name, "--name", "over", "--", "true")
+    place.run("job", "wait", f"{place.name}/over")
+    before = place.id
+    assert place.plan()["changes"] == []
+    assert change(place.plan("--replace", BOX, "."), BOX)["data_loss"] == ["job build (running)"]
+    place.write(add_hosts={"db": "10.0.0.5"})
+    assert change(place.plan(), BOX)["data_loss"] == ["job build (running)"]
+    error = place.apply(code=4).error
+    assert error["code"] == "refused.data_loss"
+    assert f"{BOX} would lose job build (running)" in error["message"]
+    assert f"--allow-data-loss {BOX}" in error["hint"]
+    assert "job build (running)" in place.told("destroy", place.name, "--yes", code=4).error["message"]
+    assert place.id == before
+    assert place.told("job", "poll", f"{place.name}/build").result["job"]["state"] == "running"
+
+    place.apply("--allow-data-loss", BOX)
+    assert place.id != before
+    place.run("job", "start", place.name, "--name", "again", "--", "sleep", "6100")
+    place.told("destroy", place.name, "--yes", "--allow-data-loss", BOX)
+    assert objects(place.name) == NOTHING
+
+
 def test_a_volume_that_the_user_named_stays_when_the_environment_goes(clean: Place) -> None:
     write(clean)
     clean.apply()

@@ -284,12 +284,17 @@ def work_is_not_lost_unasked(history: History, directory: Path) -> None:
     if world.engine.container(BOX).config.read_only:
         return
     world.engine.tamper.make_undeclared(BOX, "/opt/by-hand")
+    running = world.engine.container(BOX).status == "running"
+    if running:
+        world.engine.tamper.start_job(BOX, "build")
     for path in _clones(world, history.docs[0]):
         world.engine.tamper.dirty(BOX, path)
         world.engine.tamper.commit(BOX, path)
     plan = world.look(history.last).plan
     replaced = any(c.address == names.WORKSPACE and c.action is Action.REPLACE for c in plan.changes)
-    assert not replaced or any("/opt/by-hand" in item for c in plan.losses for item in c.data_loss)
+    lost = {item for change in plan.losses for item in change.data_loss}
+    assert not replaced or any("/opt/by-hand" in item for item in lost)
+    assert not (replaced and running) or "job build (running)" in lost
     before, calls = world.state(), list(world.engine.calls)
     if plan.losses:
         with pytest.raises(Refused) as refused:
@@ -301,6 +306,7 @@ def work_is_not_lost_unasked(history: History, directory: Path) -> None:
     else:
         world.applied(history.last, allow=False)
         assert not _gone(world, "/opt/by-hand"), "lost without a word"
+        assert not running or world.engine.container(BOX).jobs == {"build"}, "ended without a word"
 
 
 def _clones(world: World, doc: Doc) -> list[str]:

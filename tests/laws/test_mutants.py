@@ -217,6 +217,12 @@ def a_loss_that_goes_unsaid(patch: Patch) -> None:
     patch.setattr(loss, "lost", lambda *_: ())
 
 
+def jobs_that_end_unsaid(patch: Patch) -> None:
+    from envspec.kinds import loss  # noqa: PLC0415 - the same
+
+    patch.setattr(loss, "jobs", lambda *_: ())
+
+
 def a_target_that_is_ignored(patch: Patch) -> None:
     patch.setattr(planner, "_limited", lambda changes, _target: changes)
 
@@ -287,6 +293,7 @@ MUTANTS: tuple[tuple[Callable[[Patch], None], str], ...] = (
     (secrets_that_lie_among_the_plain_ones, "7 secrets"),
     (secrets_that_are_taken_for_right, "6 drift"),
     (a_loss_that_goes_unsaid, "losses"),
+    (jobs_that_end_unsaid, "losses"),
     (a_target_that_is_ignored, "targets"),
     (a_removal_that_is_forgotten, "destroys"),
 )

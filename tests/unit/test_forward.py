@@ -294,7 +294,7 @@ AGENT = Mount(AGENT_SOCKET, "bind", "/tmp/agent")
 def boxed(files: dict[str, FileFact], mounts: tuple[Mount, ...] = (AGENT,)) -> Observed:
     config = ContainerConfig("i", mounts=mounts)
     box = ContainerState("1", "shop-workspace", "running", "sha", {"dev.envspec.env": "shop"}, config)
-    return Observed("shop", containers=(box,), inside=Answer(files=files))
+    return Observed("shop", containers=(box,), inside=Answer(files=files, jobs=("build",)))
 
 
 @pytest.mark.parametrize(
@@ -307,6 +307,7 @@ def test_a_container_with_the_socket_of_an_agent_that_ended_is_started_again(
     verdict = Container().diff(Resource("container.workspace", "container", wanted), wanted, boxed(files))
     paths = {diff.path for diff in verdict.diff} - {"networks.bridge"} if verdict else set()
     assert paths == ({"status"} if action else set())
+    assert (verdict.data_loss if verdict else ()) == (("job build (running)",) if action else ())
 
 
 def test_an_empty_file_stands_in_for_a_socket_that_is_gone_while_a_container_starts(tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ def command() -> None:
 def end(session: str, volumes: bool, allow_data_loss: tuple[str, ...], as_json: bool) -> None:
     """Destroy the environments that SESSION made, save those that are persistent.
 
-    Files that nobody declared go with them; uncommitted or unpushed work keeps an environment.
+    Files that nobody declared and running jobs go with them; uncommitted or unpushed work keeps an environment.
     """
     from envspec import api  # noqa: PLC0415 - completion and --help do without the core
     from envspec.cli import ended_text, work  # noqa: PLC0415 - the same

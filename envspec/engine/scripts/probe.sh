@@ -1,9 +1,9 @@
-# probe MARK REPO: MARK begins the line before each part of the answer and can be in no answer; REPO is the text of
-# repo.sh. stdin holds the questions, "LETTER VALUE" a line. Changes nothing inside.
+# probe MARK REPO JOB: MARK begins the line before each part of the answer and can be in no answer; REPO and JOB are the
+# texts of repo.sh and job.sh. stdin holds the questions, "LETTER VALUE" a line. Changes nothing inside.
 set -u
 STATE=/var/lib/envspec
 RUN=/run/envspec
-mark=$1 repo=$2
+mark=$1 repo=$2 job=$3
 input=$(cat)
 
 part() {
@@ -35,6 +35,13 @@ part ledger
 cat "$STATE"/ledger/* 2> /dev/null
 part passwd
 cat /etc/passwd
+part jobs
+[ ! -d "$STATE/jobs" ] || (
+  eval "$job"
+  for link in "$JOBS"/*; do
+    if [ -L "$link" ] && state_of "$link" && [ "$job_state" = running ]; then printf '%s\n' "${link##*/}"; fi
+  done
+)
 if [ -e "$RUN/env" ]; then
   part environment
   cat "$RUN/env"
