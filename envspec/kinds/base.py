@@ -19,7 +19,7 @@ from envspec.engine.objects import ContainerState, ImageState, NetworkState, Vol
 from envspec.engine.operations import Completed, Operation, Record
 from envspec.errors import StepFailed, Where
 from envspec.kinds import names
-from envspec.model import Action, Cause, Change, Diff, Disruption, Resource
+from envspec.model import Action, Cause, Change, Diff, Disruption, Hidden, Resource
 
 S = TypeVar("S")
 
