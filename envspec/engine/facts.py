@@ -17,6 +17,10 @@ SECRETS_FILE = f"{RUN_DIR}/secrets"
 """Shell text that exports the secret ones; :data:`ENV_FILE` reads it, and no probe does."""
 
 
+IMAGE_FILE = f"{RUN_DIR}/image"
+"""Shell text that tells what the image and the engine themselves set of the variables, as ``ENVSPEC_IMAGE_NAME``."""
+
+
 _SECRETS = SECRETS_FILE.removeprefix(f"{RUN_DIR}/")
 
 
@@ -221,11 +225,11 @@ class Answer:
         seals: What is told of secrets, ``None`` when the key is missing.
         undeclared: Files made outside any apply, sorted, at most 200; ``None`` when nobody looked.
         unlinked: Paths of the links asked about that are gone or lead elsewhere, sorted.
+        jobs: IDs of the background jobs that run, sorted.
     """
 
     ledger: tuple[LedgerEntry, ...] = ()
     files: Mapping[str, FileFact] = field(default_factory=dict)
-        jobs: IDs of the background jobs that run, sorted.
     repos: Mapping[str, RepoFact] = field(default_factory=dict)
     exists: frozenset[str] = frozenset()
     accounts: tuple[Account, ...] = ()
@@ -233,11 +237,11 @@ class Answer:
     seals: Seals | None = None
     undeclared: tuple[str, ...] | None = None
     unlinked: tuple[str, ...] = ()
+    jobs: tuple[str, ...] = ()
 
     def entry(self, address: str) -> LedgerEntry | None:
         """Return the ledger's entry for an address, or ``None``."""
         return next((entry for entry in self.ledger if entry.address == address), None)
-    jobs: tuple[str, ...] = ()
 
 
 def located(path: str, accounts: Iterable[Account]) -> str:

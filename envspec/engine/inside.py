@@ -75,7 +75,7 @@ def prepare(operation: Operation, workspace: str) -> Script:  # noqa: PLR0911, P
         case EnsureUser(name, uid, gid, own, record):
             return _script("ensure_user", name, str(uid), str(gid), *own, stdin=_lines([record_line(record)]))
         case PutEnvironment():
-            return _script("put_environment", stdin=_environment_tar(operation))
+            return _script("put_environment", *operation.names, stdin=_environment_tar(operation))
         case SyncRepo():
             return _sync_repo(operation, workspace)
         case RemoveRepo(address, path):

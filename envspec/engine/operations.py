@@ -129,6 +129,7 @@ class PutEnvironment:
         files: Other files.
         trusted: Certificates, each in PEM, that the system's own store shall trust besides; those of an earlier one are
             forgotten. They lie at :data:`ANCHOR`, outside the tmpfs: a certificate is public.
+        names: Names of the variables; what the image sets of them is written down at :data:`IMAGE_FILE`.
     """
 
     text: str
@@ -139,6 +140,7 @@ class PutEnvironment:
     secrets: tuple[tuple[str, Hidden], ...] = ()
     files: tuple[RunFile, ...] = ()
     trusted: tuple[bytes, ...] = ()
+    names: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

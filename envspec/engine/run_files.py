@@ -5,11 +5,30 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 
-from envspec.engine.facts import CA_FILE, ENV_FILE, RUN_DIR, SEALS_FILE, SECRETS_FILE, SealedFile, Seals
+from envspec.engine.facts import CA_FILE, ENV_FILE, IMAGE_FILE, RUN_DIR, SEALS_FILE, SECRETS_FILE, SealedFile, Seals
 from envspec.engine.operations import PutEnvironment, RunFile
 from envspec.model import Hidden
 from envspec.secrets import seal
+
+ENTERED = "ENVSPEC_ENTERED"
+"""Variable of whoever has read the variables, and of all that they start."""
+
+READ_IMAGE = f'[ -n "${{{ENTERED}-}}" ] || [ ! -r {IMAGE_FILE} ] || . {IMAGE_FILE}\n'
+"""First line of the plain variables' text: whoever reads it first learns what the image made of them."""
+
+MARK = f"export {ENTERED}=1\n"
+"""Line that says that the variables were read."""
+
+SHELLS_OWN = frozenset(
+    {
+        *("HOME", "USER", "LOGNAME", "SHELL", "TERM", "HOSTNAME", "PWD", "OLDPWD", "SHLVL", "IFS", "OPTIND"),
+        *("HISTFILE", "HISTSIZE", "HISTFILESIZE", "SAVEHIST", "MAIL", "MAILCHECK", "COLUMNS", "LINES"),
+        *("PS1", "PS2", "PS3", "PS4", "PROMPT"),
+    }
+)
+"""Variables that engines and shells set unasked, so that their being set does not tell of a caller."""
 
 READ_SECRETS = f"[ ! -r {SECRETS_FILE} ] || . {SECRETS_FILE}\n"
 """Line of the plain variables' text that reads the secret ones."""
@@ -20,13 +39,27 @@ BANNER = "banner"
 READ_BANNER = f"case $- in *i*) [ ! -r {RUN_DIR}/{BANNER} ] || . {RUN_DIR}/{BANNER} ;; esac\n"
 """Line of the plain variables' text by which interactive shells read :data:`BANNER`."""
 
-RESERVED = frozenset(path.removeprefix(f"{RUN_DIR}/") for path in (CA_FILE, ENV_FILE, SEALS_FILE, SECRETS_FILE))
+RESERVED = frozenset(
+    path.removeprefix(f"{RUN_DIR}/") for path in (CA_FILE, ENV_FILE, IMAGE_FILE, SEALS_FILE, SECRETS_FILE)
+)
 """Paths below the tmpfs that have a meaning of their own."""
 
 
 def exports(variables: Iterable[tuple[str, str]]) -> str:
-    """Return shell text that exports variables."""
-    return "".join(f"export {name}={shlex.quote(value)}\n" for name, value in variables)
+    """Return shell text that exports variables, but for those that its reader was given otherwise.
+
+    A variable counts as given when it is set to something else than what the image sets (:data:`IMAGE_FILE`), so that
+    ``NAME=value ./script`` means what it says although every bash reads this; one of :data:`SHELLS_OWN`, when the
+    variables were read before.
+    """
+    return "".join(f"case {_test(name)} export {name}={shlex.quote(value)} ;; esac\n" for name, value in variables)
+
+
+def _test(name: str) -> str:
+    """Return what a ``case`` looks at, and the pattern of what nobody gave."""
+    if name in SHELLS_OWN:
+        return f'"${{{ENTERED}-}}" in "")'
+    return f'"${{{name}+x${name}}}" in "" | "${{ENVSPEC_IMAGE_{name}-}}")'
 
 
 def parse(text: str) -> dict[str, str]:
@@ -35,8 +68,8 @@ def parse(text: str) -> dict[str, str]:
         words = shlex.split(text)
     except ValueError:
         return {}
-    pairs = (word.partition("=") for word in words if "=" in word)
-    return {name: value for name, _, value in pairs}
+    pairs = (word.partition("=") for before, word in pairwise(words) if before == "export" and "=" in word)
+    return {name: value for name, _, value in pairs if name != ENTERED}
 
 
 def sealed_text(name: str, value: str) -> bytes:

@@ -9,7 +9,17 @@ from typing import Any
 
 from envspec.engine.facts import ANCHOR, CA_FILE, SECRETS_FILE, Answer, LedgerEntry, Questions, SealedFile
 from envspec.engine.operations import PutEnvironment, RunFile
-from envspec.engine.run_files import BANNER, READ_BANNER, READ_SECRETS, exports, parse, sealed_text, secret_files
+from envspec.engine.run_files import (
+    BANNER,
+    MARK,
+    READ_BANNER,
+    READ_IMAGE,
+    READ_SECRETS,
+    exports,
+    parse,
+    sealed_text,
+    secret_files,
+)
 from envspec.kinds.base import Done, Kind, Observed, StepContext, Verdict, Work, cause_of, record, spec_of
 from envspec.model import Action, Cause, Desired, Diff, Disruption, Hidden, Resource
 from envspec.secrets import seal
@@ -63,7 +73,8 @@ class EnvironmentSpec:
     def text(self) -> str:
         """Return the shell text of the plain variables, which reads the secret ones and what greets people."""
         greets = any(file.path == BANNER for file in self.files)
-        return exports(self.plain.items()) + (READ_SECRETS if self.secrets else "") + (READ_BANNER if greets else "")
+        secrets = READ_SECRETS if self.secrets else ""
+        return READ_IMAGE + exports(self.plain.items()) + secrets + MARK + (READ_BANNER if greets else "")
 
     @property
     def brought_files(self) -> tuple[RunFile, ...]:
@@ -141,7 +152,8 @@ def secrets_of(desired: Desired) -> Iterator[str]:
 def _put(spec: EnvironmentSpec, note: Any, ca_bundle: bytes = b"") -> PutEnvironment:
     ca = ca_bundle if spec.ca_digest else b""
     secrets = tuple(spec.secrets.items())
-    return PutEnvironment(spec.text, spec.uid, spec.gid, ca, note, secrets, spec.files, spec.trusted)
+    names = tuple(name for name, _ in spec.variables)
+    return PutEnvironment(spec.text, spec.uid, spec.gid, ca, note, secrets, spec.files, spec.trusted, names)
 
 
 def _missing(spec: EnvironmentSpec, world: Observed, known: LedgerEntry | None) -> Verdict:

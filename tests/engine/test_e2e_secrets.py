@@ -11,6 +11,9 @@ import sys
 
 import pytest
 
+from envspec.engine.objects import Build
+from envspec.engine.whales import WhalesEngine
+from tests.engine.contract import TEST_LABEL
 from tests.engine.e2e import ENVSPEC, Place, Places, bare, causes, change, engine_name
 
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(300)]
@@ -33,10 +36,19 @@ TELL = 'printf "%s|%s|%s|%s|%s" "$PLAIN" "$PATH" "$EVT_SECRET" "$EVT_FILE" "$EVT
 """Prints a digest, so that the test itself puts no secret into an argument or an output."""
 
 
+SHELLS = "envspec-test/shells:1"
+DOCKERFILE = r"""FROM {base}
+RUN apt-get update && apt-get install -y --no-install-recommends fish zsh && rm -rf /var/lib/apt/lists/*
+ENV EVT_IMAGE="it's the image's" EVT_LEFT=image
+"""
+
+
 @pytest.fixture(scope="module")
-def settled(places: Places) -> Place:
+def settled(places: Places, bare_engine: WhalesEngine, git_image: str) -> Place:
     """A converged environment with secrets of every source; its setup commands left what they saw."""
+    bare_engine.build(Build(DOCKERFILE.format(base=git_image), SHELLS, {TEST_LABEL: "1"}))
     place = places()
+    place.image = SHELLS
     place.environ = {**place.environ, "EVT_HOST": FROM_ENV, "EVT_OPENAI_API_KEY": PASSED}
     (place.directory / "key").write_text(FROM_FILE + "\n")
     wish(place)
@@ -49,7 +61,7 @@ def wish(place: Place, **env: object) -> None:
     place.write(
         user=USER,
         mount_cwd=False,
-        env={"PLAIN": PLAIN, "PATH": PATH, **sources, **env},
+        env={"PLAIN": PLAIN, "PATH": PATH, "EVT_IMAGE": "spec", **sources, **env},
         setup_commands=[f"{TELL} > /tmp/by-user", {"run": f"{TELL} > /tmp/by-root", "as_root": True}],
     )
 
@@ -71,6 +83,55 @@ def test_a_plain_exec_of_a_shell_has_them(settled: Place, argv: tuple[str, ...],
 def test_our_own_doors_have_them(settled: Place, words: tuple[str, ...]) -> None:
     argv = ("exec", *words, settled.name, "--", "sh", "-c", TELL)
     assert settled.run(*argv).stdout.split()[0] == EXPECTED
+
+
+@pytest.mark.parametrize("argv", [("fish", "-c"), ("fish", "-lc"), ("zsh", "-c"), ("zsh", "-lc")], ids=" ".join)
+def test_shells_of_another_kind_have_them(settled: Place, argv: tuple[str, ...]) -> None:
+    assert seen(settled, *argv, f"sh -c '{TELL}'", user="1234") == EXPECTED
+
+
+SHOW = 'printf "%s|%s|%s|%s|%s" "$PLAIN" "$EVT_SECRET" "$EVT_IMAGE" "$EVT_LEFT" "$PATH"'
+MINE = 'PLAIN= EVT_SECRET=mine EVT_IMAGE=mine PATH="/opt/mine:$PATH"'
+
+
+@pytest.fixture(scope="module")
+def script(settled: Place) -> str:
+    """A bash script inside that prints what it sees."""
+    path = "/tmp/evt-show"
+    settled.inside(f"cat > {path} && chmod 755 {path}", stdin=f"#!/bin/bash\n{SHOW}\n")
+    return path
+
+
+@pytest.mark.parametrize("nested", [False, True], ids=["outermost", "nested"])
+@pytest.mark.parametrize(
+    "argv",
+    [("sh", "-c"), ("bash", "-c"), ("bash", "-lc"), ("bash", "-ic"), ("zsh", "-c"), ("fish", "-c")],
+    ids=" ".join,
+)
+def test_what_a_caller_sets_reaches_a_script(settled: Place, script: str, argv: tuple[str, ...], nested: bool) -> None:
+    line = f"bash -c '{MINE} {script}'" if nested else f"{MINE} {script}"
+    shown = bare("exec", "-u", "1234", settled.box, *argv, line).split("|")
+    assert shown[:4] == ["", "mine", "mine", "image"]
+    assert shown[4].startswith("/opt/mine:/")
+    assert (PATH in shown[4]) == (nested or argv[0] != "sh")
+
+
+def test_what_a_caller_gives_to_the_engine_reaches_a_script(settled: Place, script: str) -> None:
+    shown = bare("exec", "-u", "1234", "--env", "PLAIN=mine", "--env", "PATH=/opt/mine:/bin", settled.box, script)
+    assert shown == f"mine|{FROM_ENV}|spec|image|/opt/mine:/bin"
+
+
+def test_our_own_exec_lets_what_it_was_given_win(settled: Place, script: str) -> None:
+    given = ("--env", "PLAIN=mine", "--env", "EVT_SECRET=mine")
+    shown = settled.run("exec", *given, settled.name, "--", "bash", "-c", f"PATH=/opt/mine:$PATH {script}").stdout
+    assert shown == f"mine|mine|spec|image|/opt/mine:{PATH}"
+
+
+@pytest.mark.parametrize("login", [True, False], ids=["login", "script"])
+def test_what_only_the_image_set_gives_way_to_them(settled: Place, script: str, login: bool) -> None:
+    argv = ("env", "-i", "HOME=/nonexistent", "bash", "-lc", script) if login else (script,)
+    left = "" if login else "image"
+    assert bare("exec", "-u", "1234", settled.box, *argv) == f"{PLAIN}|{FROM_ENV}|spec|{left}|{PATH}"
 
 
 def test_setup_commands_had_them(settled: Place) -> None:

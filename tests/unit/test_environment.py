@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 
 from envspec.engine.facts import Answer, LedgerEntry
 from envspec.engine.operations import PutEnvironment, Record, RunFile
-from envspec.engine.run_files import RESERVED, contents, read_lines, read_seals, secret_files
+from envspec.engine.run_files import MARK, RESERVED, contents, exports, parse, read_lines, read_seals, secret_files
 from envspec.errors import SpecError
 from envspec.host import HostFacts
 from envspec.kinds.base import Observed, Verdict
@@ -214,6 +215,38 @@ def test_neither_a_plan_nor_what_it_observed_holds_a_secret_or_the_key() -> None
 
 
 # ── what lies in the tmpfs ──
+
+
+IMAGE = "ENVSPEC_IMAGE_FOO='ximage'\n"
+"""What is written down of an image that sets ``FOO=image``."""
+
+
+@pytest.mark.parametrize(
+    ("environ", "expected"),
+    [
+        ({}, "spec|spec"),
+        ({"FOO": "image"}, "spec|spec"),
+        ({"FOO": "mine"}, "mine|spec"),
+        ({"FOO": ""}, "|spec"),
+        ({"HISTFILE": "engine"}, "spec|spec"),
+        ({"HISTFILE": "mine", "ENVSPEC_ENTERED": "1"}, "spec|mine"),
+    ],
+)
+@pytest.mark.parametrize("shell", ["sh", "bash"])
+def test_whoever_reads_them_keeps_what_they_were_given(shell: str, environ: dict[str, str], expected: str) -> None:
+    script = IMAGE + exports([("FOO", "spec"), ("HISTFILE", "spec")]) + MARK + 'printf "%s|%s" "$FOO" "$HISTFILE"'
+    told = subprocess.run(
+        ["/usr/bin/env", "-i", *(f"{name}={value}" for name, value in environ.items()), shell, "-euc", script],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert told.stdout == expected
+
+
+def test_what_was_written_reads_as_it_was_meant() -> None:
+    values = {"A": "it's\nexport B=1", "PATH": "/a:/b", "HOME": "", "E": "export"}
+    assert parse(exports(values.items()) + MARK) == values
 
 
 @pytest.mark.parametrize("path", [*sorted(RESERVED), "/abs", "../up", "a/../b", "", "a//b", "a\nb"])

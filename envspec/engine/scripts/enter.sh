@@ -8,8 +8,6 @@ ulimit -w $((0x${ENVSPEC_STEP%?})) 2> /dev/null || ulimit -x $((0x${ENVSPEC_STEP
 [ ! -r /run/envspec/env ] || . /run/envspec/env
 ENVSPEC_COUNT=$1
 shift
-# A script would read the environment's variables once more, over the ones given here.
-[ "$ENVSPEC_COUNT" = 0 ] || unset BASH_ENV ENV
 while [ "$ENVSPEC_COUNT" -gt 0 ]; do
   eval "export \"\$ENVSPEC_VAR_$ENVSPEC_COUNT\"; unset ENVSPEC_VAR_$ENVSPEC_COUNT"
   ENVSPEC_COUNT=$((ENVSPEC_COUNT - 1))

@@ -1,4 +1,5 @@
-# put_environment < TAR: the tar holds "record" (name and JSON), and below "run" all that shall lie in the tmpfs.
+# put_environment NAME... < TAR: the names of the variables; the tar holds "record" (name and JSON), and below "run" all
+# that shall lie in the tmpfs.
 begin
 need_tmpfs
 stage "$RUN"
@@ -7,19 +8,42 @@ read_record < "$STAGE/record"
 { sealed_files && printf '%s\n' secrets ca.pem; } | while IFS= read -r path; do
   [ -e "$STAGE/run/$path" ] || rm -f -- "$RUN/$path"
 done
+
+# what the image and the engine set: this exec has nothing else yet. A line break travels as \001, a quote is quoted
+tr '\000\012' '\012\001' < /proc/$$/environ | sed "s/'/'\\\\''/g" | while IFS= read -r line; do
+  name=${line%%=*}
+  case " $* " in
+    *" $name "*)
+      printf "[ -n \"\${ENVSPEC_IMAGE_%s-}\" ] || ENVSPEC_IMAGE_%s='x%s'\n" "$name" "$name" "${line#*=}"
+      ;;
+  esac
+done | tr '\001' '\012' > "$STAGE/run/image"
 into_tmpfs "$STAGE/run"
 
 # make shells read the variables; where the root filesystem can only be read, our own doors still do
 hook="[ ! -r $RUN/env ] || . $RUN/env"
-# by its name it comes last, so that a PATH of the image's does not override the one that was asked for
-if [ -d /etc/profile.d ] && [ ! -e /etc/profile.d/zz-envspec.sh ]; then
-  (printf '%s\n' "$hook" > /etc/profile.d/zz-envspec.sh) 2> /dev/null || :
+# A login shell's PATH is what the profile made of it, whatever there was before. By its name this comes last.
+if [ -d /etc/profile.d ]; then
+  (printf '%s\n' "ENVSPEC_IMAGE_PATH=x\$PATH" "$hook" > /etc/profile.d/zz-envspec.sh) 2> /dev/null || :
 fi
 for file in /etc/bash.bashrc /etc/bashrc /etc/bash/bashrc /etc/zsh/zshenv; do
   if [ -f "$file" ] && ! grep -qF "$hook" "$file"; then
     (printf '%s\n' "$hook" >> "$file") 2> /dev/null || :
   fi
 done
+# fish reads no such text, so a shell reads it on its behalf; where there is no fish nobody looks at this
+vendor=/usr/share/fish/vendor_conf.d
+(mkdir -p $vendor && cat > $vendor/zz-envspec.fish << END) 2> /dev/null || :
+if test -r $RUN/env
+    set -l login (status is-login; and echo 1)
+    sh -c '[ -z "\$1" ] || ENVSPEC_IMAGE_PATH=x\$PATH; . $RUN/env; exec env -0' sh \$login < /dev/null |
+    while read --null --delimiter = --local name value
+        if string match -qr '^[A-Za-z_]\w*\$' -- \$name; and not contains -- \$name _ PWD OLDPWD SHLVL
+            set -q \$name; and test "\$\$name" = "\$value"; or set -gx \$name \$value
+        end
+    end
+end
+END
 # git reads what is forwarded, if anything is, in a bare exec too; the system's file stays the image's, to be added to
 if [ -d /etc ] && ! grep -qsF "path = $FORWARDED_GIT" /etc/gitconfig; then
   (printf '[include]\n\tpath = %s\n' "$FORWARDED_GIT" >> /etc/gitconfig) 2> /dev/null || :

@@ -4,7 +4,7 @@ IFS='
 '
 set -f
 # shellcheck disable=SC2046 # one path a line
-set -- env ca.pem seals $(sealed_files)
+set -- env image ca.pem seals $(sealed_files)
 count=$#
 for path; do
   [ ! -e "$path" ] || set -- "$@" "$path"
