@@ -13,9 +13,10 @@ from pathlib import Path
 import platformdirs
 
 from envspec import executor, host, policy
-from envspec.api import inventory, saved
+from envspec.api import saved
 from envspec.api.connect import command_of
-from envspec.api.lock import abandoned, locked
+from envspec.api.lock import abandoned
+from envspec.api.room import claimed
 from envspec.api.targets import Cancel, Options, Target, open_engine, read_target
 from envspec.api.work import Look, look, without_wishes
 from envspec.engine.base import Engine
@@ -25,7 +26,6 @@ from envspec.events import Emit, Notice
 from envspec.kinds import names
 from envspec.kinds.base import is_service
 from envspec.model import Desired, Outcome, Plan, Report, Status
-from envspec.spec.settings import load_settings
 
 MAX_ROUNDS = 3
 """Looks at a world that a first round made visible: a container that had to be started shows its inside only then."""
@@ -65,7 +65,7 @@ def run(engine: Engine, target: Target, options: Options, doors: Doors, *, promi
         promised: A saved plan: nothing else is done.
 
     Raises:
-        Refused: Something would be lost or ended that nobody allowed.
+        Refused: Something would be lost or ended that nobody allowed, or it would be one environment too many.
         Conflict: Somebody else works on the environment, or the world is no longer the one that was planned for.
     """
     started = time.monotonic()
@@ -75,10 +75,9 @@ def run(engine: Engine, target: Target, options: Options, doors: Doors, *, promi
         _check_promise(promised, first.plan)
     if first.plan.empty and not (first.world.locked and abandoned(engine, target.env)):
         return _report(first, (), started)
-    if first.desired.resources and not first.world.containers:
-        insist_on_room(engine, target.env)
     _ask(first.plan, options, doors)
-    with locked(engine, target.env) as stolen:
+    new = bool(first.desired.resources) and not first.world.containers
+    with claimed(engine, target.env, new=new) as stolen:
         if stolen:
             _reap(engine, first, doors)
         if stolen or engine.containers(target.env, _names(target.env)) != first.world.containers:
@@ -131,14 +130,6 @@ def _base(desired: Desired) -> str:
     """Return the reference of the base image that the workspace's image is built from, "" where none is."""
     image = desired.get("image.workspace")
     return str(image.spec.base) if image else ""
-
-
-def insist_on_room(engine: Engine, env: str) -> None:
-    """Refuse an environment more than the user's configuration allows; ones that left only volumes do not count."""
-    most = load_settings().max_environments
-    if most is not None:
-        rows = inventory.environments(engine)
-        policy.refuse_more(env, tuple(row.name for row in rows if row.status != inventory.NO_CONTAINER), most)
 
 
 def _merged(before: tuple[Outcome, ...], after: tuple[Outcome, ...]) -> tuple[Outcome, ...]:

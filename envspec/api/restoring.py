@@ -14,8 +14,8 @@ import time
 from pathlib import Path
 
 from envspec import executor, observe, planner
-from envspec.api.converge import Confirm, Doors, insist_on_room, run, session_of
-from envspec.api.lock import locked
+from envspec.api.converge import Confirm, Doors, run, session_of
+from envspec.api.room import claimed
 from envspec.api.targets import Cancel, Options, Target, open_engine
 from envspec.api.work import Look, look
 from envspec.engine.base import Engine
@@ -63,7 +63,8 @@ def restore(  # noqa: PLR0913 - the doors are named
 
     Raises:
         UsageError: There is no such snapshot, or its spec cannot be had.
-        Refused: The environment exists and nobody agreed to its end, or an effect was not allowed.
+        Refused: The environment exists and nobody agreed to its end, an effect was not allowed, or it would be one too
+            many.
         Conflict: Somebody else works on it.
         StepFailed: The container does not start, or a volume cannot be filled.
     """
@@ -78,8 +79,7 @@ def restore(  # noqa: PLR0913 - the doors are named
         look(engine, target, options, judge=True)
         if _exists(engine, target.env):
             _end(engine, target.env, options, doors)
-        insist_on_room(engine, target.env)
-    with locked(engine, target.env):
+    with claimed(engine, target.env, new=True):
         if _is_half(engine, target.env):
             emit(Notice("an earlier restore was killed: beginning anew"))
             _sweep(engine, target.env)
