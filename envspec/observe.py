@@ -52,6 +52,7 @@ def outside(reader: Reader, env: str, refs: tuple[str, ...]) -> Observed:
             images=images,
             networks=networks.result(),
             volumes=volumes.result(),
+            shelved=reader.shelved(env),
         )
 
 

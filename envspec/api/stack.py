@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from envspec import policy
-from envspec.compose import effects
+from envspec.compose import effects, shelved
 from envspec.compose.project import Project, project
 from envspec.compose.read import Document
 from envspec.engine.base import Reader
@@ -50,7 +51,14 @@ class Permission:
             policy.refuse_effects(found, self.allowed)
 
 
-def stack(reader: Reader, loaded: Loaded, document: Document, way: Candidate, permission: Permission) -> Stack:
+def stack(  # noqa: PLR0913, PLR0917 - what services are made of
+    reader: Reader,
+    loaded: Loaded,
+    document: Document,
+    way: Candidate,
+    permission: Permission,
+    environ: Mapping[str, str],
+) -> Stack:
     """Resolve a document and look at what it asks for.
 
     Args:
@@ -59,6 +67,7 @@ def stack(reader: Reader, loaded: Loaded, document: Document, way: Candidate, pe
         document: Its Compose document.
         way: Where the workspace's image comes from, for the document's variables.
         permission: What the user permits.
+        environ: Variables of this host, of which secrets and configs may name some.
 
     Raises:
         SpecError: Compose, or envspec, does not take the document.
@@ -74,6 +83,10 @@ def stack(reader: Reader, loaded: Loaded, document: Document, way: Candidate, pe
         "ENVSPEC_WORKSPACE": loaded.spec.workspace,
     }
     resolved = reader.compose_config(document.source(name, variables))
-    found = tuple(sorted({*document.effects, *effects.of_document(json.loads(resolved), document.root)}))
+    data = json.loads(resolved)
+    document = shelved.with_host(document, data, environ)
+    found = tuple(sorted({*document.effects, *effects.of_document(data, document.root)}))
     permission.check(found)
-    return Stack(project(document, resolved, name), found)
+    for _, value in document.host:
+        reader.hide(value)
+    return Stack(project(document, resolved, name, reader.shelf(name)), found)

@@ -139,11 +139,11 @@ def _outside(
         chosen = choose(loaded.spec, ways, world.images, reachable)
         return _marked(target, resolve(loaded, facts, purposes, chosen), chosen), world
     likely = next(way for way in ways if not way.closed)
-    beside = stack(reader, loaded, document, likely, permission)
+    beside = stack(reader, loaded, document, likely, permission, facts.environ)
     world = observe.outside(reader, target.env, (*refs, *beside.project.images))
     chosen = choose(loaded.spec, ways, world.images, reachable)
     if chosen.candidate != likely:
-        beside = stack(reader, loaded, document, chosen.candidate, permission)
+        beside = stack(reader, loaded, document, chosen.candidate, permission, facts.environ)
     return _marked(target, resolve(loaded, facts, purposes, chosen, beside.project, beside.effects), chosen), world
 
 

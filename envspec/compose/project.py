@@ -15,13 +15,14 @@ from typing import Any
 
 from envspec.compose import context, paths
 from envspec.compose.read import Document
+from envspec.compose.shelved import KINDS, Shelver
+from envspec.compose.texts import is_telling, plain
 from envspec.errors import SpecError, Where
 from envspec.kinds import names
 from envspec.kinds.network import NetworkSpec
 from envspec.kinds.service_state import ServiceSpec, built_name
 from envspec.kinds.volume import VolumeSpec
 from envspec.model import Hidden, Resource
-from envspec.secrets import SHORTEST
 
 SLACK = 30.0
 """Seconds that a service gets beyond what its health check allows."""
@@ -60,28 +61,31 @@ class Project:
     notes: tuple[str, ...] = ()
 
 
-def project(document: Document, resolved: str, env: str) -> Project:
+def project(document: Document, resolved: str, env: str, shelf: str = "") -> Project:
     """Turn a resolved document into resources.
 
     Args:
         document: The document as it was read.
         resolved: What Compose made of it.
         env: Name of the environment, which is the project's too.
+        shelf: Where files lie that services bind from memory, "" where there can be none.
 
     Raises:
         SpecError: It asks for something that envspec does not do.
     """
-    return _Made(document, json.loads(resolved), env).project()
+    return _Made(document, json.loads(resolved), env, shelf).project()
 
 
 class _Made:
-    def __init__(self, document: Document, data: dict[str, Any], env: str) -> None:
+    def __init__(self, document: Document, data: dict[str, Any], env: str, shelf: str) -> None:
         self.document = document
         self.env = env
+        self.shelf = shelf
+        self.shelved: dict[str, tuple[tuple[str, Hidden], ...]] = {}
         self.services: dict[str, dict[str, Any]] = data.get("services") or {}
         self.networks: dict[str, dict[str, Any]] = data.get("networks") or {}
         self.volumes: dict[str, dict[str, Any]] = data.get("volumes") or {}
-        self.files = {kind: data.get(kind) or {} for kind in ("secrets", "configs")}
+        self.files: dict[str, dict[str, Any]] = {kind: data.get(kind) or {} for kind in KINDS}
         self.ties: dict[str, dict[str, Any]] = {name: s.get("depends_on") or {} for name, s in self.services.items()}
         self.secrets = sorted((value for _, value in document.secrets if is_telling(value)), key=len, reverse=True)
         self.notes: list[str] = []
@@ -97,6 +101,7 @@ class _Made:
             if not self.volumes[key].get("external")
         ]
         self.services = {name: self._handed(name, service) for name, service in sorted(self.services.items())}
+        self._shelve()
         text = Hidden(json.dumps(self._document(names_of), sort_keys=True))
         made = {name: self._spec(name, names_of, text) for name in self.services}
         known = {resource.address for resource in outer}
@@ -111,6 +116,13 @@ class _Made:
             images=tuple(sorted({spec.image for spec in made.values()})),
             notes=tuple(dict.fromkeys(self.notes)),
         )
+
+    def _shelve(self) -> None:
+        """Have services bind from memory what Compose would copy into their layers."""
+        shelver = Shelver(self.document, self.files, self.shelf)
+        for name, service in self.services.items():
+            self.services[name], self.shelved[name] = shelver.shelve(name, service)
+        self.files = shelver.handed
 
     # ── what is not done ─────────────────────────────────────────────────────────────────────────────────────────
 
@@ -131,9 +143,9 @@ class _Made:
                 raise self._fault(f"network.{key}", told, "make the network yourself and name it with `external: true`")
         for kind, items in self.files.items():
             for key, item in sorted(items.items()):
-                if item.get("environment") or item.get("external"):
-                    told = "its content can come from a file only" if kind == "secrets" else "give `content` or `file`"
-                    raise self._fault(f"{kind}.{key}", told, "put it into a file of the project")
+                if item.get("external"):
+                    told = "what a swarm keeps is not on this engine"
+                    raise self._fault(f"{kind}.{key}", told, "give it a `file` of the project, or `environment`")
 
     def _fault(self, address: str, message: str, hint: str) -> SpecError:
         return SpecError(
@@ -214,6 +226,7 @@ class _Made:
             content=str(((service.get("build") or {}).get("labels") or {}).get(names.DIGEST, "")),
             shares=f"service.{mode.removeprefix('service:')}" if mode.startswith("service:") else "",
             restarts_with=tuple(sorted(f"service.{n}" for n, tie in self.ties[name].items() if tie.get("restart"))),
+            shelved=self.shelved[name],
             directory=str(self.document.directory),
             document=text,
         )
@@ -265,20 +278,6 @@ class _Made:
         yield from ({f"volume.{source}" for source in mounts} & known)
         if "build" in service:
             yield from ("base_image.workspace", "image.workspace")
-
-
-def plain(value: Any) -> Any:
-    """Return a value of a resolved document with the doubled ``$`` of Compose made single."""
-    if isinstance(value, str):
-        return value.replace("$$", "$")
-    if isinstance(value, dict):
-        return {key: plain(item) for key, item in value.items()}
-    return [plain(item) for item in value] if isinstance(value, list) else value
-
-
-def is_telling(value: str) -> bool:
-    """Say whether a variable's value is one to mask: a port or a yes would turn every text that holds it to noise."""
-    return len(value) >= SHORTEST and not (value.isdigit() and len(value) <= len("65535"))
 
 
 def _nets(service: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any] | None]]:

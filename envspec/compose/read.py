@@ -49,6 +49,7 @@ class Document:
         data: Its content as JSON.
         profiles: Profiles to switch on.
         secrets: Variables of the files that the spec names.
+        host: Values of variables of this host that its secrets and configs name.
         effects: What is known to need permission before it is resolved.
         mentions: Names of envspec's variables that it, or a file that it takes in, speaks of.
         inputs: Digest of every other file that was read.
@@ -60,6 +61,7 @@ class Document:
     data: Mapping[str, Any]
     profiles: tuple[str, ...] = ()
     secrets: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    host: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     effects: tuple[Effect, ...] = ()
     mentions: frozenset[str] = frozenset()
     inputs: str = ""

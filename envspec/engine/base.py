@@ -27,6 +27,7 @@ from envspec.engine.objects import (
 from envspec.engine.operations import Completed, Operation
 from envspec.engine.stack import ComposeSource, ComposeUp
 from envspec.engine.usage import Usage
+from envspec.model import Hidden
 
 
 @runtime_checkable
@@ -98,6 +99,17 @@ class Reader(ArchiveReader, Protocol):
 
     def hide(self, text: str) -> None:
         """Mask a secret, from now on, in all that operations print and errors tell."""
+        ...
+
+    def shelf(self, env: str) -> str:
+        """Return the directory, in the memory of the engine's host, of what services bind; "" on another host.
+
+        See :mod:`envspec.engine.shelf`.
+        """
+        ...
+
+    def shelved(self, env: str) -> Mapping[str, Hidden]:
+        """Return what lies there, by ``SERVICE/NAME``."""
         ...
 
     def compose_config(self, source: ComposeSource) -> str:
@@ -236,6 +248,13 @@ class Engine(Reader, Archiver, Protocol):
         """Make one service of a project run as its document says; returns when it was started, healthy or not.
 
         Calls of one process come one after another: two at once on one project fail each other.
+        """
+        ...
+
+    def shelve(self, env: str, service: str, files: Mapping[str, Hidden]) -> None:
+        """Let the shelf hold these files of a service, by name, and no others.
+
+        A container that runs still has what it was started with.
         """
         ...
 

@@ -12,7 +12,7 @@ import threading
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from envspec.engine import inside, inspect, usage
+from envspec.engine import inside, inspect, shelf, usage
 from envspec.engine.dialect import DOCKER, Dialect
 from envspec.engine.facts import Answer, Questions
 from envspec.engine.objects import LABEL, LINE, ContainerState, ImageState, NetworkState, StoredImage, VolumeState
@@ -30,6 +30,7 @@ from envspec.errors import (
     Interrupted,
     Where,
 )
+from envspec.model import Hidden
 
 DEADLINE = 60.0
 """Seconds for a call that only asks the engine."""
@@ -198,6 +199,14 @@ class Client:
         with self._lock:
             self._resolved[source] = resolved
         return resolved
+
+    def shelf(self, env: str) -> str:
+        """Return where what services bind lies in this host's memory, "" where the engine does not see that."""
+        return "" if self._remote else str(shelf.directory(env))
+
+    def shelved(self, env: str) -> Mapping[str, Hidden]:
+        """Return what lies there, by ``SERVICE/NAME``."""
+        return {} if self._remote else {key: Hidden(text) for key, text in shelf.read(env).items()}
 
     @property
     def _resolver(self) -> tuple[str, ...]:

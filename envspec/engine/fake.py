@@ -44,7 +44,7 @@ from envspec.engine.operations import Completed, Operation, ReadEnvironment, Rea
 from envspec.engine.stack import ComposeSource, ComposeUp
 from envspec.engine.usage import Usage
 from envspec.errors import EngineCallFailed
-from envspec.model import type_json
+from envspec.model import Hidden, type_json
 
 MINIMUM_MEMORY = 6 << 20
 """Docker refuses a smaller memory limit."""
@@ -61,6 +61,7 @@ class FakeEngine(Archives):
         remotes: Git repositories that containers can clone, by URL.
         binds: Files of host directories that were bound, by host path; every host path exists.
         bind_owner: Owner of host directories that are bound for the first time.
+        shelf_files: What services bind from memory, by ``ENV/SERVICE/NAME``.
         tamper: Changes made by hand.
     """
 
@@ -133,6 +134,24 @@ class FakeEngine(Archives):
         """Resolve the part of Compose's language that the tests speak; the real one is not asked."""
         with self._reading():
             return resolved(source)
+
+    def shelf(self, env: str) -> str:
+        """Return where the engine's host would keep them."""
+        return f"/dev/shm/envspec-0/{env}"
+
+    def shelved(self, env: str) -> Mapping[str, Hidden]:
+        """Return what lies on the shelf of an environment, by ``SERVICE/NAME``."""
+        with self.mutex:
+            self._enter()
+            own = sorted(key for key in self.shelf_files if key.startswith(f"{env}/"))
+            return {key.removeprefix(f"{env}/"): Hidden(self.shelf_files[key]) for key in own}
+
+    def shelve(self, env: str, service: str, files: Mapping[str, Hidden]) -> None:
+        """Let the shelf hold these files of a service, by name, and no others."""
+        with self._changing("shelve", env, service):
+            own = f"{env}/{service}/"
+            kept = {key: text for key, text in self.shelf_files.items() if not key.startswith(own)}
+            self.shelf_files = {**kept, **{f"{own}{name}": content.text for name, content in files.items()}}
 
     def end_orphans(self, env: str) -> None:
         """Do nothing: whoever is killed here leaves no process behind."""

@@ -40,6 +40,7 @@ def canonical(store: Store, env: str) -> type_json:
             {"name": volume.name, "labels": _labels(volume.labels), "files": _files(volume.layer)} for volume in volumes
         ],
         "binds": _binds(store, containers),
+        "shelf": {key: text for key, text in sorted(store.shelf_files.items()) if key.startswith(f"{env}/")},
         "locked": store.lock_is_held(env),
     }
 

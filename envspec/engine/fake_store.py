@@ -40,6 +40,7 @@ class Store(Hooks):
         self.remotes: dict[str, FakeRemote] = {}
         self.binds: dict[str, Layer] = {}
         self.bind_owner = (1000, 1000)
+        self.shelf_files: dict[str, str] = {}
         self._clock = 0
         self.live: dict[str, Container] = {}
         self._images: dict[str, Image] = {}

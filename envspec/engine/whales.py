@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from envspec.engine import bootstrap
+from envspec.engine import bootstrap, shelf
 from envspec.engine.choice import docker_proxies
 from envspec.engine.client import DEADLINE
 from envspec.engine.dialect import DOCKER, Dialect
@@ -32,6 +32,7 @@ from envspec.engine.private import in_memory
 from envspec.engine.runner import Runner
 from envspec.engine.stack import ComposeUp
 from envspec.errors import EngineCallFailed, EngineNotReady, EngineTimeout, Where
+from envspec.model import Hidden
 
 if TYPE_CHECKING:
     from python_on_whales import DockerClient
@@ -306,6 +307,10 @@ class WhalesEngine(MutexClient):
                 "compose_env_files": ["/dev/null"],
             },
         )
+
+    def shelve(self, env: str, service: str, files: Mapping[str, Hidden]) -> None:
+        """Let the shelf hold these files of a service, by name, and no others."""
+        shelf.write(env, service, {name: content.text for name, content in files.items()})
 
     def end_orphans(self, env: str) -> None:
         """End the Compose that a killed apply left running on this host."""

@@ -13,8 +13,8 @@ from envspec.engine.stack import ComposeUp
 from envspec.errors import EngineCallFailed, Interrupted, StepFailed, Where
 from envspec.kinds import names
 from envspec.kinds.base import Done, Kind, Observed, StepContext, Verdict, Work, spec_of
-from envspec.kinds.service_state import ServiceSpec, boxes_of, built_name, compare, says
-from envspec.model import Action, Cause, Diff, Disruption, Resource
+from envspec.kinds.service_state import SHELVED, ServiceSpec, boxes_of, built_name, compare, says
+from envspec.model import Action, Cause, Diff, Disruption, Hidden, Resource
 
 POLL = 0.25
 """Seconds between two looks at a service that is not ready yet."""
@@ -32,8 +32,9 @@ class Service(Kind[ServiceSpec]):
     name = "service"
 
     def existing(self, world: Observed) -> tuple[str, ...]:
-        """Return the services that have a container."""
-        return tuple(sorted({box.labels.get(names.ADDRESS, "") for box in world.services} - {""}))
+        """Return the services that have a container, or left something on the shelf."""
+        shelved = {f"service.{key.partition('/')[0]}" for key in world.shelved}
+        return tuple(sorted({box.labels.get(names.ADDRESS, "") for box in world.services} - {""} | shelved))
 
     def actual(self, address: str, spec: ServiceSpec | None, world: Observed) -> Any:  # noqa: ARG002 - by address
         """Return containers, status, image, networks and limits; never the variables, which may be secret."""
@@ -60,7 +61,7 @@ class Service(Kind[ServiceSpec]):
         if found.stubborn:
             return Verdict(Action.REPLACE, reason, diffs, Disruption.REPLACE)
         if found.live:
-            starts = any(diff.path == "status" for diff in found.live)
+            starts = any(diff.path == "status" or diff.path.startswith(SHELVED) for diff in found.live)
             return Verdict(Action.UPDATE, reason, diffs, Disruption.RESTART if starts else Disruption.UPDATE)
         if boxes[0].health == "starting" or (spec.ends and boxes[0].running):
             return Verdict(Action.RUN, "wait until it has ended" if spec.ends else "wait until it is healthy")
@@ -95,10 +96,12 @@ class Service(Kind[ServiceSpec]):
         if action is Action.DELETE:
             for box in boxes:
                 context.engine.remove_container(box.id)
+            _shelve(address, {}, (), context)
             return Done(_forget_image(address, boxes, context))
         spec = spec_of(item, ServiceSpec)
         if action in (Action.CREATE, Action.REPLACE):
             _tidy(spec, boxes, context)
+            _shelve(address, dict(spec.shelved), boxes, context)
             _bring_up(item, spec, context)
         elif action is Action.UPDATE:
             _mend(item, spec, boxes, context)
@@ -113,6 +116,22 @@ def _tidy(spec: ServiceSpec, boxes: tuple[ContainerState, ...], context: StepCon
         context.engine.remove_container(box.id)
     if boxes and boxes[0].name != spec.container:
         context.engine.rename(boxes[0].id, spec.container)
+
+
+def _shelve(address: str, files: Mapping[str, Hidden], boxes: tuple[ContainerState, ...], context: StepContext) -> None:
+    """Let the shelf hold what a service shall bind.
+
+    Containers that bind something else are stopped before: killed in between, no service goes on with what was, for
+    a start binds what lies there then.
+    """
+    service = address.removeprefix("service.")
+    prefix = f"{service}/"
+    there = {key.removeprefix(prefix): v for key, v in context.observed.shelved.items() if key.startswith(prefix)}
+    if there == files:
+        return
+    for box in boxes:
+        context.engine.stop(box.id)
+    context.engine.shelve(context.env, service, files)
 
 
 def _forget_image(address: str, boxes: tuple[ContainerState, ...], context: StepContext) -> str:
@@ -178,13 +197,13 @@ def _mend(item: Work, spec: ServiceSpec, boxes: tuple[ContainerState, ...], cont
             engine.disconnect(joined[network], box.id)
         if wanted[path] is not None:
             engine.connect(context.network_id(network), box.id, (spec.container, *wanted[path]))
-    if "status" not in wanted:
-        return
-    if box.status == "paused":
+    _shelve(spec.address, dict(spec.shelved), boxes, context)
+    bound = any(path.startswith(SHELVED) for path in wanted)
+    if box.status == "paused" and not bound:
         engine.unpause(box.id)
-        return
-    engine.stop(box.id)
-    engine.start(box.id)
+    elif "status" in wanted or bound:
+        engine.stop(box.id)
+        engine.start(box.id)
 
 
 def _await(spec: ServiceSpec, context: StepContext, *, patient: bool) -> str:

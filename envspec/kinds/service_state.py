@@ -15,6 +15,9 @@ from envspec.kinds.base import Observed
 from envspec.kinds.container import told
 from envspec.model import Cause, Diff, Hidden
 
+SHELVED = ("secrets.", "configs.")
+"""How the names of files begin that a service binds from memory."""
+
 SECRET = "(hidden)"
 """Stands in a diff for a value that nobody may see."""
 
@@ -36,6 +39,7 @@ class ServiceSpec:
         content: Digest of what its image is built from, "" when it is not built.
         shares: Address of the service whose network it lives in, "" for none.
         restarts_with: Addresses of services after whose change it is started again.
+        shelved: Files that it binds from the memory of the engine's host, by name.
         directory: Project directory.
         document: The whole resolved document as JSON, ``$`` doubled.
     """
@@ -52,6 +56,7 @@ class ServiceSpec:
     content: str = ""
     shares: str = ""
     restarts_with: tuple[str, ...] = ()
+    shelved: tuple[tuple[str, Hidden], ...] = ()
     directory: str = ""
     document: Hidden = field(default_factory=lambda: Hidden("{}"))
 
@@ -112,12 +117,14 @@ def compare(spec: ServiceSpec, world: Observed) -> Differences:
         *_shared(spec, box, world),
         *(diff for diff in limits if not changes_in_place(world.engine, diff.path, diff.after)),
     ]
+    shelved = [] if settings else _shelved(spec, world)
     known = {network.id for network in world.networks}
     networks = _networks(spec, box, kept, known)
     stubborn += [diff for diff in networks if _is_stale(box, diff.path.removeprefix("networks."), known)]
     live = [
         *_status(spec, box),
         *([Diff("name", [b.name for b in boxes], spec.container, Cause.ENGINE)] if _is_misnamed(spec, boxes) else []),
+        *shelved,
         *(diff for diff in (*networks, *limits) if diff not in stubborn),
     ]
     return Differences(tuple(stubborn), tuple(live))
@@ -141,6 +148,8 @@ def says(diff: Diff) -> str:
     if diff.path.startswith("networks."):
         network = diff.path.removeprefix("networks.")
         return f"leave network {network}" if diff.after is None else f"join network {network}"
+    if diff.path.startswith(SHELVED) and diff.before is None and diff.cause is Cause.DRIFT:
+        return f"{diff.path} is gone"
     if diff.before is None or diff.after is None:
         return f"{diff.path} {'added' if diff.before is None else 'removed'}"
     return f"{diff.path} changed" if diff.cause is Cause.SPEC else f"{diff.path} changed by hand"
@@ -203,6 +212,16 @@ def _shared(spec: ServiceSpec, box: ContainerState, world: Observed) -> list[Dif
     if box.config.network == f"container:{other}":
         return []
     return [Diff("network_mode", box.config.network, spec.shares, Cause.DRIFT)]
+
+
+def _shelved(spec: ServiceSpec, world: Observed) -> list[Diff]:
+    """Compare what lies in memory for it, which no label tells of; a restart of the host loses it."""
+    diffs = []
+    for name, wish in spec.shelved:
+        now = world.shelved.get(f"{spec.name}/{name}")
+        if now != wish:
+            diffs.append(Diff(name, now and SECRET, SECRET, Cause.SPEC if now else Cause.DRIFT))
+    return diffs
 
 
 def _limits(spec: ServiceSpec, box: ContainerState) -> list[Diff]:

@@ -13,6 +13,7 @@ import pytest
 from envspec.engine.objects import ContainerState
 from envspec.engine.stack import ComposeSource, ComposeUp
 from envspec.errors import EngineCallFailed, SpecError
+from envspec.model import Hidden
 from tests.engine.contract import World
 
 ASLEEP = {"command": ["sleep", "infinity"], "init": True}
@@ -152,3 +153,17 @@ def test_logs_of_what_is_gone_are_empty(world: World, stack: Stack) -> None:
     box = stack.up("gone")
     world.engine.remove_container(box.id)
     assert world.engine.logs(box.id, 10) == ""
+
+
+def test_the_shelf_holds_what_it_was_given_last(world: World) -> None:
+    engine = world.engine
+    try:
+        engine.shelve(world.env, "one", {"a": Hidden("1"), "b": Hidden("two\nlines")})
+        engine.shelve(world.env, "two", {"a": Hidden("2")})
+        engine.shelve(world.env, "one", {"a": Hidden("new")})
+        assert engine.shelved(world.env) == {"one/a": Hidden("new"), "two/a": Hidden("2")}
+        assert world.env in engine.shelf(world.env)
+    finally:
+        for service in ("one", "two"):
+            engine.shelve(world.env, service, {})
+    assert engine.shelved(world.env) == {}

@@ -109,6 +109,7 @@ SERVICE = st.fixed_dictionaries(
         "healthcheck": st.just({"test": ["CMD", "true"]}),
         "networks": st.sampled_from([{"default": None}, {"default": None, "back": {"aliases": ["other"]}}]),
         "volumes": st.sampled_from([[{"type": "volume", "source": "store", "target": "/store"}]]),
+        "secrets": st.sampled_from([[{"source": "key", "target": "/run/secrets/key"}]]),
         "ports": st.sampled_from([[{"target": 80, "published": "7080", "protocol": "tcp"}]]),
     },
 )
@@ -122,7 +123,12 @@ def _stack(services: dict[str, Any]) -> dict[str, Any]:
         if number:
             services[name] = {**services[name], "depends_on": {names[number - 1]: {"condition": "service_started"}}}
             services[name].pop("ports", None)
-    return {"services": services, "networks": {"back": None}, "volumes": {"store": None}}
+    return {
+        "services": services,
+        "networks": {"back": None},
+        "volumes": {"store": None},
+        "secrets": {"key": {"environment": "DEPLOY_KEY"}},
+    }
 
 
 SERVICES = st.dictionaries(st.sampled_from(["db", "cache", "queue"]), SERVICE, min_size=1, max_size=3).map(_stack)

@@ -48,6 +48,7 @@ def _service(engine: FakeEngine, address: str, spec: ServiceSpec) -> list[Tamper
         Tampering(address, "give it processes", lambda: tamper.update(name, Limits(pids=77))),
         Tampering(address, "cut it off", lambda: tamper.disconnect(name, spec.networks[0][0])),
         Tampering(address, "remove it", lambda: tamper.remove(name), None),
+        *(Tampering(address, "empty the shelf", engine.shelf_files.clear) for _ in spec.shelved),
     ]
 
 

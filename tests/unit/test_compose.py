@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from envspec.compose import context
+from envspec.compose import context, shelved
 from envspec.compose.project import Project, project
 from envspec.compose.read import Document, read
 from envspec.engine import stack
@@ -20,11 +21,12 @@ from envspec.kinds import names
 from envspec.kinds.base import Observed, Verdict
 from envspec.kinds.service import Service
 from envspec.kinds.service_state import ServiceSpec
-from envspec.model import Action, Cause, Hidden, Resource, digest_of, to_json
+from envspec.model import Action, Cause, Disruption, Hidden, Resource, digest_of, to_json
 from envspec.spec.load import loads
 
 ENV = "shop"
 CANARY = "canary-5f3a"
+SHELF = "/dev/shm/envspec-0/shop"
 
 
 def document(directory: Path, compose: dict[str, Any]) -> Document:
@@ -34,9 +36,10 @@ def document(directory: Path, compose: dict[str, Any]) -> Document:
     return found
 
 
-def made(directory: Path, compose: dict[str, Any]) -> Project:
+def made(directory: Path, compose: dict[str, Any], environ: Mapping[str, str] | None = None) -> Project:
     source = document(directory, compose)
-    return project(source, resolved(source.source(ENV, {"ENVSPEC_NAME": ENV})), ENV)
+    found = resolved(source.source(ENV, {"ENVSPEC_NAME": ENV}))
+    return project(shelved.with_host(source, json.loads(found), environ or {}), found, ENV, SHELF)
 
 
 def spec_of(found: Project, name: str) -> ServiceSpec:
@@ -56,6 +59,54 @@ def test_a_variable_of_the_users_files_is_shown_nowhere(tmp_path: Path) -> None:
     assert dict(spec.environment) == {"P": "plain", "T": Hidden(CANARY)}
     assert CANARY not in json.dumps(to_json(spec)) + spec.remembered + repr(spec)
     assert CANARY in spec.document.text
+
+
+def test_what_is_in_no_file_is_bound_from_memory_where_it_may_not_be_in_a_layer(tmp_path: Path) -> None:
+    (tmp_path / "vars.env").write_text(f"TOKEN={CANARY}\n")
+    service = {"image": "x", "secrets": [{"source": "tok"}], "configs": [{"source": "a"}, {"source": "b"}]}
+    document = {
+        "services": {"db": service, "ro": {**service, "secrets": [], "read_only": True}},
+        "secrets": {"tok": {"environment": "KEY"}},
+        "configs": {"a": {"content": "open"}, "b": {"content": "with ${TOKEN}"}},
+        "env_file": ["vars.env"],
+    }
+    found = made(tmp_path, document, {"KEY": f"{CANARY}-2", "OTHER": "x"})
+    spec = spec_of(found, "db")
+    assert spec.shelved == (("configs.b", Hidden(f"with {CANARY}")), ("secrets.tok", Hidden(f"{CANARY}-2")))
+    assert [name for name, _ in spec_of(found, "ro").shelved] == ["configs.a", "configs.b"]
+    assert CANARY not in spec.remembered + spec.document.text + repr(spec)
+    files = json.loads(spec.document.text)
+    assert files["secrets"] == {"db.tok": {"file": f"{SHELF}/db/secrets.tok"}}
+    assert files["configs"]["a"]["content"] == "open"
+    given = handed(found, "db")
+    assert given["secrets"] == [{"source": "db.tok", "target": "/run/secrets/tok"}]
+    assert [item["source"] for item in given["configs"]] == ["a", "db.b"]
+
+
+def test_a_variable_of_this_host_is_an_effect_and_one_of_the_users_files_is_none(tmp_path: Path) -> None:
+    (tmp_path / "vars.env").write_text(f"TOKEN={CANARY}\n")
+    document_ = {"services": {}, "secrets": {"a": {"environment": "TOKEN"}, "b": {"environment": "KEY"}}}
+    source = document(tmp_path, {**document_, "env_file": ["vars.env"]})
+    data = json.loads(resolved(source.source(ENV, {})))
+    found = shelved.with_host(source, data, {"KEY": "1", "TOKEN": "2"})
+    assert [(effect.name, effect.address) for effect in found.effects] == [("host-variable", "secrets.b")]
+    with pytest.raises(SpecError) as caught:
+        shelved.with_host(source, data, {})
+    assert caught.value.code == "compose.no_value"
+
+
+@pytest.mark.parametrize(
+    "service",
+    [
+        {"image": "x", "secrets": [{"source": "tok", "mode": "0400"}]},
+        {"image": "x", "build": {"secrets": [{"source": "tok"}]}},
+    ],
+)
+def test_what_a_secret_in_memory_cannot_do_is_said(service: dict[str, Any], tmp_path: Path) -> None:
+    document_ = {"services": {"db": service}, "secrets": {"tok": {"environment": "KEY"}}}
+    with pytest.raises(SpecError) as caught:
+        made(tmp_path, document_, {"KEY": CANARY})
+    assert (caught.value.code, bool(caught.value.hint)) == ("compose.unsupported", True)
 
 
 def test_a_secret_that_changes_shows_as_hidden(tmp_path: Path) -> None:
@@ -158,9 +209,13 @@ def box(spec: ServiceSpec, **changes: Any) -> ContainerState:
     return ContainerState(**state)
 
 
-def compared(spec: ServiceSpec, *boxes: ContainerState, image: str = "sha256:a") -> Verdict | None:
+def compared(
+    spec: ServiceSpec, *boxes: ContainerState, image: str = "sha256:a", shelved: Mapping[str, Hidden] | None = None
+) -> Verdict | None:
     nets = tuple(NetworkState(f"id-{name}", name, "bridge", {}) for name, _ in spec.networks)
-    world = Observed(ENV, containers=boxes, images={spec.image: ImageState(image, {})}, networks=nets)
+    world = Observed(
+        ENV, containers=boxes, images={spec.image: ImageState(image, {})}, networks=nets, shelved=shelved or {}
+    )
     return Service().diff(Resource(spec.address, "service", spec), spec, world)
 
 
@@ -201,6 +256,31 @@ def test_every_difference_has_its_own_remedy(
     verdict = compared(spec, box(spec, **changes))
     assert verdict is not None
     assert (verdict.action, [(d.path, d.cause) for d in verdict.diff]) == (action, [(path, cause)])
+
+
+@pytest.mark.parametrize(
+    ("there", "cause"),
+    [({}, Cause.DRIFT), ({"db/secrets.tok": Hidden("old")}, Cause.SPEC), ({"db/secrets.tok": None}, None)],
+)
+def test_what_lies_in_memory_is_compared_and_mended_with_a_restart(
+    there: dict[str, Hidden | None], cause: Cause | None, tmp_path: Path
+) -> None:
+    service = {"image": "x", "secrets": [{"source": "tok"}]}
+    found = made(tmp_path, {"services": {"db": service}, "secrets": {"tok": {"environment": "K"}}}, {"K": CANARY})
+    spec = spec_of(found, "db")
+    seen = {key: value or Hidden(CANARY) for key, value in there.items()}
+    verdict = compared(spec, box(spec), shelved=seen)
+    if cause is None:
+        assert verdict is None
+    else:
+        assert verdict is not None
+        assert (verdict.action, verdict.disruption) == (Action.UPDATE, Disruption.RESTART)
+        assert [(d.path, d.cause) for d in verdict.diff] == [("secrets.tok", cause)]
+
+
+def test_what_a_service_that_is_gone_left_in_memory_is_removed() -> None:
+    world = Observed(ENV, shelved={"old/secrets.tok": Hidden(CANARY)})
+    assert Service().existing(world) == ("service.old",)
 
 
 def test_an_attribute_of_the_document_is_named_with_what_it_was(spec: ServiceSpec) -> None:

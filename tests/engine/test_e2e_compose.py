@@ -1,0 +1,115 @@
+"""What people who come from Compose bring along, on a real engine: secrets that are in no file."""
+
+from __future__ import annotations
+
+import uuid
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from envspec.engine import shelf
+from tests.engine.conftest import BASE
+from tests.engine.e2e import Place, Places, bare, causes, change, named
+
+pytestmark = [pytest.mark.engine, pytest.mark.timeout(300)]
+
+ASLEEP = {"image": BASE, "command": ["sleep", "infinity"], "init": True}
+OF_HOST, OF_FILE = f"canary{uuid.uuid4().hex[:12]}", f"canary{uuid.uuid4().hex[:12]}"
+ALLOWED = ("--allow", "host-variable")
+
+COMPOSE: dict[str, Any] = {
+    "env_file": ["vars.env"],
+    "services": {
+        "api": {
+            **ASLEEP,
+            "secrets": ["tok", {"source": "more", "target": "deep/er"}],
+            "configs": [{"source": "rc", "target": "/etc/rc"}, {"source": "open", "target": "/etc/open"}],
+        },
+    },
+    "secrets": {"tok": {"environment": "EVT_TOKEN"}, "more": {"environment": "FROM_FILE"}},
+    "configs": {"rc": {"content": "password = ${FROM_FILE}\n"}, "open": {"content": "a = $$b\n"}},
+}
+
+
+@pytest.fixture(scope="module")
+def settled(places: Places) -> Place:
+    """An environment with all of it, converged."""
+    place = places()
+    place.environ = {**place.environ, "EVT_TOKEN": OF_HOST}
+    (place.directory / "vars.env").write_text(f"FROM_FILE={OF_FILE}\n")
+    place.write(image=BASE, mount_cwd=False, compose=COMPOSE)
+    place.apply(*ALLOWED)
+    return place
+
+
+def edit(place: Place, **services: dict[str, Any]) -> None:
+    """Change services in the spec."""
+    found = yaml.safe_load(place.file.read_text())
+    for name, keys in services.items():
+        found["compose"]["services"][name].update(keys)
+    place.file.write_text(yaml.safe_dump(found, sort_keys=False))
+
+
+def ids(place: Place, service: str) -> dict[str, str]:
+    """Return the IDs of a service's containers by name."""
+    boxes = [name for name in named("container", place.name) if name.startswith(f"{place.name}-{service}-")]
+    return {name: bare("container", "inspect", "--format", "{{.Id}}", name) for name in boxes}
+
+
+def inside(place: Place, *words: str, box: str = "api-1") -> str:
+    return bare("exec", f"{place.name}-{box}", *words)
+
+
+def test_what_is_in_no_file_is_read_inside(settled: Place) -> None:
+    read = inside(settled, "cat", "/run/secrets/tok", "/run/secrets/deep/er", "/etc/rc", "/etc/open")
+    assert read == f"{OF_HOST}{OF_FILE}password = {OF_FILE}\na = $b"
+    assert settled.plan()["changes"] == []
+
+
+def test_no_value_is_in_a_layer_or_in_what_the_engine_or_a_plan_tells(settled: Place, tmp_path: Path) -> None:
+    box, image = f"{settled.name}-api-1", f"{settled.name}-saved"
+    bare("commit", box, image)
+    try:
+        bare("save", "--output", str(tmp_path / "image.tar"), image)
+    finally:
+        bare("image", "rm", image)
+    told = [bare("container", "inspect", box).encode(), (tmp_path / "image.tar").read_bytes()]
+    told += [settled.file.read_bytes(), settled.run("plan", ".").stdout.encode()]
+    told.append(settled.run("status", settled.name, "--json").stdout.encode())
+    assert not any(canary.encode() in text for canary in (OF_HOST, OF_FILE) for text in told)
+
+
+def test_a_variable_of_the_host_has_to_be_allowed(settled: Place) -> None:
+    error = settled.apply(code=4).error
+    assert (error["code"], "host-variable: secrets.tok" in error["message"]) == ("refused.effect", True)
+
+
+def test_another_value_is_a_restart_of_its_service(settled: Place) -> None:
+    before, was = ids(settled, "api"), settled.environ
+    settled.environ = {**was, "EVT_TOKEN": "another"}
+    try:
+        plan = settled.plan()
+        assert causes(plan, "service.api") == {"secrets.tok": "spec"}
+        assert change(plan, "service.api")["disruption"] == "restart"
+        settled.apply(*ALLOWED)
+        assert (inside(settled, "cat", "/run/secrets/tok"), ids(settled, "api")) == ("another", before)
+    finally:
+        settled.environ = was
+        settled.apply(*ALLOWED)
+
+
+def test_what_a_restart_of_the_host_loses_is_brought_back(settled: Place) -> None:
+    place = shelf.directory(settled.name) / "api"
+    (place / "secrets.tok").unlink()
+    bare("stop", "--time", "1", f"{settled.name}-api-1")
+    assert causes(settled.plan(), "service.api") == {"secrets.tok": "drift", "status": "drift"}
+    settled.apply(*ALLOWED)
+    assert inside(settled, "cat", "/run/secrets/tok") == OF_HOST
+    assert settled.plan()["changes"] == []
+
+
+def test_destroy_leaves_nothing_in_memory_either(settled: Place) -> None:
+    settled.run("destroy", settled.name, "--yes")
+    assert (named("container", settled.name), shelf.directory(settled.name).exists()) == ([], False)
