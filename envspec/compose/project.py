@@ -94,7 +94,7 @@ class _Made:
         self._check()
         names_of = {key: self._network_name(key) for key in sorted({*self.networks, "default"})}
         own = [key for key in names_of if not self.networks.get(key, {}).get("external")]
-        outer = [Resource(f"network.{names_of[key]}", "network", NetworkSpec(names_of[key])) for key in own]
+        outer = [Resource(f"network.{names_of[key]}", "network", self._network(key, names_of[key])) for key in own]
         outer += [
             Resource(f"volume.{key}", "volume", self._volume(key))
             for key in sorted(self.volumes)
@@ -102,6 +102,11 @@ class _Made:
         ]
         self.services = {name: self._handed(name, service) for name, service in sorted(self.services.items())}
         self._shelve()
+        self.notes += [
+            f"{name} is on internal networks only: nothing reaches its ports from the host"
+            for name, service in self.services.items()
+            if service.get("ports") and all((self.networks.get(key) or {}).get("internal") for key, _ in _nets(service))
+        ]
         text = Hidden(json.dumps(self._document(names_of), sort_keys=True))
         made = {name: self._spec(name, names_of, text) for name in self.services}
         known = {resource.address for resource in outer}
@@ -135,9 +140,7 @@ class _Made:
             if {replicas, service.get("scale", 1)} != {1}:
                 raise self._fault(f"service.{name}", "only one container of a service is made", "leave `replicas` out")
         for key, network in sorted(self.networks.items()):
-            more = {"driver_opts", "internal", "enable_ipv6", "attachable", "ipam"} & {
-                k for k, v in network.items() if v
-            }
+            more = {"driver_opts", "enable_ipv6", "attachable", "ipam"} & {k for k, v in network.items() if v}
             if not network.get("external") and (more or network.get("driver") not in (None, "bridge")):
                 told = f"only plain bridge networks are made, without {', '.join(sorted(more)) or 'a driver'}"
                 raise self._fault(f"network.{key}", told, "make the network yourself and name it with `external: true`")
@@ -193,6 +196,9 @@ class _Made:
         if network.get("external"):
             return name
         return self.env if key == "default" else name or f"{self.env}_{key}"
+
+    def _network(self, key: str, name: str) -> NetworkSpec:
+        return NetworkSpec(name, bool((self.networks.get(key) or {}).get("internal")))
 
     def _volume_name(self, key: str) -> str:
         name = str(self.volumes[key].get("name") or "")

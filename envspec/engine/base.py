@@ -170,8 +170,11 @@ class Engine(Reader, Archiver, Protocol):
         """Detach a container from a network."""
         ...
 
-    def create_network(self, name: str, labels: Mapping[str, str]) -> str:
-        """Create a bridge network and return its ID. Fails when the name is taken, but two at once may be made."""
+    def create_network(self, name: str, labels: Mapping[str, str], *, internal: bool = False) -> str:
+        """Create a bridge network and return its ID. Fails when the name is taken, but two at once may be made.
+
+        An internal one reaches nothing but the containers on it.
+        """
         ...
 
     def remove_network(self, network_id: str) -> None:

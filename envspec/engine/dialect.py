@@ -83,7 +83,8 @@ def _docker_containers(text: str) -> list[ContainerRow]:
 
 
 def _docker_networks(text: str) -> list[NetworkState]:
-    return [NetworkState(row[0], row[1], row[2], _docker_labels(row[3:])) for row in _rows(text)]
+    rows = _rows(text)
+    return [NetworkState(row[0], row[1], row[2], _docker_labels(row[4:]), row[3] == "true") for row in rows]
 
 
 def _docker_volumes(text: str) -> list[VolumeState]:
@@ -99,7 +100,7 @@ DOCKER = Dialect(
     containers=("ps", "--all", "--no-trunc", "--format", ",".join(("{{json .ID}}", "{{json .Names}}", _ENV_COLUMN))),
     networks=(
         *("network", "ls", "--no-trunc", "--format"),
-        ",".join(("{{json .ID}}", "{{json .Name}}", "{{json .Driver}}", *_COLUMNS)),
+        ",".join(("{{json .ID}}", "{{json .Name}}", "{{json .Driver}}", "{{json .Internal}}", *_COLUMNS)),
     ),
     volumes=("volume", "ls", "--format", ",".join(("{{json .Name}}", "{{json .Driver}}", *_COLUMNS))),
     read_containers=_docker_containers,
@@ -127,7 +128,13 @@ def _podman_containers(text: str) -> list[ContainerRow]:
 def _podman_networks(text: str) -> list[NetworkState]:
     """Read the networks; each goes by its name, for that is all that a container tells of those it is on."""
     return [
-        NetworkState(item["name"], podman.network_name(item["name"]), item["driver"], _ours(item.get("labels")))
+        NetworkState(
+            item["name"],
+            podman.network_name(item["name"]),
+            item["driver"],
+            _ours(item.get("labels")),
+            bool(item.get("internal")),
+        )
         for item in json.loads(text or "[]")
     ]
 

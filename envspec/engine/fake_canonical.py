@@ -35,7 +35,7 @@ def canonical(store: Store, env: str) -> type_json:
     containers, networks, volumes = store.of_env(env)
     return {
         "containers": [_container(store, container) for container in containers],
-        "networks": [{"name": network.name, "labels": _labels(network.labels)} for network in networks],
+        "networks": [{"name": n.name, "labels": _labels(n.labels), "internal": n.internal} for n in networks],
         "volumes": [
             {"name": volume.name, "labels": _labels(volume.labels), "files": _files(volume.layer)} for volume in volumes
         ],

@@ -151,7 +151,9 @@ class Store(Hooks):
         with self._reading():
             found = sorted(self._networks.values(), key=lambda network: (network.name, network.id))
             driver = {"host": "host", "none": "null"}
-            return tuple(NetworkState(n.id, n.name, driver.get(n.name, "bridge"), dict(n.labels)) for n in found)
+            return tuple(
+                NetworkState(n.id, n.name, driver.get(n.name, "bridge"), dict(n.labels), n.internal) for n in found
+            )
 
     def network_users(self, network_id: str) -> tuple[str, ...]:
         """Return the names of the containers that are attached to a network, sorted."""
@@ -190,17 +192,17 @@ class Store(Hooks):
                 raise EngineCallFailed(f"container {found.name} is not connected to the network {network.name}")
             del found.networks[network.name]
 
-    def create_network(self, name: str, labels: Mapping[str, str]) -> str:
+    def create_network(self, name: str, labels: Mapping[str, str], *, internal: bool = False) -> str:
         """Create a network; a second one of a name comes only of a race, see ``tamper.race_network``."""
         with self._changing("create_network", name):
             taken = {*BUILTIN, *(network.name for network in self._networks.values())}
             if name in taken or not NAME.fullmatch(name):
                 raise EngineCallFailed(f"network with name {name} cannot be made")
-            return self.add_network(name, labels)
+            return self.add_network(name, labels, internal=internal)
 
-    def add_network(self, name: str, labels: Mapping[str, str]) -> str:
+    def add_network(self, name: str, labels: Mapping[str, str], *, internal: bool = False) -> str:
         """Make a network exist, whatever others bear its name, and return its ID."""
-        made = Network(self.new_id(), name, dict(labels))
+        made = Network(self.new_id(), name, dict(labels), internal)
         self._networks[made.id] = made
         return made.id
 

@@ -69,6 +69,7 @@ class Network:
     id: str
     name: str
     labels: Mapping[str, str]
+    internal: bool = False
 
 
 @dataclass(slots=True)

@@ -201,12 +201,13 @@ class StoredImage:
 
 @dataclass(frozen=True, slots=True)
 class NetworkState:
-    """A network: two may bear one name on Docker, so the ID tells them apart."""
+    """A network: two may bear one name on Docker, so the ID tells them apart; an internal one leads nowhere else."""
 
     id: str
     name: str
     driver: str
     labels: Mapping[str, str]
+    internal: bool = False
 
 
 @dataclass(frozen=True, slots=True)

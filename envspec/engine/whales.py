@@ -158,13 +158,15 @@ class WhalesEngine(MutexClient):
         what = "cannot disconnect the container from the network"
         self._call(what, ("network", "disconnect"), lambda d: d.network.disconnect(network_id, container_id))
 
-    def create_network(self, name: str, labels: Mapping[str, str]) -> str:
-        """Create a bridge network and return its ID."""
-
-        def create(docker: DockerClient) -> str:
-            return docker.network.create(name, driver="bridge", labels=dict(labels)).id
-
-        return self._call(f"cannot create the network {name}", ("network", "create"), create, where=name)
+    def create_network(self, name: str, labels: Mapping[str, str], *, internal: bool = False) -> str:
+        """Create a bridge network and return its ID; the library has no form for an internal one."""
+        words = ["--driver", "bridge", *(["--internal"] if internal else [])]
+        for key, value in sorted(labels.items()):
+            words += ["--label", f"{key}={value}"]
+        completed = self._run("network", "create", *words, "--", name)
+        if completed.code:
+            raise self._refused(f"cannot create the network {name}", completed, where=name)
+        return completed.stdout.decode().strip()
 
     def remove_network(self, network_id: str) -> None:
         """Remove a network; one that is gone is left alone."""

@@ -128,7 +128,7 @@ def resolve(  # noqa: PLR0913, PLR0917 - what an environment is made of
         if mount.type == "volume":
             address = f"volume.{mount.source.removeprefix(place.env + '-')}"
             volumes.append(Resource(address, "volume", VolumeSpec(mount.source, mount.target)))
-    shared = {resource.address: resource for resource in (*(beside.outer if beside else ()), *networks, *volumes)}
+    shared = {resource.address: resource for resource in (*networks, *(beside.outer if beside else ()), *volumes)}
     outer += sorted(shared.values(), key=lambda resource: (resource.kind, resource.address))
     ref = built.ref if built else chosen.candidate.base
     box = container(spec, place, who, mounted, (ref, built), beside.networks if beside else ())

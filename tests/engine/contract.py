@@ -177,8 +177,8 @@ class World:
         """Clean up a container that was made otherwise, too."""
         self._clean["containers"].callback(self.engine.remove_container, box)
 
-    def network(self, name: str = "") -> str:
-        made = self.engine.create_network(name or self.name(), self.labels)
+    def network(self, name: str = "", *, internal: bool = False) -> str:
+        made = self.engine.create_network(name or self.name(), self.labels, internal=internal)
         self._clean["networks"].callback(self.engine.remove_network, made)
         return made
 

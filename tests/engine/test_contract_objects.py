@@ -32,6 +32,13 @@ def test_a_network_is_listed_with_its_name_driver_and_labels(world: World) -> No
     assert found.labels["dev.envspec.env"] == world.env
 
 
+def test_a_network_tells_whether_it_is_internal(world: World) -> None:
+    names = {world.name(): True, world.name(): False}
+    for name, internal in names.items():
+        world.network(name, internal=internal)
+    assert {net.name: net.internal for net in world.engine.networks() if net.name in names} == names
+
+
 def test_networks_are_sorted_and_the_engines_own_are_among_them(world: World) -> None:
     found = world.engine.networks()
     assert list(found) == sorted(found, key=lambda state: (state.name, state.id))

@@ -1,4 +1,4 @@
-"""What people who come from Compose bring along, on a real engine: secrets that are in no file."""
+"""What people who come from Compose bring along, on a real engine: secrets in no file, internal networks."""
 
 from __future__ import annotations
 
@@ -26,8 +26,11 @@ COMPOSE: dict[str, Any] = {
             **ASLEEP,
             "secrets": ["tok", {"source": "more", "target": "deep/er"}],
             "configs": [{"source": "rc", "target": "/etc/rc"}, {"source": "open", "target": "/etc/open"}],
+            "networks": ["default", "back"],
         },
+        "db": {**ASLEEP, "networks": ["back"]},
     },
+    "networks": {"back": {"internal": True}},
     "secrets": {"tok": {"environment": "EVT_TOKEN"}, "more": {"environment": "FROM_FILE"}},
     "configs": {"rc": {"content": "password = ${FROM_FILE}\n"}, "open": {"content": "a = $$b\n"}},
 }
@@ -108,6 +111,35 @@ def test_what_a_restart_of_the_host_loses_is_brought_back(settled: Place) -> Non
     settled.apply(*ALLOWED)
     assert inside(settled, "cat", "/run/secrets/tok") == OF_HOST
     assert settled.plan()["changes"] == []
+
+
+def internal(place: Place) -> bool:
+    """Say whether the engine calls the network behind an internal one."""
+    return bare("network", "inspect", "--format", "{{.Internal}}", f"{place.name}_back") == "true"
+
+
+def test_an_internal_network_is_one_and_everybody_on_it_is_reached_by_name(settled: Place) -> None:
+    assert internal(settled)
+    assert inside(settled, "getent", "hosts", "db")
+    assert settled.exec("getent", "hosts", "db")
+
+
+def test_a_network_that_is_internal_no_longer_is_joined_again_by_all(settled: Place) -> None:
+    before = {**ids(settled, "api"), **ids(settled, "db")}
+    found = yaml.safe_load(settled.file.read_text())
+    found["compose"]["networks"] = {"back": None}
+    settled.file.write_text(yaml.safe_dump(found, sort_keys=False))
+    (planned,) = settled.plan()["changes"]
+    assert (planned["address"], planned["action"], planned["disruption"]) == (
+        f"network.{settled.name}_back",
+        "update",
+        "connect",
+    )
+    settled.apply(*ALLOWED)
+    assert settled.plan()["changes"] == []
+    assert {**ids(settled, "api"), **ids(settled, "db")} == before
+    assert not internal(settled)
+    assert settled.exec("getent", "hosts", "db")
 
 
 def test_destroy_leaves_nothing_in_memory_either(settled: Place) -> None:

@@ -116,8 +116,9 @@ SERVICE = st.fixed_dictionaries(
 """A service in the long form, which the fake's Compose reads."""
 
 
-def _stack(services: dict[str, Any]) -> dict[str, Any]:
+def _stack(drawn: tuple[dict[str, Any], bool]) -> dict[str, Any]:
     """Return a document whose later services need the earlier ones; one host port goes round."""
+    services, internal = drawn
     names = sorted(services)
     for number, name in enumerate(names):
         if number:
@@ -125,13 +126,15 @@ def _stack(services: dict[str, Any]) -> dict[str, Any]:
             services[name].pop("ports", None)
     return {
         "services": services,
-        "networks": {"back": None},
+        "networks": {"back": {"internal": True} if internal else None},
         "volumes": {"store": None},
         "secrets": {"key": {"environment": "DEPLOY_KEY"}},
     }
 
 
-SERVICES = st.dictionaries(st.sampled_from(["db", "cache", "queue"]), SERVICE, min_size=1, max_size=3).map(_stack)
+SERVICES = st.tuples(
+    st.dictionaries(st.sampled_from(["db", "cache", "queue"]), SERVICE, min_size=1, max_size=3), st.booleans()
+).map(_stack)
 
 KEYS: Mapping[str, Strategy] = {
     "compose": SERVICES,

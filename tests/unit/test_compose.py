@@ -19,6 +19,7 @@ from envspec.engine.stack import ComposeSource, config_argv
 from envspec.errors import SpecError
 from envspec.kinds import names
 from envspec.kinds.base import Observed, Verdict
+from envspec.kinds.network import NetworkSpec
 from envspec.kinds.service import Service
 from envspec.kinds.service_state import ServiceSpec
 from envspec.model import Action, Cause, Disruption, Hidden, Resource, digest_of, to_json
@@ -156,11 +157,24 @@ def test_networks_and_volumes_are_resources_and_only_used_by_compose(tmp_path: P
     assert text["networks"]["default"] == {"name": "shop", "external": True}
 
 
+def test_an_internal_network_is_one_and_its_ports_are_spoken_of(tmp_path: Path) -> None:
+    services = {
+        "db": {"image": "x", "networks": {"back": None}, "ports": [{"target": 1, "host_ip": "127.0.0.1"}]},
+        "web": {"image": "x", "networks": {"back": None, "default": None}, "ports": [{"target": 1}]},
+    }
+    found = made(tmp_path, {"services": services, "networks": {"back": {"internal": True}}})
+    assert {r.address: r.spec for r in found.outer} == {
+        "network.shop": NetworkSpec("shop"),
+        "network.shop_back": NetworkSpec("shop_back", internal=True),
+    }
+    assert [note.partition(" ")[0] for note in found.notes if "internal" in note] == ["db"]
+
+
 @pytest.mark.parametrize(
     "compose",
     [
         {"services": {"x": {"image": "x", "deploy": {"replicas": 3}}}},
-        {"services": {"x": {"image": "x"}}, "networks": {"default": {"internal": True}}},
+        {"services": {"x": {"image": "x"}}, "networks": {"default": {"enable_ipv6": True}}},
         {"services": {"workspace": {"image": "x"}}},
     ],
 )
