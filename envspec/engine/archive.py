@@ -34,7 +34,7 @@ class ArchiveReader(Protocol):
         """Say where a path leads, links followed; the container need not run.
 
         Raises:
-            EngineCallFailed: It leads through a link, and the container does not run (``copy.link``).
+            EngineCallFailed: It is a link that leads nowhere (``copy.link``).
         """
         ...
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import io
 import json
 import posixpath
 import shlex
 import tarfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
 
 from envspec.engine import inspect
 from envspec.engine.archive import SNAPSHOT_KIND, PathFact
@@ -16,6 +18,7 @@ from envspec.engine.client import Client
 from envspec.engine.objects import LABEL, StoredImage
 from envspec.engine.operations import Completed
 from envspec.engine.options import quoted
+from envspec.engine.paths import LINK, Seen, follow, leads_nowhere
 from envspec.engine.pipe import Pipe, opened
 from envspec.errors import EngineCallFailed, Where
 
@@ -24,9 +27,6 @@ COMMIT_DEADLINE = 1800.0
 
 MAX_FILE = 64 * 1024 * 1024
 """Bytes that the one file of an imported image may have."""
-
-ALIASES = ("/var/run", "/var/lock")
-"""Directories of every distribution that are links to directories of the same name, which Podman does not tell."""
 
 _FILE = "content"
 _KINDS = {"directory": "dir", "regular file": "file", "regular empty file": "file"}
@@ -48,38 +48,33 @@ class ArchiveClient(Client):
     # ── paths and trees ──────────────────────────────────────────────────────────────────────────────────────────
 
     def find_path(self, container_id: str, path: str) -> PathFact:
-        """Say where a path leads; a running container is asked itself, of another one the tree is walked down."""
+        """Say where a path leads; a running container is asked itself, of another one link after link is followed."""
         plain = posixpath.normpath(path)
         argv = ["exec", "--user", "0", "--workdir", "/", container_id, "/bin/sh", "-c", _FIND, "envspec", plain]
         completed = self._run(*argv)
         if completed.code == _NOTHING:
             return PathFact("", plain)
         if completed.code == _DANGLING:
-            raise EngineCallFailed(
-                f"{plain} is a link that leads nowhere", code="copy.link", hint="name the path that it shall lead to"
-            )
+            raise leads_nowhere(plain)
         if completed.code:
             return self._walk(container_id, plain, completed)
         kind, real = completed.stdout.decode(errors="surrogateescape").split("\n")[:2]
         return PathFact(_KINDS.get(kind, "other"), real)
 
     def _walk(self, container_id: str, path: str, refused: Completed) -> PathFact:
-        """Say what a path of a container is that cannot be asked, as its running or not has it."""
+        """Say where a path of a container leads that cannot be asked, as its running or not has it."""
         found = self._inspect("container", [container_id])
         if not found or found[0]["State"]["Status"] == "running":
             raise self._no_entry(container_id, refused)
-        mounted = {mount["Destination"] for mount in found[0].get("Mounts") or ()}
-        parts = path.strip("/").split("/") if path != "/" else []
-        kind = "dir"
-        for index in range(len(parts)):
-            above = "/" + "/".join(parts[: index + 1])
-            kind = self._kind_of(container_id, above, is_mount=above in mounted)
-            if not kind:
-                break
-        return PathFact(kind, path)
+        with self._looking(found[0]) as look:
+            return follow(path, functools.cache(look))
 
-    def _kind_of(self, container_id: str, path: str, *, is_mount: bool) -> str:
-        """Return the type of one path of a container that does not run, "" when nothing is there."""
+    @contextlib.contextmanager
+    def _looking(self, inspected: Mapping[str, Any]) -> Iterator[Callable[[str], Seen]]:
+        """MAY be given by the engine: yield what says what is at a path of a container that does not run."""
+        yield functools.partial(self._look, str(inspected["Id"]))
+
+    def _look(self, container_id: str, path: str) -> Seen:
         with opened(self._runner, self._cp_out(container_id, path)) as pipe:
             try:
                 with tarfile.open(fileobj=pipe, mode="r|", bufsize=tarfile.RECORDSIZE) as tar:
@@ -87,16 +82,10 @@ class ArchiveClient(Client):
             except tarfile.ReadError:
                 first = None
         if first is None:
-            return ""
-        # Podman follows a link and tells the name of what it leads to, as it does for what is mounted.
-        renamed = not is_mount and posixpath.basename(first.name.rstrip("/")) != posixpath.basename(path)
-        if first.issym() or renamed or path in ALIASES:
-            raise EngineCallFailed(
-                f"{path} is a link, and where it leads can be told only while the environment runs",
-                code="copy.link",
-                hint="`envspec apply` its file to start it, or name the path that the link leads to",
-            )
-        return "dir" if first.isdir() else "file" if first.isreg() else "other"
+            return Seen("")
+        if first.issym():
+            return Seen(LINK, first.linkname)
+        return Seen("dir" if first.isdir() else "file" if first.isreg() else "other")
 
     def _cp_out(self, container_id: str, path: str) -> list[str]:
         return [*self._command, "container", "cp", f"{container_id}:{path}", "-"]

@@ -16,6 +16,7 @@ from envspec.engine.fake_fs import Node
 from envspec.engine.fake_store import Store
 from envspec.engine.inspect import is_snapshot
 from envspec.engine.objects import StoredImage
+from envspec.engine.paths import LINK, Seen, follow
 from envspec.errors import EngineCallFailed
 
 _FILE = "/content"
@@ -27,19 +28,13 @@ class Archives(Store):
     def find_path(self, container_id: str, path: str) -> PathFact:
         """Say where a path leads."""
         with self._reading():
-            found = self.container(container_id)
-            real = "/"
-            for part in posixpath.normpath(path).strip("/").split("/"):
-                real = posixpath.join(real, part)
-                node = found.tree.get(real)
-                if node is None:
-                    return PathFact("dir" if real == "/" else "", posixpath.normpath(path))
-                if node.type == "link":
-                    if found.status != "running":
-                        raise EngineCallFailed(f"{real} is a link", code="copy.link")
-                    real = posixpath.normpath(posixpath.join(posixpath.dirname(real), node.content.decode()))
-            node = found.tree.get(real)
-            return PathFact(node.type if node and node.type in ("file", "dir") else "other", real)
+            tree = self.container(container_id).tree
+
+            def look(real: str) -> Seen:
+                node = tree.get(real)
+                return Seen("") if node is None else Seen(node.type, node.content.decode() if node.type == LINK else "")
+
+            return follow(posixpath.normpath(path), look)
 
     @contextmanager
     def read_archive(self, container_id: str, path: str) -> Iterator[io.BufferedIOBase]:

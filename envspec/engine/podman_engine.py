@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import io
 import json
 import os
 import shutil
 import tarfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 from envspec.engine.client import DEADLINE
 from envspec.engine.dialect import PODMAN, PODMAN_ROOTLESS
 from envspec.engine.inspect import NANO
 from envspec.engine.objects import LINE, UNLIMITED, ContainerConfig, Limits
 from envspec.engine.operations import Completed
+from envspec.engine.paths import Seen
 from envspec.engine.podman_socket import MONITORS, api_socket
 from envspec.engine.runner import Runner
 from envspec.engine.stack import ComposeUp
@@ -130,6 +133,14 @@ class PodmanEngine(WhalesEngine):
         if due:
             patience = (check.get("Timeout") or 0) / NANO or DEFAULT_INTERVAL
             self._run("healthcheck", "run", container_id, deadline=DEADLINE + patience)
+
+    @contextlib.contextmanager
+    def _looking(self, inspected: Mapping[str, Any]) -> Iterator[Callable[[str], Seen]]:
+        """Yield what says what is at a path of a container that does not run; its API tells more than its command."""
+        from envspec.engine.podman_paths import look  # noqa: PLC0415 - only this pays for a client of HTTP
+
+        with api_socket(self._runner, self._command, rootless=self._rootless) as address:
+            yield functools.partial(look, address.removeprefix("unix://"), inspected)
 
     @property
     def _resolver(self) -> tuple[str, ...]:

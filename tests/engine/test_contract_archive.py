@@ -12,6 +12,7 @@ from envspec.engine.archive import PathFact
 from envspec.engine.facts import Questions
 from envspec.engine.objects import LABEL, ContainerConfig, Mount
 from envspec.engine.operations import CopyTrees
+from envspec.errors import EngineCallFailed
 from tests.engine.contract import USER, World, refused
 
 pytestmark = pytest.mark.engine
@@ -74,6 +75,43 @@ def test_a_path_is_told_for_what_it_is(world: World, box: str, stopped: str) -> 
         assert world.engine.find_path(chosen, "/etc/nothing") == PathFact("", "/etc/nothing")
         assert world.engine.find_path(chosen, "/nothing/here").type == ""
     assert world.engine.find_path(stopped, "/data") == PathFact("dir", "/data")
+
+
+LINKS = {
+    "/srv": {"l": "/data/dir", "ll": "../srv/l", "gone": "nowhere"},
+    "/data": {"root": "/etc", "own": "/data/dir", "dir": "", "memory": "/run/envspec"},
+}
+"""Links by directory and name; ``""`` stands for a directory with a file."""
+
+LED = {
+    "/srv/ll/file": PathFact("file", "/data/dir/file"),
+    "/srv/ll/nothing": PathFact("", "/srv/ll/nothing"),
+    "/data/root/passwd": PathFact("file", "/etc/passwd"),
+    "/data/own/file": PathFact("file", "/data/dir/file"),
+    "/data/memory": PathFact("dir", "/run/envspec"),
+}
+
+
+def test_links_lead_to_one_place_whether_it_runs_or_not(world: World) -> None:
+    box = world.run(mounts=(Mount("/data", "volume", world.volume()),))
+    for directory, links in LINKS.items():
+        with world.engine.write_archive(box, directory) as sink, tarfile.open(fileobj=sink, mode="w|") as tar:
+            for name, target in links.items():
+                tar.addfile(member(name, target))
+    send(world, box, "/data", ("dir/file", "one"))
+    assert {path: world.engine.find_path(box, path) for path in LED} == LED
+    world.engine.stop(box, grace=0)
+    assert {path: world.engine.find_path(box, path) for path in LED} == LED
+    with pytest.raises(EngineCallFailed) as error:
+        world.engine.find_path(box, "/srv/gone")
+    assert error.value.code == "copy.link"
+
+
+def member(name: str, target: str) -> tarfile.TarInfo:
+    info = tarfile.TarInfo(name)
+    info.type, info.linkname = (tarfile.SYMTYPE, target) if target else (tarfile.DIRTYPE, "")
+    info.mode = 0o755
+    return info
 
 
 def test_a_directory_that_is_not_there_is_refused(world: World, box: str) -> None:

@@ -109,15 +109,21 @@ def test_secrets_do_not_come_out_with_a_tree_around_them(settled: Place, tmp_pat
 
 
 def test_a_stopped_environment_takes_and_gives(settled: Place, tree: Path, tmp_path: Path) -> None:
+    settled.inside("mkdir -p /opt/r1 && ln -s r1 /opt/now && ln -s /opt/now /data/led && ln -s /run/envspec /opt/mem")
     bare("stop", "--time", "1", settled.box)
     try:
         settled.run("cp", str(tree / "a"), f"{settled.name}:/data/while-stopped")
         settled.run("cp", f"{settled.name}:/data/while-stopped", str(tmp_path / "back"))
         assert (tmp_path / "back").read_bytes() == bytes(range(256))
-        told = settled.told("cp", str(tree / "a"), f"{settled.name}:/var/run/x", code=1)
-        assert told.error["code"] == "copy.link"
+        assert settled.told("cp", str(tree / "a"), f"{settled.name}:/data/led").result["target"] == "/opt/r1/a"
+        settled.run("cp", f"{settled.name}:/opt/now", str(tmp_path / "tree"))
+        assert (tmp_path / "tree" / "a").read_bytes() == bytes(range(256))
+        for path in ("/var/run/envspec/x", "/opt/mem", "/opt/mem/x"):
+            told = settled.told("cp", str(tree / "a"), f"{settled.name}:{path}", code=4)
+            assert told.error["code"] == "copy.tmpfs"
     finally:
         settled.apply()
+    assert settled.inside("readlink /opt/now && ls /opt/r1") == "r1\na"
     assert settled.inside("stat -c '%u:%g' /data/while-stopped") == USER
 
 
