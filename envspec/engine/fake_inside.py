@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from pathlib import PurePosixPath
 
 from envspec.engine import fake_state as state
 from envspec.engine.facts import (
@@ -30,6 +31,7 @@ from envspec.engine.operations import (
     CopyTrees,
     EnsureUser,
     Forget,
+    GiveOver,
     InstallDotfiles,
     Operation,
     PutEnvironment,
@@ -128,6 +130,8 @@ def _dispatch(inside: Inside, operation: Operation) -> Completed:  # noqa: PLR09
             _remove_files(inside, operation)
         case EnsureUser():
             _ensure_user(inside, operation)
+        case GiveOver():
+            _give_over(inside, operation)
         case PutEnvironment():
             _put_environment(inside, operation)
         case SyncRepo():
@@ -247,6 +251,23 @@ def _ensure_user(inside: Inside, wish: EnsureUser) -> None:
             if top is not None and top.type == "dir" and top.uid == 0:
                 tree.put(path, replace(top, uid=wish.uid, gid=wish.gid))
     inside.record(wish.record)
+
+
+def _give_over(inside: Inside, wish: GiveOver) -> None:
+    tree = inside.tree
+    given = set(wish.tops) | {path for top in wish.trees for path, _ in tree.below(top)}
+    for address, path in wish.files:
+        original = inside.state.originals.get(address)
+        if original and original.made:
+            given.update(above for above in _above(path) if lies_below(above, original.made))
+    for path in sorted(given):
+        node = tree.get(path)
+        if node is not None and node.uid == wish.former:
+            tree.put(path, replace(node, uid=wish.uid, gid=wish.gid))
+
+
+def _above(path: str) -> list[str]:
+    return [str(parent) for parent in PurePosixPath(path).parents]
 
 
 def _ensure_named(inside: Inside, wish: EnsureUser) -> None:

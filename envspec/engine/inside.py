@@ -22,6 +22,7 @@ from envspec.engine.operations import (
     CopyTrees,
     EnsureUser,
     Forget,
+    GiveOver,
     InstallDotfiles,
     Operation,
     PutEnvironment,
@@ -74,6 +75,8 @@ def prepare(operation: Operation, workspace: str) -> Script:  # noqa: PLR0911, P
             return _script("remove_files", stdin=_lines(f"{ledger_name(address)}\n{path}" for address, path in paths))
         case EnsureUser(name, uid, gid, own, record):
             return _script("ensure_user", name, str(uid), str(gid), *own, stdin=_lines([record_line(record)]))
+        case GiveOver():
+            return _give_over(operation)
         case PutEnvironment():
             return _script("put_environment", *operation.names, stdin=_environment_tar(operation))
         case SyncRepo():
@@ -171,6 +174,12 @@ def _literal(path: str) -> str:
 
 def _lines(lines: Iterable[str]) -> bytes:
     return "".join(f"{line}\n" for line in lines).encode()
+
+
+def _give_over(operation: GiveOver) -> Script:
+    lines = [f"T - {path}" for path in operation.tops] + [f"A - {path}" for path in operation.trees]
+    lines += [f"F {ledger_name(address)} {path}" for address, path in operation.files]
+    return _script("give_over", str(operation.former), str(operation.uid), str(operation.gid), stdin=_lines(lines))
 
 
 def _sync_repo(operation: SyncRepo, workspace: str) -> Script:

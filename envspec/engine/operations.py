@@ -87,6 +87,27 @@ class EnsureUser:
 
 
 @dataclass(frozen=True, slots=True)
+class GiveOver:
+    """Give what was made for one user to another; what belongs to anybody else stays theirs.
+
+    Attributes:
+        former: Numeric user whose it was.
+        uid: Numeric user whose it shall be.
+        gid: Their group.
+        tops: Directories, given without what is in them.
+        trees: Directories, given with all below them but for what is mounted there.
+        files: ``(address, path)`` of files; given are the directories that were made when they were written.
+    """
+
+    former: int
+    uid: int
+    gid: int
+    tops: tuple[str, ...] = ()
+    trees: tuple[str, ...] = ()
+    files: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class RunFile:
     """A file that lives in the tmpfs alone, such as a key.
 
@@ -349,6 +370,7 @@ Operation = (
     PutFiles
     | RemoveFiles
     | EnsureUser
+    | GiveOver
     | PutEnvironment
     | SyncRepo
     | RemoveRepo

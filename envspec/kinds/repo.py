@@ -95,8 +95,9 @@ class Repo(Kind[RepoSpec]):
         return {"state": fact.state, "origin": fact.origin, "head": fact.head, "branch": fact.branch}
 
     def questions(self, resource: Resource, spec: RepoSpec) -> Questions:
-        """Ask for the repository."""
-        return Questions(repos=(RepoQuestion(spec.path, resource.address),), declared=(spec.path,))
+        """Ask for the repository, and whose it is."""
+        asked = (RepoQuestion(spec.path, resource.address),)
+        return Questions(files=(spec.path,), repos=asked, declared=(spec.path,))
 
     def recorded_questions(self, entry: LedgerEntry) -> Questions:
         """Ask for a repository that is to go."""

@@ -16,6 +16,7 @@ from envspec.errors import EnvspecError
 from envspec.kinds import names
 from envspec.kinds.agent import standing_in
 from envspec.kinds.base import Done, StepContext, is_service
+from envspec.kinds.ownership import holdings, user_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +90,7 @@ def settle(context: StepContext, restore: RestoreEnvironment | None, *, ok: bool
     current = boxes.pop(context.workspace, None)
     old = context.observed.workspace
     if not ok and current and old and current.id != old.id and old.id in boxes:
+        _give_back(context, current, old)
         context.engine.remove_container(current.id)
         _revive(context, boxes[old.id], restore)
         return
@@ -115,6 +117,16 @@ def _clashing(old: ContainerState, config: ContainerConfig) -> str:
     if config.network == "host" and old.config.network == "host":
         return ", ".join(f"{host}/{protocol}" for host, protocol in both) or "the host's network"
     return ", ".join(f"{host}/{protocol}" for host, protocol in both)
+
+
+def _give_back(context: StepContext, current: ContainerState, old: ContainerState) -> None:
+    """Give what the replacement's user took over back to the one who goes on working in it."""
+    taker, former = user_of(current), user_of(old)
+    if taker is None or former is None or taker[0] == former[0] or not current.running:
+        return
+    volumes = tuple(mount.target for mount in old.config.mounts if mount.type == "volume" and not mount.read_only)
+    others = tuple(mount.target for mount in old.config.mounts if mount.target not in volumes)
+    context.engine.perform(current.id, holdings(context.observed, volumes, others).given(taker[0], *former))
 
 
 def _revive(context: StepContext, old: ContainerState, restore: RestoreEnvironment | None) -> None:

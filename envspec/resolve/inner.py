@@ -100,13 +100,14 @@ def _lease(given: Inner, needs: tuple[str, ...]) -> list[Resource]:
 
 
 def _user(given: Inner) -> list[Resource]:
-    """Return the account, unless root works inside; where the root filesystem is read-only it has no name."""
+    """Return the account; where the root filesystem is read-only it has no name. Root needs none, but may take over."""
     who = given.who
-    if who.uid == 0:
+    own = tuple(mount.target for mount in given.mounted if mount.type == "volume" and not mount.read_only)
+    if who.uid == 0 and not own:
         return []
-    own = tuple(mount.target for mount in given.mounted if mount.type == "volume")
+    others = tuple(mount.target for mount in given.mounted if mount.target not in own)
     name = "" if given.spec.security.read_only else who.name
-    return [Resource("user.workspace", "user", UserSpec(name, who.uid, who.gid, own), _CONTAINER)]
+    return [Resource("user.workspace", "user", UserSpec(name, who.uid, who.gid, own, others), _CONTAINER)]
 
 
 def _environment(given: Inner) -> EnvironmentSpec:

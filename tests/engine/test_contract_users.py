@@ -24,7 +24,10 @@ from envspec.engine.objects import Mount
 from envspec.engine.operations import (
     Completed,
     EnsureUser,
+    FilePut,
+    GiveOver,
     PutEnvironment,
+    PutFiles,
     ReadEnvironment,
     RestoreEnvironment,
     RunCommand,
@@ -123,6 +126,29 @@ def test_only_the_top_of_a_roots_volume_is_given_to_the_user(world: World) -> No
     assert {path: fact.uid for path, fact in facts.items()} == {"/data": USER, "/data/of-root": 0, "/more": 0}
     ensure(world, box, "other", 1001, 1001, "/data")
     assert world.engine.probe(box, Questions(files=("/data",))).files["/data"].uid == USER
+
+
+def written(path: str, uid: int) -> FilePut:
+    return FilePut(path, b"x", 0o644, uid, uid, note(f"file.{path}", path=path))
+
+
+def test_what_was_made_is_given_over_and_nothing_else(world: World) -> None:
+    mounts = (Mount("/workspace", "volume", world.volume()), Mount("/workspace/app/sub", "volume", world.volume()))
+    box = world.run(mounts=mounts)
+    ensure(world, box, "dev", USER, USER, "/workspace")
+    declared, own, of_root, beneath = (
+        f"/workspace/{path}" for path in ("conf/sub/a", "app/own/b", "app/c", "app/sub/d")
+    )
+    files = (written(declared, USER), written(own, USER), written(of_root, 0), written(beneath, USER))
+    world.do(box, PutFiles(files))
+    world.shell(box, "touch theirs", uid=USER, workdir="/workspace")
+    gone = GiveOver(USER, 1001, 1002, ("/workspace",), ("/workspace/app",), ((f"file.{declared}", declared),))
+    world.do(box, gone)
+    given = ("/workspace", "/workspace/conf", "/workspace/conf/sub", "/workspace/app/own", own)
+    kept = (declared, of_root, beneath, "/workspace/theirs")
+    facts = world.engine.probe(box, Questions(files=tuple(sorted((*given, *kept))))).files
+    assert {(facts[path].uid, facts[path].gid) for path in given} == {(1001, 1002)}
+    assert [facts[path].uid for path in kept] == [USER, 0, USER, USER]
 
 
 # ── the variables ──

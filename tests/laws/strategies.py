@@ -110,6 +110,7 @@ SERVICE = st.fixed_dictionaries(
         "networks": st.sampled_from([{"default": None}, {"default": None, "back": {"aliases": ["other"]}}]),
         "volumes": st.sampled_from([[{"type": "volume", "source": "store", "target": "/store"}]]),
         "secrets": st.sampled_from([[{"source": "key", "target": "/run/secrets/key"}]]),
+        "scale": st.sampled_from([1, 2, 3]),
         "ports": st.sampled_from([[{"target": 80, "published": "7080", "protocol": "tcp"}]]),
     },
 )
@@ -124,6 +125,8 @@ def _stack(drawn: tuple[dict[str, Any], bool]) -> dict[str, Any]:
         if number:
             services[name] = {**services[name], "depends_on": {names[number - 1]: {"condition": "service_started"}}}
             services[name].pop("ports", None)
+        if services[name].get("scale", 1) > 1:
+            services[name] = {key: value for key, value in services[name].items() if key != "ports"}
     return {
         "services": services,
         "networks": {"back": {"internal": True} if internal else None},
@@ -306,8 +309,8 @@ def pairs(draw: st.DrawFn, *, moving: bool = True) -> History:
     source = draw(st.sampled_from(["auto", "auto", "bootstrap", "local"]))
     first = draw(docs(source))
     second = draw(edited(first) if draw(st.integers(0, 3)) else docs(source))
-    if any(key in doc for doc in (first, second) for key in ("repos", "setup_commands")):
-        # What one user made in a volume or on the host stays that user's, and another may not write to it.
+    if any("setup_commands" in doc or ("repos" in doc and _binds(doc)) for doc in (first, second)):
+        # What a command made in a volume, and anything on the host, stays its user's, and another may not write to it.
         second = {**second, "user": first.get("user", "host")}
     return History((first, sane(second if moving else _staying(first, second))), draw(SEEDS))
 

@@ -147,7 +147,13 @@ def _container(engine: FakeEngine, address: str, spec: ContainerSpec) -> list[Ta
         Tampering(address, "docker update --cpus", lambda: hand.update(BOX, Limits(cpus=0.5))),
         Tampering(address, "docker update --pids-limit", lambda: hand.update(BOX, Limits(pids=77))),
         Tampering(address, "docker update --restart", lambda: hand.update(BOX, Limits(restart=_other(config.restart)))),
-        Tampering("environment.workspace", "docker restart", lambda: hand.restart(BOX), Cause.ENGINE),
+        # The ledger of a root that can only be read is forgotten as well, and with it that they were ever there.
+        Tampering(
+            "environment.workspace",
+            "docker restart",
+            lambda: hand.restart(BOX),
+            None if config.read_only else Cause.ENGINE,
+        ),
         Tampering(address, "docker rename", lambda: hand.rename(BOX, "renamed")),
     ]
     found += [
