@@ -15,6 +15,7 @@ from pathlib import Path
 
 from envspec import executor, observe, planner
 from envspec.api.converge import Confirm, Doors, run, session_of
+from envspec.api.ports import insist_on_ports
 from envspec.api.room import claimed
 from envspec.api.targets import Cancel, Options, Target, open_engine
 from envspec.api.work import Look, look
@@ -65,7 +66,7 @@ def restore(  # noqa: PLR0913 - the doors are named
         UsageError: There is no such snapshot, or its spec cannot be had.
         Refused: The environment exists and nobody agreed to its end, an effect was not allowed, or it would be one too
             many.
-        Conflict: Somebody else works on it.
+        Conflict: Somebody else works on it, or holds a fixed port of the host that its spec names.
         StepFailed: The container does not start, or a volume cannot be filled.
     """
     began = time.monotonic()
@@ -76,7 +77,7 @@ def restore(  # noqa: PLR0913 - the doors are named
     assert loaded.spec.name is not None
     target = Target(loaded.spec.name, loaded, destroy=False)
     if not _is_half(engine, target.env):
-        look(engine, target, options, judge=True)
+        insist_on_ports(engine, look(engine, target, options, judge=True).desired, _other_ports(spec))
         if _exists(engine, target.env):
             _end(engine, target.env, options, doors)
     with claimed(engine, target.env, new=True):
@@ -145,8 +146,8 @@ class _Restore:
                 raise StepFailed(
                     f"{outcome.address}: {outcome.detail}",
                     code=str(error.get("code", "step.failed")),
-                    hint=f"change its spec, a fixed host port perhaps: `envspec snapshot show {self.manifest.name} "
-                    f"--spec > FILE`, then `envspec restore {self.manifest.name} --spec FILE`",
+                    hint=f"change its spec: `envspec snapshot show {self.manifest.name} --spec > FILE`, "
+                    f"then `envspec restore {self.manifest.name} --spec FILE`",
                     where=Where(address=outcome.address),
                 )
 
@@ -178,6 +179,12 @@ class _Restore:
         self.engine.perform(box.id, Baseline())
         if self.desired.get(lease.WORKSPACE):
             self.engine.perform(box.id, Forget((lease.WORKSPACE,)))
+
+
+def _other_ports(spec: Path | None) -> str:
+    """Return how to want other ports of the host than a snapshot's spec does."""
+    file = spec or "FILE, which `--spec FILE` writes"
+    return f"change the port in {file}, or leave it out for any free one (`ports: ['80']`), and restore again"
 
 
 def _is_half(engine: Engine, env: str) -> bool:

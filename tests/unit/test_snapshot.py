@@ -164,6 +164,26 @@ def test_the_same_environment_comes_back_only_when_its_end_is_agreed_to(shop: Sh
     assert shop.plan() == []
 
 
+def test_a_port_that_somebody_holds_is_told_before_anything_is_made(shop: Shop, tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as program:
+        port = program.getsockname()[1]
+        shop.write(ports=[f"{port}:80"])
+        shop.apply(yes=True)
+        shop.save()
+        left = shop.left()
+        with pytest.raises(Conflict, match=f":{port}/tcp is held by shop-workspace, of the environment shop") as error:
+            shop.restore(env="fork")
+        assert (error.value.code, "--spec FILE" in error.value.hint) == ("conflict.port", True)
+        shop.restore(yes=True)
+        shop.engine.tamper.stop("shop-workspace")
+        with pytest.raises(Conflict, match=f"{port}/tcp is held by a program of this host"):
+            shop.restore(env="fork", spec=tmp_path / "fork.yaml")
+        assert shop.left() == left
+    text = (tmp_path / "fork.yaml").read_text()
+    (tmp_path / "fork.yaml").write_text(text.replace(f"{port}:80", "0:80"))
+    shop.restore(env="fork", spec=tmp_path / "fork.yaml")
+
+
 def test_an_environment_that_is_gone_comes_back(shop: Shop) -> None:
     shop.save()
     options = api.Options(yes=True, volumes=True, allow_data_loss=LOSSES)
