@@ -274,3 +274,51 @@ def test_another_agent_takes_the_place_of_one_that_ended(user: User) -> None:
     error = place.told("apply", ".", "--yes", code=3).error
     line = place.file.read_text().splitlines()[error["where"]["line"] - 1]
     assert (error["code"], line) == ("spec.no_agent", "forward_ssh: agent")
+
+
+SIGNS = """
+[gpg]
+    format = {format}
+[user]
+    signingkey = {key}
+[commit]
+    gpgsign = true
+[tag]
+    gpgsign = true
+"""
+COMMIT = "git init -q $1 && cd $1 && git commit -q --allow-empty -m signed && git tag -m it v1"
+VERIFY = """cd $1 && printf '%s %s\n' ada@example.org "$2" > /tmp/signers-$(id -u)
+git -c gpg.ssh.allowedSignersFile=/tmp/signers-$(id -u) verify-commit HEAD 2>&1 \
+&& git -c gpg.ssh.allowedSignersFile=/tmp/signers-$(id -u) verify-tag v1 2>&1"""
+
+
+@ORDINARY
+def test_commits_are_signed_where_the_key_can_be_reached_and_made_where_it_cannot(user: User) -> None:
+    place = user.place
+    written = (user.home / ".gitconfig").read_text()
+
+    def commits(name: str) -> None:
+        for uid in {0, user.uid}:
+            user.bare("sh", "-euc", COMMIT, "sh", f"/tmp/{name}-{uid}", uid=uid)
+
+    def verified(name: str, code: int = 0) -> list[str]:
+        script = ("sh", "-euc", VERIFY, "sh")
+        return [user.bare(*script, f"/tmp/{name}-{uid}", user.key, uid=uid, code=code) for uid in {0, user.uid}]
+
+    (user.home / ".gitconfig").write_text(written + SIGNS.format(format="ssh", key="~/.ssh/id_ed25519.pub"))
+    for name, wish in (("agent", "agent"), ("files", True)):
+        place.write(**user.keys, forward_ssh=wish)
+        told = place.apply("--allow-data-loss", "container.workspace")
+        assert not any("sign" in note for note in told.result["notes"])
+        commits(name)
+        assert all(text.count('Good "git" signature for ada@example.org') == 2 for text in verified(name))
+
+    place.write(**user.keys)
+    unreached = [place.apply("--allow-data-loss", "container.workspace")]
+    commits("none")
+    (user.home / ".gitconfig").write_text(written + SIGNS.format(format="openpgp", key="0123456789ABCDEF"))
+    unreached.append(place.apply())
+    commits("openpgp")
+    assert all("git does not sign inside: the key cannot be reached there" in t.result["notes"] for t in unreached)
+    for name in ("none", "openpgp"):
+        verified(name, code=1)
