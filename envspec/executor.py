@@ -18,8 +18,9 @@ from typing import TYPE_CHECKING, Any
 from envspec.engine.base import Engine
 from envspec.errors import EnvspecError, Interrupted
 from envspec.events import Emit, StepFinished, StepOutput, StepStarted
-from envspec.kinds import all_kinds, names
+from envspec.kinds import names
 from envspec.kinds.base import Done, Kind, Observed, StepContext, Work
+from envspec.kinds.every import all_kinds
 from envspec.model import Action, Change, Desired, Outcome, Plan, Status
 
 if TYPE_CHECKING:

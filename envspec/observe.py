@@ -1,23 +1,20 @@
-"""Looking at the world: a handful of batched reads, made into one frozen value.
-
-A look at a converged environment costs six child processes whatever its size: list, inspect, networks, volumes,
-images, and one exec of the probe.
-"""
+"""Looking inside: what the probe is asked, and what its answers add to what the engine told."""
 
 from __future__ import annotations
 
 import dataclasses
 import hashlib
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from envspec.engine.base import Reader
 from envspec.engine.facts import FileFact, Questions
-from envspec.engine.objects import LOCK_PREFIX, ContainerState, ImageState, Mount
-from envspec.kinds import all_kinds, names
+from envspec.engine.objects import Mount
+from envspec.glance import Glance
+from envspec.kinds import names
 from envspec.kinds.base import Observed
 from envspec.kinds.container import ContainerSpec
+from envspec.kinds.every import all_kinds
 from envspec.kinds.file import FileSpec
 from envspec.kinds.loss import lies_below
 from envspec.model import Desired
@@ -26,56 +23,16 @@ MAX_HOST_FILE = 64 * 1024 * 1024
 """Bytes beyond which a file of the host is not hashed; no declared file is that large."""
 
 
-def outside(reader: Reader, env: str, refs: tuple[str, ...]) -> Observed:
-    """Look at everything that the engine itself can tell.
-
-    Args:
-        reader: The engine, of which nothing but its read verbs is used.
-        env: Name of the environment.
-        refs: References of images that matter.
-    """
-    lock = f"{LOCK_PREFIX}{env}"
-    wanted = (names.container(env), names.next_container(env), lock)
-    with ThreadPoolExecutor(max_workers=4) as pool:
-        containers = pool.submit(reader.containers, env, wanted)
-        named = pool.submit(reader.images, refs)
-        networks = pool.submit(reader.networks)
-        volumes = pool.submit(reader.volumes)
-        boxes = tuple(box for box in containers.result() if box.name != lock)
-        images = _with_running(reader, named.result(), boxes)
-        return Observed(
-            env=env,
-            engine=reader.name,
-            command=reader.command,
-            containers=boxes,
-            locked=len(boxes) < len(containers.result()),
-            images=images,
-            networks=networks.result(),
-            volumes=volumes.result(),
-            shelved=reader.shelved(env),
-        )
-
-
-def _with_running(
-    reader: Reader, named: Mapping[str, ImageState], boxes: tuple[ContainerState, ...]
-) -> Mapping[str, ImageState]:
-    """Return images with those that containers run, by their IDs; where nothing has moved they are known already."""
-    known = {image.id: image for image in named.values()}
-    running = {box.image_id for box in boxes} - {""}
-    unknown = reader.images(tuple(sorted(running - known.keys())))
-    return {**named, **{image: known[image] for image in sorted(running & known.keys())}, **unknown}
-
-
-def inside(reader: Reader, world: Observed, desired: Desired, *, deep: bool = False) -> Observed:
+def inside(glance: Glance, world: Observed, desired: Desired, *, deep: bool = False) -> Observed:
     """Look inside the workspace too, and at what only the ledger still knows.
 
     Args:
-        reader: The engine.
-        world: What :func:`outside` saw.
+        glance: The look that this is part of.
+        world: What it saw of the engine.
         desired: What shall be: it says which files, repositories and paths to ask about.
         deep: Whether to look for files made by hand, which a destructive step would lose.
     """
-    world = dataclasses.replace(world, network_users=_network_users(reader, world, desired))
+    world = dataclasses.replace(world, network_users=_network_users(glance.reader, world, desired))
     box = world.workspace
     if box is None:
         return dataclasses.replace(world, host_files=_host_files(desired))
@@ -84,14 +41,14 @@ def inside(reader: Reader, world: Observed, desired: Desired, *, deep: bool = Fa
     questions = _declared(desired)
     if deep and desired.resources:
         questions = questions.merged(_undeclared(box.config.mounts))
-    answer = reader.probe(box.id, questions)
+    answer = glance.probe(box, questions)
     seen = dataclasses.replace(world, inside=answer, deep=deep)
     more = _recorded(seen, desired)
     if deep and not desired.resources:
         more = more.merged(_undeclared(box.config.mounts))
     if more == Questions():
         return seen
-    late = reader.probe(box.id, dataclasses.replace(more, declared=(*questions.declared, *more.declared)))
+    late = glance.probe(box, dataclasses.replace(more, declared=(*questions.declared, *more.declared)))
     merged = dataclasses.replace(
         answer,
         files={**answer.files, **late.files},

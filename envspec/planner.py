@@ -11,9 +11,10 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from envspec.errors import UsageError, Where
-from envspec.kinds import all_kinds, names
+from envspec.kinds import names
 from envspec.kinds.base import Kind, Observed, Verdict
 from envspec.kinds.container import LEFTOVER, inner_world
+from envspec.kinds.every import all_kinds
 from envspec.kinds.volume import WORKSPACE_VOLUME
 from envspec.model import Action, Change, Desired, Disruption, Plan, Resource, Summary, digest_of
 

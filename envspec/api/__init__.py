@@ -12,7 +12,6 @@ if TYPE_CHECKING:
     from envspec.api.cache import CachedImage as CachedImage
     from envspec.api.cache import Cleared as Cleared
     from envspec.api.connect import ConnectInfo as ConnectInfo
-    from envspec.api.converge import apply as apply
     from envspec.api.copies import copy_in as copy_in
     from envspec.api.copies import copy_out as copy_out
     from envspec.api.endings import collect_garbage as collect_garbage
@@ -29,6 +28,7 @@ if TYPE_CHECKING:
     from envspec.api.lifecycle import Ending as Ending
     from envspec.api.network import NetworkMade as NetworkMade
     from envspec.api.network import NetworkRow as NetworkRow
+    from envspec.api.plans import apply as apply
     from envspec.api.plans import destroy as destroy
     from envspec.api.plans import plan as plan
     from envspec.api.plans import save_plan as save_plan
@@ -71,14 +71,13 @@ if TYPE_CHECKING:
 _NAMES = {
     "envspec.api.cache": ("CachedImage", "Cleared"),
     "envspec.api.connect": ("ConnectInfo",),
-    "envspec.api.converge": ("apply",),
     "envspec.api.copies": ("copy_in", "copy_out"),
     "envspec.api.endings": ("collect_garbage", "end_session", "temporary"),
     "envspec.api.inside": ("execute", "jobs", "wait"),
     "envspec.api.inventory": ("EnvironmentRow", "EnvironmentStatus", "ServiceRow"),
     "envspec.api.lifecycle": ("PERSISTENT", "Ended", "Ending"),
     "envspec.api.network": ("NetworkMade", "NetworkRow"),
-    "envspec.api.plans": ("destroy", "plan", "save_plan"),
+    "envspec.api.plans": ("apply", "destroy", "plan", "save_plan"),
     "envspec.api.restoring": ("restore",),
     "envspec.api.shared": ("cached_images", "clear_cache", "create_network", "networks", "remove_network"),
     "envspec.api.snapshot": ("create_snapshot", "remove_snapshot", "show_snapshot", "snapshots"),

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from envspec import detect_git
-from envspec.detect import knowledge
 from envspec.engine.base import Reader
 from envspec.errors import Conflict, Where
 from envspec.kinds import names
@@ -32,6 +30,9 @@ def attempted(loaded: Loaded, reader: Reader | None = None) -> tuple[Loaded, Tri
     spec = loaded.spec
     if spec.repo_url is None or spec.purpose is None or spec.name is None:
         return loaded, None
+    from envspec import detect_git  # noqa: PLC0415 - only who tries a repository pays for it
+    from envspec.detect import knowledge  # noqa: PLC0415 - the same
+
     url, purposes = location(loaded), catalogue(loaded.directory)
     boxes = reader.containers(spec.name, (names.container(spec.name),)) if reader else ()
     known = next((box for box in boxes if box.labels.get(names.ENV) == spec.name), None)

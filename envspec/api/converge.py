@@ -5,24 +5,22 @@ from __future__ import annotations
 import os
 import re
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 
 import platformdirs
 
-from envspec import executor, host, policy
-from envspec.api import saved
+from envspec import host, policy
 from envspec.api.connect import command_of
 from envspec.api.lock import abandoned
-from envspec.api.room import claimed
-from envspec.api.targets import Cancel, Options, Target, open_engine, read_target
+from envspec.api.targets import Cancel, Confirm, Options, Target
 from envspec.api.work import Look, look, without_wishes
 from envspec.engine.base import Engine
 from envspec.engine.operations import Reap
 from envspec.errors import Conflict, UsageError, Where
 from envspec.events import Emit, Notice
+from envspec.glance import Glance
 from envspec.kinds import names
 from envspec.kinds.base import is_service
 from envspec.model import Desired, Outcome, Plan, Report, Status
@@ -34,9 +32,6 @@ SESSION_VARIABLE = "ENVSPEC_SESSION"
 """Names the session that environments are made in, where nothing else does."""
 
 _SESSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
-
-Confirm = Callable[[Plan], bool]
-"""Shows a plan that ends something which exists and says whether to go on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +49,15 @@ class Doors:
     cancel: Cancel
 
 
-def run(engine: Engine, target: Target, options: Options, doors: Doors, *, promised: Plan | None = None) -> Report:
+def run(  # noqa: PLR0913 - the parts of one apply
+    engine: Engine,
+    target: Target,
+    options: Options,
+    doors: Doors,
+    *,
+    promised: Plan | None = None,
+    begun: Glance | None = None,
+) -> Report:
     """Make the world what it shall be.
 
     Args:
@@ -63,6 +66,7 @@ def run(engine: Engine, target: Target, options: Options, doors: Doors, *, promi
         options: What the user asks beyond the spec.
         doors: How to speak with the user.
         promised: A saved plan: nothing else is done.
+        begun: What was begun already of the first look.
 
     Raises:
         Refused: Something would be lost or ended that nobody allowed, or it would be one environment too many.
@@ -70,13 +74,15 @@ def run(engine: Engine, target: Target, options: Options, doors: Doors, *, promi
     """
     started = time.monotonic()
     session_of(options)
-    first = look(engine, target, options, judge=True)
+    first = look(engine, target, options, judge=True, begun=begun)
     if promised:
         _check_promise(promised, first.plan)
     if first.plan.empty and not (first.world.locked and abandoned(engine, target.env)):
         return _report(first, (), started)
     _ask(first.plan, options, doors)
     new = bool(first.desired.resources) and not first.world.containers
+    from envspec.api.room import claimed  # noqa: PLC0415 - a converged environment takes no place
+
     with claimed(engine, target.env, new=new) as stolen:
         if stolen:
             _reap(engine, first, doors)
@@ -89,6 +95,8 @@ def _rounds(  # noqa: PLR0913, PLR0917 - the parts of one apply
     engine: Engine, target: Target, options: Options, doors: Doors, first: Look, started: float
 ) -> Report:
     """Do, look again, and go on while a first round made more visible."""
+    from envspec import executor  # noqa: PLC0415 - where nothing is to be done, nothing carries it out
+
     outcomes: tuple[Outcome, ...] = ()
     current, later = first, without_wishes(options)
     directory = platformdirs.user_state_path("envspec") / "logs" / target.env
@@ -214,27 +222,3 @@ def _report(seen: Look, outcomes: tuple[Outcome, ...], started: float, *, image:
 def _image(desired: Desired) -> str:
     resource = desired.get(names.WORKSPACE)
     return str(resource.spec.config.image) if resource else ""
-
-
-def apply(  # noqa: PLR0913 - the doors are named
-    target: str | Path, options: Options, *, emit: Emit, confirm: Confirm, cancel: Cancel, engine: Engine | None = None
-) -> Report:
-    """Make an environment what its spec says, or do what a saved plan says.
-
-    Args:
-        target: A spec, its directory, or a plan that was saved.
-        options: What the user asks beyond the spec.
-        emit: Takes events, from several threads, one call at a time.
-        confirm: Asks before something that exists is ended.
-        cancel: Carries the user's wish to stop.
-        engine: The engine, by default this host's.
-
-    Raises:
-        EnvspecError: As :func:`run`; and the spec or the plan is faulty.
-    """
-    doors = Doors(emit, confirm, cancel)
-    engine = engine or open_engine()
-    plan_file = saved.read(Path(target))
-    if plan_file:
-        return run(engine, plan_file.target, saved.options_with(plan_file, options), doors, promised=plan_file.plan)
-    return run(engine, read_target(target, destroy=options.destroy), options, doors)

@@ -7,9 +7,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from envspec.api import lifecycle
-from envspec.api.converge import Confirm, Doors
+from envspec.api.converge import Doors
 from envspec.api.lifecycle import Ended, Ending
-from envspec.api.targets import Cancel, Options, open_engine
+from envspec.api.targets import Cancel, Confirm, Options, open_engine
 from envspec.engine.base import Engine
 from envspec.events import Emit
 from envspec.model import Report

@@ -13,17 +13,18 @@ import dataclasses
 import time
 from pathlib import Path
 
-from envspec import executor, observe, planner
-from envspec.api.converge import Confirm, Doors, run, session_of
+from envspec import executor, planner
+from envspec.api.converge import Doors, run, session_of
 from envspec.api.ports import insist_on_ports
 from envspec.api.room import claimed
-from envspec.api.targets import Cancel, Options, Target, open_engine
+from envspec.api.targets import Cancel, Confirm, Options, Target, open_engine
 from envspec.api.work import Look, look
 from envspec.engine.base import Engine
 from envspec.engine.objects import Mount
 from envspec.engine.operations import Baseline, Forget
 from envspec.errors import Conflict, EnvspecError, Refused, StepFailed, Where
 from envspec.events import Emit, Notice
+from envspec.glance import Glance
 from envspec.inside import snapshot_manifest
 from envspec.inside.snapshot import SAVED, copy_trees, helper_config
 from envspec.inside.snapshot_manifest import BOX, VOLUMES, Manifest, ref_of
@@ -135,7 +136,8 @@ class _Restore:
     def _make(self, resources: tuple[Resource, ...]) -> None:
         """Make resources as an apply would."""
         part: Desired = dataclasses.replace(self.desired, resources=resources)
-        world = observe.outside(self.engine, self.env, ())
+        with Glance(self.engine, self.env) as glance:
+            world = glance.world(())
         boxes = tuple(box for box in world.containers if box.labels.get(names.KIND) != names.RESTORING)
         world = dataclasses.replace(world, containers=boxes)
         plan = planner.plan(part, world)

@@ -8,14 +8,16 @@ import os
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from envspec.api.targets import Options, Target
-from envspec.api.work import Look
 from envspec.errors import SpecError, Where
 from envspec.model import Plan, plan_from_json, to_json
 from envspec.spec.load import Loaded
 from envspec.spec.models import Spec
+
+if TYPE_CHECKING:
+    from envspec.api.work import Look
 
 FORMAT = "envspec plan 1"
 """First key of every saved plan."""

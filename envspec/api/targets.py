@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
     from envspec.engine.whales import WhalesEngine
+    from envspec.model import Plan
     from envspec.resolve.trial import Tried
     from envspec.spec.load import Loaded
+
+Confirm: TypeAlias = "Callable[[Plan], bool]"
+"""Shows a plan that ends something which exists and says whether to go on."""
 
 
 class Cancel:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from envspec.api.converge import Confirm, Doors, run
-from envspec.api.targets import Cancel, Options, Target, open_engine
+from envspec.api.converge import Doors, run
+from envspec.api.targets import Cancel, Confirm, Options, Target, open_engine
 from envspec.engine.base import Engine
 from envspec.errors import UsageError
 from envspec.events import Emit

@@ -17,6 +17,7 @@ from envspec.engine.base import Reader
 from envspec.engine.choice import config_file
 from envspec.errors import EnvspecError
 from envspec.forward import read as forwarding
+from envspec.glance import Glance
 from envspec.host import HostFacts
 from envspec.host_network import HostNetwork
 from envspec.kinds import names
@@ -49,6 +50,7 @@ def look(  # noqa: PLR0913 - what one look is told
     reachable: Callable[[], bool] | None = None,
     again: bool = False,
     judge: bool = False,
+    begun: Glance | None = None,
 ) -> Look:
     """Look at the world and plan.
 
@@ -60,7 +62,8 @@ def look(  # noqa: PLR0913 - what one look is told
         options: What the user asks beyond the spec.
         reachable: Says whether the registry can be reached; asked only where it matters.
         again: Whether this looks back at what was done.
-        judge: Whether effects that the user did not allow are refused, before any engine is asked.
+        judge: Whether effects that the user did not allow are refused, whatever any engine says.
+        begun: What was begun already of this look.
 
     Raises:
         SpecError: Something that the spec names cannot be had.
@@ -71,21 +74,22 @@ def look(  # noqa: PLR0913 - what one look is told
     if target.loaded and not target.destroy:
         loaded, tried = attempted(target.loaded, reader)
         target = dataclasses.replace(target, loaded=loaded, tried=tried)
-    facts = _facts(target, reader)
-    permission = Permission(options.allow, judge)
-    desired, world = _outside(reader, target, facts, reachable or _registry_of(facts), permission)
-    for text in (*secrets_of(desired), *facts.network.passwords):
-        reader.hide(text)
-    policy.refuse_remote_binds(desired, reader.remote)
-    wishes = dataclasses.replace(_wishes(options, desired, world), again=again)
-    if not options.take_over:
-        _check_origin(world, desired)
-    seen = observe.inside(reader, world, desired)
-    made = planner.plan(desired, seen, wishes)
-    if planner.needs_deep_look(made) and seen.inside is not None:
-        seen = observe.inside(reader, world, desired, deep=True)
+    with begun or Glance(reader, target.env) as glance:
+        facts = _facts(target, reader)
+        permission = Permission(options.allow, judge)
+        desired, world = _outside(glance, target, facts, reachable or _registry_of(facts), permission)
+        for text in (*secrets_of(desired), *facts.network.passwords):
+            reader.hide(text)
+        policy.refuse_remote_binds(desired, reader.remote)
+        wishes = dataclasses.replace(_wishes(options, desired, world), again=again)
+        if not options.take_over:
+            _check_origin(world, desired)
+        seen = observe.inside(glance, world, desired)
         made = planner.plan(desired, seen, wishes)
-    return Look(desired, seen, made, facts)
+        if planner.needs_deep_look(made) and seen.inside is not None:
+            seen = observe.inside(glance, world, desired, deep=True)
+            made = planner.plan(desired, seen, wishes)
+        return Look(desired, seen, made, facts)
 
 
 def _facts(target: Target, reader: Reader) -> HostFacts:
@@ -118,14 +122,14 @@ def _passthrough(settings: Settings) -> tuple[str, ...]:
 
 
 def _outside(
-    reader: Reader,
+    glance: Glance,
     target: Target,
     facts: HostFacts,
     reachable: Callable[[], bool],
     permission: Permission,
 ) -> tuple[Desired, Observed]:
     if target.destroy or target.loaded is None:
-        return Desired(target.env), observe.outside(reader, target.env, ())
+        return Desired(target.env), glance.world(())
     loaded = target.loaded
     purposes = catalogue(loaded.directory)
     loaded = with_default(loaded, load_settings().dotfiles, config_file().parent, purposes)
@@ -135,15 +139,15 @@ def _outside(
     permission.check(asked(loaded, facts, purposes))
     document = read_document(loaded, permission.allowed)
     if document is None:
-        world = observe.outside(reader, target.env, refs)
+        world = glance.world(refs)
         chosen = choose(loaded.spec, ways, world.images, reachable)
         return _marked(target, resolve(loaded, facts, purposes, chosen), chosen), world
     likely = next(way for way in ways if not way.closed)
-    beside = stack(reader, loaded, document, likely, permission, facts.environ)
-    world = observe.outside(reader, target.env, (*refs, *beside.project.images))
+    beside = stack(glance.reader, loaded, document, likely, permission, facts.environ)
+    world = glance.world((*refs, *beside.project.images))
     chosen = choose(loaded.spec, ways, world.images, reachable)
     if chosen.candidate != likely:
-        beside = stack(reader, loaded, document, chosen.candidate, permission, facts.environ)
+        beside = stack(glance.reader, loaded, document, chosen.candidate, permission, facts.environ)
     return _marked(target, resolve(loaded, facts, purposes, chosen, beside.project, beside.effects), chosen), world
 
 

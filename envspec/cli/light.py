@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 from collections.abc import Sequence
-from typing import NoReturn
 
 from envspec.cli.options import asked, is_file
 from envspec.engine.choice import choose
@@ -59,13 +57,6 @@ def environment_names() -> tuple[str, ...]:
     except (OSError, subprocess.TimeoutExpired, EnvspecError):
         return ()
     return tuple(sorted({line for line in done.stdout.decode(errors="replace").splitlines() if line}))
-
-
-def leave(code: int) -> NoReturn:
-    """Leave the process at once: to take itself down costs Python as much again as half of a light command's work."""
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(code)
 
 
 def replace_process(argv: Sequence[str]) -> None:

@@ -14,7 +14,7 @@ from typing import NoReturn
 import click
 
 from envspec import __version__
-from envspec.cli import failures
+from envspec.cli import failures, output
 from envspec.cli.options import engine_options
 
 GC_AFTER = 100_000
@@ -117,5 +117,15 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     sys.exit(code if isinstance(code, int) else 0)
 
 
+def program() -> NoReturn:
+    """Be the program: as :func:`main`; and where all went well, nothing is left that Python would have to take down."""
+    try:
+        main()
+    except SystemExit as ended:
+        if not ended.code:
+            output.leave(0)
+        raise
+
+
 if __name__ == "__main__":
-    main()
+    program()

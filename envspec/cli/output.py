@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import sys
 from collections.abc import Sequence
-from typing import Any, TextIO
+from typing import Any, NoReturn, TextIO
 
 import click
 
 from envspec.errors import EnvspecError
+
+
+def leave(code: int) -> NoReturn:
+    """Leave the process at once: to take itself down costs Python as much again as half of a light command's work."""
+    with contextlib.suppress(BrokenPipeError):
+        sys.stdout.flush()
+        sys.stderr.flush()
+    os._exit(code)
 
 
 class Painter:

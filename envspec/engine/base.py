@@ -30,6 +30,23 @@ from envspec.engine.usage import Usage
 from envspec.model import Hidden
 
 
+class Inquiry(Protocol):
+    """A probe that is inside, or on its way there, before it is asked."""
+
+    def ask(self, questions: Questions) -> Answer:
+        """Answer questions, once.
+
+        Raises:
+            EngineCallFailed: The container is gone, does not run, or cannot be entered.
+            EngineTimeout: It gave no answer in time.
+        """
+        ...
+
+    def close(self) -> None:
+        """Let it go, asked or not."""
+        ...
+
+
 @runtime_checkable
 class Reader(ArchiveReader, Protocol):
     """What may be read of an engine. Nothing here changes anything.
@@ -87,6 +104,10 @@ class Reader(ArchiveReader, Protocol):
 
     def probe(self, container_id: str, questions: Questions) -> Answer:
         """Answer questions about the inside of a running container, in one exec."""
+        ...
+
+    def inquire(self, container_id: str) -> Inquiry:
+        """Go inside a running container to be asked later; the answer tells how things are by then."""
         ...
 
     def usage(self, container_ids: Sequence[str]) -> Mapping[str, Usage]:

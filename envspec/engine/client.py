@@ -10,11 +10,12 @@ import os
 import secrets
 import threading
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import IO, Any
 
 from envspec.engine import inside, inspect, shelf, usage
 from envspec.engine.dialect import DOCKER, Dialect
 from envspec.engine.facts import Answer, Questions
+from envspec.engine.inquiry import Inquiry
 from envspec.engine.objects import LABEL, LINE, ContainerState, ImageState, NetworkState, StoredImage, VolumeState
 from envspec.engine.operations import Completed, Operation, ReadEnvironment, ReadState
 from envspec.engine.private import in_memory
@@ -24,7 +25,6 @@ from envspec.engine.stack import ComposeSource, config_argv, config_environment,
 from envspec.errors import (
     EngineCallFailed,
     EngineNotReady,
-    EngineSilent,
     EngineTimeout,
     EnvspecError,
     Interrupted,
@@ -145,18 +145,15 @@ class Client:
 
     def probe(self, container_id: str, questions: Questions) -> Answer:
         """Answer questions about the inside of a running container, in one exec."""
-        mark = f"--{secrets.token_hex(16)}"
-        script = inside.probe(questions, mark)
-        proof = inside.proof(mark)
-        try:
-            signs = Signs(PROBE_BEGINS, proof)
-            completed = self._enter(container_id, script, deadline=PROBE_DEADLINE, signs=signs)
-        except EngineSilent:
-            completed = self._enter(container_id, script, deadline=PROBE_DEADLINE, signs=Signs(proof=proof))
-        answer = inside.answer(completed.stdout, questions, mark)
-        if answer is None:
-            raise self._no_entry(container_id, completed)
-        return answer
+        return self.inquire(container_id).ask(questions)
+
+    def inquire(self, container_id: str) -> Inquiry:
+        """Go inside a running container, to be asked what is there once the questions are known."""
+
+        def enter(script: Script, questions: bytes | IO[bytes], signs: Signs) -> Completed:
+            return self._enter(container_id, script, deadline=PROBE_DEADLINE, stdin=questions, signs=signs)
+
+        return Inquiry(enter, PROBE_BEGINS, lambda completed: self._no_entry(container_id, completed))
 
     def usage(self, container_ids: Sequence[str]) -> Mapping[str, usage.Usage]:
         """Return what running containers use of the host at the moment, by ID; one that is gone is left out."""
@@ -293,9 +290,10 @@ class Client:
         on_line: LINE | None = None,
         keep: int = KEEP,
         regardless: bool = False,
+        stdin: bytes | IO[bytes] = b"",
         signs: Signs = NO_SIGNS,
     ) -> Completed:
-        """Run a script as root in one exec."""
+        """Run a script as root in one exec; what it reads is its own unless something else is given."""
         mark = ["--env", f"ENVSPEC_STEP={token}"] if token else []
         argv = ["exec", "--interactive", "--user", "0", "--workdir", "/", *mark, container_id]
         command = [*self._command, *argv, "/bin/sh", "-c", script.text, "envspec", *script.args]
@@ -308,7 +306,7 @@ class Client:
         listener = None if on_line is None else pass_on
         return self._runner.run(
             command,
-            stdin=script.stdin,
+            stdin=stdin or script.stdin,
             deadline=deadline,
             on_line=listener,
             keep=keep,

@@ -19,6 +19,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from envspec.engine.base import Inquiry
 from envspec.engine.facts import Answer, Questions
 from envspec.engine.fake_archive import Archives
 from envspec.engine.fake_canonical import canonical
@@ -26,7 +27,7 @@ from envspec.engine.fake_compose import Service, resolved
 from envspec.engine.fake_fs import Layer, Place, directory
 from envspec.engine.fake_hooks import Tamper
 from envspec.engine.fake_inside import Inside, perform, subjects
-from envspec.engine.fake_probe import answer
+from envspec.engine.fake_probe import FakeInquiry, answer
 from envspec.engine.fake_store import BUILTIN
 from envspec.engine.fake_world import Container, Image
 from envspec.engine.objects import (
@@ -113,6 +114,10 @@ class FakeEngine(Archives):
         """Answer questions about the inside of a running container."""
         with self._reading():
             return answer(self._entered(container_id), questions)
+
+    def inquire(self, container_id: str) -> Inquiry:
+        """Return what answers once it is asked; to get inside takes no time here."""
+        return FakeInquiry(lambda questions: self.probe(container_id, questions))
 
     def hide(self, text: str) -> None:
         """Mask a secret in all that operations print from now on."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from envspec.engine.facts import (
     ENV_FILE,
@@ -40,6 +40,20 @@ PASSED_OVER_NAMES = re.compile(
 
 MOST = 200
 """How many undeclared files an answer holds."""
+
+
+class FakeInquiry:
+    """A probe that is asked later; here nothing goes on until then.
+
+    Args:
+        ask: Answers questions.
+    """
+
+    def __init__(self, ask: Callable[[Questions], Answer]) -> None:
+        self.ask = ask
+
+    def close(self) -> None:
+        """Do nothing: it holds nothing."""
 
 
 def answer(container: Container, questions: Questions) -> Answer:

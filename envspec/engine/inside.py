@@ -110,23 +110,28 @@ def prepare(operation: Operation, workspace: str) -> Script:  # noqa: PLR0911, P
             return _script("restore_environment", stdin=data or pack(()))
 
 
-def probe(questions: Questions, mark: str) -> Script:
-    """Return the script that answers questions.
+def probe(mark: str) -> Script:
+    """Return the script that reads questions and answers them.
 
     Args:
-        questions: What to answer.
         mark: A text that no answer can hold; it separates the parts of the output.
     """
-    lines = [
-        *(f"E {path}" for path in questions.exists),
-        *(f"F {path}" for path in questions.files),
-        *(f"R {question.path}" for question in questions.repos),
-        *(f"C {index} {ledger_name(question.address)}" for index, question in enumerate(questions.repos)),
-        *(f"U {path}" for path in questions.undeclared),
-        *(f"D {_literal(path)}" for path in questions.declared),
-        *(f"K {ledger_name(address)}" for address in questions.links),
-    ]
-    return Script(text_of("probe"), (mark, text_of("repo"), text_of("job")), _lines(lines))
+    return Script(text_of("probe"), (mark, text_of("repo"), text_of("job")))
+
+
+def asked(questions: Questions) -> bytes:
+    """Return questions as the probe reads them."""
+    return _lines(
+        [
+            *(f"E {path}" for path in questions.exists),
+            *(f"F {path}" for path in questions.files),
+            *(f"R {question.path}" for question in questions.repos),
+            *(f"C {index} {ledger_name(question.address)}" for index, question in enumerate(questions.repos)),
+            *(f"U {path}" for path in questions.undeclared),
+            *(f"D {_literal(path)}" for path in questions.declared),
+            *(f"K {ledger_name(address)}" for address in questions.links),
+        ]
+    )
 
 
 def proof(mark: str) -> bytes:

@@ -15,6 +15,7 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 from envspec.engine.objects import LINE
 from envspec.engine.operations import Completed
@@ -251,7 +252,7 @@ class Runner:
         argv: Sequence[str],
         *,
         deadline: float,
-        stdin: bytes = b"",
+        stdin: bytes | IO[bytes] = b"",
         environ: Mapping[str, str] | None = None,
         on_line: LINE | None = None,
         keep: int = KEEP,
@@ -267,7 +268,7 @@ class Runner:
         Args:
             argv: The program and its arguments.
             deadline: Seconds that it may take.
-            stdin: What it reads.
+            stdin: What it reads; or a file to read it from, of which this process keeps nothing open.
             environ: Its whole environment; the allow-listed variables of this process when ``None``.
             on_line: Takes each line of both streams as it comes, masked, in this thread.
             keep: Bytes kept of each stream; of more, the middle is left out.
@@ -296,7 +297,7 @@ class Runner:
 
             return take
 
-        child = _Child(_started(argv, stdin, environ, directory), stdin, (sink(0), sink(1)))
+        child = _Child(*_started(argv, stdin, environ, directory), (sink(0), sink(1)))
         try:
             self._await(child, argv, watch, deadline, regardless=regardless)
         finally:
@@ -335,12 +336,14 @@ class Runner:
 
 
 def _started(
-    argv: Sequence[str], stdin: bytes, environ: Mapping[str, str] | None, directory: str | None
-) -> subprocess.Popen[bytes]:
+    argv: Sequence[str], stdin: bytes | IO[bytes], environ: Mapping[str, str] | None, directory: str | None
+) -> tuple[subprocess.Popen[bytes], bytes]:
+    """Start a program, and return with it what is to be written to its standard input."""
+    file, data = (None, stdin) if isinstance(stdin, bytes) else (stdin, b"")
     try:
-        return subprocess.Popen(
+        process = subprocess.Popen(
             list(argv),
-            stdin=subprocess.PIPE if stdin else subprocess.DEVNULL,
+            stdin=file or (subprocess.PIPE if data else subprocess.DEVNULL),
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             env=allowed(os.environ) if environ is None else dict(environ),
@@ -351,6 +354,9 @@ def _started(
         raise EngineNotReady(
             f"cannot run {argv[0]}: {error.strerror}", code="engine.no_program", hint="envspec preflight --fix"
         ) from None
+    if file:
+        file.close()
+    return process, data
 
 
 def end(process: subprocess.Popen[bytes]) -> None:

@@ -2,7 +2,7 @@
 
 A kind is one file: the frozen model of what is wanted, the pure difference to what was observed, and the engine
 calls that close it. The planner and the executor know no kind by name; a new kind is a new file and one line in
-:mod:`envspec.kinds`.
+:mod:`envspec.kinds.every`.
 """
 
 from __future__ import annotations

@@ -7,6 +7,7 @@ import pytest
 from envspec.engine.facts import STATE_DIR, Questions, RepoQuestion
 from envspec.engine.objects import Mount
 from envspec.engine.operations import Baseline, FilePut, PutFiles, PutState, ReadState, RunCommand, WriteRecords
+from envspec.errors import EngineCallFailed
 from tests.engine.contract import World, note
 
 pytestmark = pytest.mark.engine
@@ -49,6 +50,26 @@ def test_all_questions_are_answered_at_once(world: World, box: str) -> None:
     assert {path: fact.state for path, fact in found.repos.items()} == {"/opt": "other"}
     assert found.exists == {"/etc/passwd"}
     assert found.undeclared == ()
+
+
+def test_an_inquiry_tells_how_things_are_when_it_is_asked(world: World, box: str) -> None:
+    inquiry = world.engine.inquire(box)
+    put(world, box, "/opt/later")
+    assert inquiry.ask(Questions(exists=("/opt/later", "/opt/never"))).exists == {"/opt/later"}
+    inquiry.close()
+
+
+def test_an_inquiry_that_is_not_asked_does_nothing(world: World, box: str) -> None:
+    world.engine.inquire(box).close()
+    assert world.engine.probe(box, Questions(exists=("/etc/passwd",))).exists == {"/etc/passwd"}
+
+
+def test_an_inquiry_of_a_container_that_goes_fails_when_it_is_asked(world: World, box: str) -> None:
+    inquiry = world.engine.inquire(box)
+    world.engine.remove_container(box)
+    with pytest.raises(EngineCallFailed):
+        inquiry.ask(Questions())
+    inquiry.close()
 
 
 def test_modes_are_read_to_the_last_bit(world: World, box: str) -> None:

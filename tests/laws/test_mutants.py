@@ -26,6 +26,7 @@ from envspec.planner import Compared
 from . import laws
 from .fixed import HISTORIES, IN_PLACE, OTHER, RICH
 from .strategies import History
+from .world import ENV
 
 Law = Callable[[History, Path], object]
 Patch = pytest.MonkeyPatch
@@ -181,15 +182,15 @@ def an_apply_that_never_gives_a_dead_one_s_lock_back(patch: Patch) -> None:
 
 
 def a_plan_that_touches_the_engine(patch: Patch) -> None:
-    from envspec import observe  # noqa: PLC0415 - its function is what is broken
+    from envspec.glance import Glance  # noqa: PLC0415 - its function is what is broken
 
-    whole = observe.outside
+    whole = Glance.world
 
-    def outside(reader: Any, env: str, refs: tuple[str, ...]) -> Observed:
-        reader.unlock(env)
-        return whole(reader, env, refs)
+    def world(glance: Any, refs: tuple[str, ...]) -> Observed:
+        glance.reader.unlock(ENV)
+        return whole(glance, refs)
 
-    patch.setattr(observe, "outside", outside)
+    patch.setattr(Glance, "world", world)
 
 
 def a_plan_that_tells_the_time(patch: Patch) -> None:

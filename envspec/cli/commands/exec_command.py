@@ -55,13 +55,13 @@ def command(
     chosen = inside.ExecOptions(user, root, workdir, tty, timeout, inside.variables_from(variables))
     door = light.enter(env)
     if not as_json:
-        light.leave(inside.run(door, words, chosen).code)
+        output.leave(inside.run(door, words, chosen).code)
     from envspec.inside.capture import MAX_OUTPUT, execute  # noqa: PLC0415 - only --json pays for it
 
     limit = MAX_OUTPUT if max_output is None else max_output
     done = execute(door, words, chosen, stdin=None, max_output=limit)
     output.print_json({"ok": True, "result": _told(done)})
-    light.leave(done.code)
+    output.leave(done.code)
 
 
 def _told(done: Executed) -> dict[str, object]:
