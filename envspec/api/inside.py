@@ -17,7 +17,7 @@ from envspec.inside.capture import Executed
 from envspec.inside.door import Door, open_door
 from envspec.inside.exec import ExecOptions
 from envspec.inside.jobs import Jobs
-from envspec.inside.wait import Patience, Waited, command_ends_well, container_is_healthy, until_ready
+from envspec.inside.wait import Patience, Waited, command_ends_well, containers_are_healthy, until_ready
 from envspec.spec.load import load
 
 
@@ -99,10 +99,10 @@ def wait(  # noqa: PLR0913 - one call says all about one wait
     env = locate(target)
     patience, what = Patience(), "command"
     if service:
-        container = inventory.service_containers(engine, env, service)[service]
+        boxes = tuple(inventory.service_containers(engine, env, service).values())
         what = f"service {service}"
     elif not command:
-        container = inventory.find(engine, env).name
+        boxes = (inventory.find(engine, env).name,)
         health = _health(target, engine, env)
         what = "health" if health else "container"
         command, patience = health or ("", patience)
@@ -111,7 +111,7 @@ def wait(  # noqa: PLR0913 - one call says all about one wait
     if command:
         door = open_door(env, engine.command)
         return until_ready(env, what, lambda: command_ends_well(door, command, patience.timeout), patience)
-    return until_ready(env, what, lambda: container_is_healthy(engine, env, container), patience)
+    return until_ready(env, what, lambda: containers_are_healthy(engine, env, boxes), patience)
 
 
 def _health(target: str, engine: Engine, env: str) -> tuple[str, Patience] | None:

@@ -16,6 +16,7 @@ from envspec.errors import Conflict, UsageError, Where
 from envspec.kinds import names
 from envspec.kinds.base import is_service
 from envspec.kinds.lease import expiry
+from envspec.kinds.service_state import base_of
 from envspec.model import type_json
 
 NO_CONTAINER = "no container"
@@ -229,13 +230,13 @@ def service_containers(reader: Reader, env: str, service: str = "") -> dict[str,
     Args:
         reader: The engine.
         env: Name of the environment.
-        service: The one service that matters, "" for all.
+        service: The one service that matters, with all its containers, or one of those; "" for all.
 
     Raises:
         UsageError: There is no such environment or service, or it has none.
     """
     rows = services(reader, env)
-    found = {row.name: row.container for row in rows if service in ("", row.name)}
+    found = {row.name: row.container for row in rows if service in ("", row.name, base_of(row.name))}
     if not found:
         known = ", ".join(row.name for row in rows)
         raise UsageError(

@@ -13,14 +13,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from envspec.compose import context, paths
+from envspec.compose import context, paths, replicas
 from envspec.compose.read import Document
 from envspec.compose.shelved import KINDS, Shelver
-from envspec.compose.texts import is_telling, plain
+from envspec.compose.texts import plain
 from envspec.errors import SpecError, Where
 from envspec.kinds import names
 from envspec.kinds.network import NetworkSpec
-from envspec.kinds.service_state import ServiceSpec, built_name
+from envspec.kinds.service_state import ServiceSpec, base_of, built_name, key_of
 from envspec.kinds.volume import VolumeSpec
 from envspec.model import Hidden, Resource
 
@@ -87,7 +87,8 @@ class _Made:
         self.volumes: dict[str, dict[str, Any]] = data.get("volumes") or {}
         self.files: dict[str, dict[str, Any]] = {kind: data.get(kind) or {} for kind in KINDS}
         self.ties: dict[str, dict[str, Any]] = {name: s.get("depends_on") or {} for name, s in self.services.items()}
-        self.secrets = sorted((value for _, value in document.secrets if is_telling(value)), key=len, reverse=True)
+        self.secrets = document.telling
+        self.counts = {name: replicas.count(service) for name, service in self.services.items()}
         self.notes: list[str] = []
 
     def project(self) -> Project:
@@ -100,7 +101,7 @@ class _Made:
             for key in sorted(self.volumes)
             if not self.volumes[key].get("external")
         ]
-        self.services = {name: self._handed(name, service) for name, service in sorted(self.services.items())}
+        self._hand()
         self._shelve()
         self.notes += [
             f"{name} is on internal networks only: nothing reaches its ports from the host"
@@ -122,6 +123,16 @@ class _Made:
             notes=tuple(dict.fromkeys(self.notes)),
         )
 
+    def _hand(self) -> None:
+        """Turn the author's services into what Compose is handed, each container one."""
+        handed = {name: self._handed(name, self.services[name]) for name in sorted(self.services) if self.counts[name]}
+        self.services = {}
+        for base, service in handed.items():
+            for number, name in enumerate(replicas.names(base, self.counts[base]), 1):
+                container = f"{self.env}-{base}-{number}"
+                self.services[name] = service if number == 1 else replicas.further(service, base, container)
+        self.notes += [f"{name} has {number} containers" for name, number in sorted(self.counts.items()) if number != 1]
+
     def _shelve(self) -> None:
         """Have services bind from memory what Compose would copy into their layers."""
         shelver = Shelver(self.document, self.files, self.shelf)
@@ -134,11 +145,12 @@ class _Made:
     def _check(self) -> None:
         """Insist that nothing is asked for that would silently be something else."""
         for name, service in sorted(self.services.items()):
-            replicas = (service.get("deploy") or {}).get("replicas", service.get("scale", 1))
             if name == "workspace" or service.get("container_name") == names.container(self.env):
                 raise self._fault(f"service.{name}", "this name is the workspace's", "give the service another name")
-            if {replicas, service.get("scale", 1)} != {1}:
-                raise self._fault(f"service.{name}", "only one container of a service is made", "leave `replicas` out")
+            if unfit := replicas.fault(service):
+                raise self._fault(f"service.{name}", *unfit)
+            if any(key_of(other) in self.services for other in replicas.names(name, self.counts[name])[1:]):
+                raise self._fault(f"service.{name}", "its containers are called as other services", "rename those")
         for key, network in sorted(self.networks.items()):
             more = {"driver_opts", "enable_ipv6", "attachable", "ipam"} & {k for k, v in network.items() if v}
             if not network.get("external") and (more or network.get("driver") not in (None, "bridge")):
@@ -160,7 +172,8 @@ class _Made:
     def _document(self, names_of: Mapping[str, str]) -> dict[str, Any]:
         volumes = {key: {"name": self._volume_name(key), "external": True} for key in self.volumes}
         networks = {key: {"name": name, "external": True} for key, name in names_of.items()}
-        return {"name": self.env, "services": self.services, "networks": networks, "volumes": volumes, **self.files}
+        services = {key_of(name): service for name, service in self.services.items()}
+        return {"name": self.env, "services": services, "networks": networks, "volumes": volumes, **self.files}
 
     def _handed(self, name: str, service: Mapping[str, Any]) -> dict[str, Any]:
         made = {key: value for key, value in service.items() if value is not None and key not in _DROPPED}
@@ -212,9 +225,9 @@ class _Made:
     # ── services as resources ────────────────────────────────────────────────────────────────────────────────────
 
     def _spec(self, name: str, names_of: Mapping[str, str], text: Hidden) -> ServiceSpec:
-        service = self.services[name]
+        service, base = self.services[name], base_of(name)
         mode = str(service.get("network_mode") or "")
-        ends = any(t.get(name, {}).get("condition") == "service_completed_successfully" for t in self.ties.values())
+        ends = any(t.get(base, {}).get("condition") == "service_completed_successfully" for t in self.ties.values())
         return ServiceSpec(
             name=name,
             container=plain(str(service.get("container_name") or f"{self.env}-{name}-1")),
@@ -223,7 +236,8 @@ class _Made:
             environment=self._environment(name),
             networks=tuple(
                 sorted(
-                    (names_of[key], (name, *sorted((wish or {}).get("aliases") or ()))) for key, wish in _nets(service)
+                    (names_of[key], (base, *sorted({*((wish or {}).get("aliases") or ())} - {base})))
+                    for key, wish in _nets(service)
                 )
             ),
             limits=_limits(service),
@@ -231,7 +245,12 @@ class _Made:
             ends=ends,
             content=str(((service.get("build") or {}).get("labels") or {}).get(names.DIGEST, "")),
             shares=f"service.{mode.removeprefix('service:')}" if mode.startswith("service:") else "",
-            restarts_with=tuple(sorted(f"service.{n}" for n, tie in self.ties[name].items() if tie.get("restart"))),
+            restarts_with=tuple(
+                sorted(
+                    each for other, tie in self.ties[base].items() if tie.get("restart") for each in self._all(other)
+                )
+            ),
+            replicas=self.counts[base],
             shelved=self.shelved[name],
             directory=str(self.document.directory),
             document=text,
@@ -261,7 +280,7 @@ class _Made:
 
     def _environment(self, name: str) -> tuple[tuple[str, str | Hidden], ...]:
         """Return the variables of a service; only values that stand in the document itself may be shown."""
-        written = _written(self.document.data, name)
+        written = _written(self.document.data, base_of(name))
         found: list[tuple[str, str | Hidden]] = []
         for key, value in sorted((self.services[name].get("environment") or {}).items()):
             text = plain(str(value))
@@ -269,9 +288,15 @@ class _Made:
             found.append((key, text if shown else Hidden(text)))
         return tuple(found)
 
+    def _all(self, service: str) -> list[str]:
+        """Return the addresses of all containers of a service."""
+        return [f"service.{name}" for name in replicas.names(service, self.counts.get(service, 0))]
+
     def _needs(self, name: str, names_of: Mapping[str, str], known: set[str]) -> Iterator[str]:
-        service = self.services[name]
-        yield from (f"service.{other}" for other in self.ties[name] if other in self.services)
+        service, base = self.services[name], base_of(name)
+        if name != base:
+            yield f"service.{base}"
+        yield from (each for other in self.ties[base] for each in self._all(other))
         for key in ("network_mode", "ipc", "pid"):
             mode = str(service.get(key) or "")
             if mode.startswith("service:"):

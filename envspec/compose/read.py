@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from envspec.compose import paths
+from envspec.compose.texts import is_telling
 from envspec.engine.stack import ComposeSource
 from envspec.errors import Refused, SpecError, SpecFaults, Where
 from envspec.model import Effect
@@ -50,6 +52,7 @@ class Document:
         profiles: Profiles to switch on.
         secrets: Variables of the files that the spec names.
         host: Values of variables of this host that its secrets and configs name.
+        taken: Values of the files of variables that an ``include`` names.
         effects: What is known to need permission before it is resolved.
         mentions: Names of envspec's variables that it, or a file that it takes in, speaks of.
         inputs: Digest of every other file that was read.
@@ -62,9 +65,16 @@ class Document:
     profiles: tuple[str, ...] = ()
     secrets: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     host: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    taken: tuple[str, ...] = field(default=(), repr=False)
     effects: tuple[Effect, ...] = ()
     mentions: frozenset[str] = frozenset()
     inputs: str = ""
+
+    @property
+    def telling(self) -> list[str]:
+        """Return the values of the user's files that nobody may see, the longest first."""
+        values = {*self.taken, *(value for _, value in self.secrets)}
+        return sorted(filter(is_telling, values), key=lambda value: (-len(value), value))
 
     def source(self, project: str, variables: Mapping[str, str]) -> ComposeSource:
         """Return what Compose is given to resolve.
@@ -123,6 +133,7 @@ def read(loaded: Loaded, allowed: tuple[str, ...]) -> Document | None:
         secrets=tuple(sorted(secrets.items())),
         effects=tuple(sorted(set(taken.effects))),
         mentions=frozenset(taken.mentions),
+        taken=tuple(sorted(taken.values)),
         inputs=taken.digest.hexdigest(),
     )
 
@@ -137,7 +148,8 @@ class _Taken:
         self.mentions: set[str] = set()
         self.digest = hashlib.sha256()
         self._allowed = allowed
-        self._seen: set[Path] = set()
+        self.values: set[str] = set()
+        self._seen: set[tuple[Path, Path]] = set()
 
     def take(self, data: dict[str, Any], directory: Path, *, top: bool = True) -> dict[str, Any]:
         """Look through one document and all that it takes in; return it without traces of ``.env`` files.
@@ -149,26 +161,42 @@ class _Taken:
         """
         self.mentions.update(_OURS.findall(json.dumps(data)))
         if "include" in data:
-            if not top:
-                raise self._unsupported("an included file includes another one", "include both from the first file")
-            data = {**data, "include": [self._include(item, directory) for item in _listed(data["include"])]}
+            data = {**data, "include": [self._include(item, directory, top=top) for item in _listed(data["include"])]}
         services = data.get("services")
         for name, service in sorted(services.items()) if isinstance(services, dict) else ():
             if isinstance(service, dict):
                 self._service(f"service.{name}", service, directory)
         return data
 
-    def _include(self, item: Any, directory: Path) -> dict[str, Any]:
-        """Take an included file in, and keep Compose from reading the ``.env`` beside it."""
+    def _include(self, item: Any, directory: Path, *, top: bool) -> dict[str, Any]:
+        """Take an included file in, and keep Compose from reading the ``.env`` beside it.
+
+        What an included file includes Compose reads from the disk, where nothing can be added: there such a file has to
+        be spoken of by the author, in one way or the other.
+        """
         long = item if isinstance(item, dict) else {"path": item}
         files = [str(path) for path in _listed(long.get("path"))]
-        for file in files:
-            path = self._file(file, directory, "include")
-            base = directory / str(long["project_directory"]) if long.get("project_directory") else path.parent
+        found = [self._file(file, directory, "include") for file in files]
+        base = directory / str(long["project_directory"]) if long.get("project_directory") else directory
+        base = base if long.get("project_directory") or not found else found[0].parent
+        for path in found:
             self._next(path, base)
-        for file in _listed(long.get("env_file")):
-            self._file(str(file), directory, "include.env_file")
-        return {**long, "path": files, "env_file": long.get("env_file") or ["/dev/null"]}
+        for file in map(str, _listed(long.get("env_file"))):
+            if file != os.devnull:
+                self._values(self._file(file, directory, "include.env_file"))
+        if not top and not long.get("env_file") and os.path.lexists(base / ".env"):
+            raise self._unsupported(
+                f"Compose would read {base / '.env'}, for {', '.join(files)} is included by an included file",
+                f"name it there, `env_file: {os.path.relpath(base / '.env', directory)}`, or {os.devnull} for none",
+            )
+        return {**long, "path": files, "env_file": long.get("env_file") or [os.devnull]}
+
+    def _values(self, path: Path) -> None:
+        """Remember the values of a file of variables that Compose reads, in whatever way they are written there."""
+        text = _bytes(path, Where(str(path)), MAX_ENV_BYTES)
+        self.digest.update(text)
+        found = (_ASSIGNMENT.fullmatch(line.strip()) for line in text.decode(errors="replace").splitlines())
+        self.values.update(_unquoted(match[2].strip()) for match in found if match)
 
     def _service(self, address: str, service: dict[str, Any], directory: Path) -> None:
         if "provider" in service:
@@ -191,10 +219,10 @@ class _Taken:
             self._next(path, path.parent)
 
     def _next(self, path: Path, directory: Path) -> None:
-        """Look through another file, each once."""
-        if path in self._seen:
+        """Look through another file, each once for every directory that its paths start from."""
+        if (path, directory) in self._seen:
             return
-        self._seen.add(path)
+        self._seen.add((path, directory))
         if len(self._seen) > MAX_FILES:
             raise self._unsupported(f"more than {MAX_FILES} files are taken in", "put services into fewer files")
         data = _load(path, Where(str(path)))

@@ -13,8 +13,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from envspec.compose.read import Document
-from envspec.compose.texts import is_telling, plain
+from envspec.compose.texts import plain
 from envspec.errors import SpecError, Where
+from envspec.kinds.service_state import key_of
 from envspec.model import Effect, Hidden
 
 KINDS = ("secrets", "configs")
@@ -74,7 +75,7 @@ class Shelver:
         self._files = files
         self._place = place
         self._values = dict((*document.host, *document.secrets))
-        self._telling = [value for _, value in document.secrets if is_telling(value)]
+        self._telling = document.telling
         self.handed: dict[str, dict[str, Any]] = {
             kind: {key: item for key, item in files[kind].items() if not self._is_kept(item)} for kind in KINDS
         }
@@ -104,7 +105,7 @@ class Shelver:
                 if content is not None:
                     self._check(f"service.{name}", source, item)
                     contents[f"{kind}.{source}"] = Hidden(content)
-                    own = f"{name}.{source}"
+                    own = f"{key_of(name)}.{source}"
                     self.handed[kind][own] = {"file": f"{self._place}/{name}/{kind}.{source}".replace("$", "$$")}
                     made[kind][index] = {"source": own, "target": _target(kind, source, item)}
         return made, tuple(sorted(contents.items()))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from envspec.engine.base import Engine
@@ -105,14 +105,19 @@ def command_ends_well(door: Door, command: str, timeout: float) -> Attempt:
     return Attempt(done.code == 0, output, done.code)
 
 
-def container_is_healthy(engine: Engine, env: str, container: str) -> Attempt:
-    """Look at a container: ready when it runs and its health check, if it has one, says so.
+def containers_are_healthy(engine: Engine, env: str, containers: Sequence[str]) -> Attempt:
+    """Look at containers: ready when each runs and its health check, if it has one, says so.
 
     Args:
         engine: The engine.
         env: The environment.
-        container: Name of the container.
+        containers: Names of the containers, at least one.
     """
+    seen = [_is_healthy(engine, env, container) for container in containers]
+    return next((attempt for attempt in seen if not attempt.ready), seen[0])
+
+
+def _is_healthy(engine: Engine, env: str, container: str) -> Attempt:
     box = _look(engine, env, container)
     if box is not None and box.running and box.health not in _GOOD:
         engine.check_health(box.id)

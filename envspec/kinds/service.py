@@ -13,7 +13,16 @@ from envspec.engine.stack import ComposeUp
 from envspec.errors import EngineCallFailed, Interrupted, StepFailed, Where
 from envspec.kinds import names
 from envspec.kinds.base import Done, Kind, Observed, StepContext, Verdict, Work, spec_of
-from envspec.kinds.service_state import SHELVED, ServiceSpec, boxes_of, built_name, compare, says
+from envspec.kinds.service_state import (
+    SHELVED,
+    ServiceSpec,
+    base_of,
+    boxes_of,
+    built_name,
+    compare,
+    key_of,
+    says,
+)
 from envspec.model import Action, Cause, Diff, Disruption, Hidden, Resource
 
 POLL = 0.25
@@ -54,7 +63,7 @@ class Service(Kind[ServiceSpec]):
         """Compare the service with its container; the harshest difference decides."""
         boxes = boxes_of(resource.address, world)
         if not boxes:
-            return Verdict(Action.CREATE, "there is no container of this service")
+            return Verdict(Action.CREATE, f"there is no container of this service{spec.which}")
         found = compare(spec, world)
         diffs = found.stubborn + found.live
         reason = "; ".join(says(diff) for diff in diffs)
@@ -136,10 +145,11 @@ def _shelve(address: str, files: Mapping[str, Hidden], boxes: tuple[ContainerSta
 
 def _forget_image(address: str, boxes: tuple[ContainerState, ...], context: StepContext) -> str:
     """Remove the image that was built for a service which is gone, and say so; one with a name of its own stays."""
-    own = familiar(built_name(context.env, address.removeprefix("service.")))
+    own = familiar(built_name(context.env, base_of(address.removeprefix("service."))))
     built = [box for box in boxes if familiar(box.config.image) == own]
     labels = [context.observed.images[box.image_id].labels for box in built if box.image_id in context.observed.images]
-    if not any(names.DIGEST in found for found in labels):
+    still = any(familiar(box.config.image) == own for box in context.engine.containers(context.env))
+    if still or not any(names.DIGEST in found for found in labels):
         return "removed"
     try:
         context.engine.remove_image(built[0].config.image)
@@ -155,7 +165,7 @@ def _bring_up(item: Work, spec: ServiceSpec, context: StepContext) -> None:
         names.ORIGIN: context.origin,
         names.SETTINGS: spec.remembered,
     }
-    service = document["services"][spec.name]
+    service = document["services"][key_of(spec.name)]
     own = {key: value.replace("$", "$$") for key, value in labels.items()}
     service["labels"] = {**(service.get("labels") or {}), **own}
     image = context.engine.images((spec.image,)).get(spec.image) if spec.content else None
@@ -163,7 +173,7 @@ def _bring_up(item: Work, spec: ServiceSpec, context: StepContext) -> None:
         project=context.env,
         directory=spec.directory,
         document=json.dumps(document),
-        service=spec.name,
+        service=key_of(spec.name),
         recreate=item.change.action is Action.REPLACE,
         build=bool(spec.content) and (image is None or image.labels.get(names.DIGEST) != spec.content),
     )

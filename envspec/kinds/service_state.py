@@ -27,7 +27,7 @@ class ServiceSpec:
     """A service.
 
     Attributes:
-        name: Name in the document.
+        name: Name in the document; of a further container ``web[2]``.
         container: Name of its container.
         image: Reference of its image.
         settings: Everything that is compared by what was written at creation, by attribute; secrets masked.
@@ -39,6 +39,7 @@ class ServiceSpec:
         content: Digest of what its image is built from, "" when it is not built.
         shares: Address of the service whose network it lives in, "" for none.
         restarts_with: Addresses of services after whose change it is started again.
+        replicas: How many containers the service has.
         shelved: Files that it binds from the memory of the engine's host, by name.
         directory: Project directory.
         document: The whole resolved document as JSON, ``$`` doubled.
@@ -56,6 +57,7 @@ class ServiceSpec:
     content: str = ""
     shares: str = ""
     restarts_with: tuple[str, ...] = ()
+    replicas: int = 1
     shelved: tuple[tuple[str, Hidden], ...] = ()
     directory: str = ""
     document: Hidden = field(default_factory=lambda: Hidden("{}"))
@@ -64,6 +66,11 @@ class ServiceSpec:
     def address(self) -> str:
         """Return its address."""
         return f"service.{self.name}"
+
+    @property
+    def which(self) -> str:
+        """Return which of how many containers it is, "" for the only one."""
+        return f" ({self.name.partition('[')[2].rstrip(']') or 1} of {self.replicas})" if self.replicas > 1 else ""
 
     @property
     def remembered(self) -> str:
@@ -87,6 +94,16 @@ class Differences:
 
     stubborn: tuple[Diff, ...] = ()
     live: tuple[Diff, ...] = ()
+
+
+def base_of(name: str) -> str:
+    """Return the name of the service that a container belongs to."""
+    return name.partition("[")[0]
+
+
+def key_of(name: str) -> str:
+    """Return the name under which Compose is handed a container: ``web[2]`` is ``web.2`` there."""
+    return name.replace("[", ".").rstrip("]")
 
 
 def built_name(env: str, service: str) -> str:

@@ -31,11 +31,12 @@ def greeting(env: str, spec: Spec, who: Identity, services: tuple[str, ...]) -> 
         env: Name of the environment.
         spec: Its spec.
         who: Who works inside.
-        services: Addresses of its services.
+        services: Addresses of its services, of which further containers bear the name of the first.
     """
     made = f"purpose {spec.purpose.use}" if spec.purpose else f"image {spec.image}"
     before = (f"{env}: an environment that envspec keeps ({made})", f"  workspace     {spec.workspace}")
-    after = [f"  service       {address.removeprefix('service.')}" for address in sorted(services)]
+    first = (address.removeprefix("service.") for address in sorted(services) if "[" not in address)
+    after = [f"  service       {name}" for name in first]
     after += [f"`envspec status {env}`, outside, tells more"]
     text = SHOW.format(
         before=" ".join(map(shlex.quote, before)), after=" ".join(map(shlex.quote, after)), state=STATE_DIR

@@ -116,6 +116,30 @@ def test_what_an_included_file_extends_is_found(project: Path) -> None:
     assert ("host-pid: service.x" in error.message, calls) == (True, 1)
 
 
+def test_what_is_included_by_an_included_file_is_looked_at_like_all_else(project: Path) -> None:
+    (project / "a" / "b").mkdir(parents=True)
+    (project / "compose.yaml").write_text("include: [a/one.yaml]\nservices: {}\n")
+    (project / "a" / "one.yaml").write_text("include: [b/two.yaml]\n")
+    two = project / "a" / "b" / "two.yaml"
+    two.write_text("services: {x: {image: debian:13, volumes: ['../../..:/h']}}\n")
+    error, calls, _ = refused(project)
+    assert ("host-bind: service.x" in error.message, calls) == (True, 1)
+    two.write_text("include: [../../../outside.yaml]\n")
+    error, calls, _ = refused(project)
+    assert ("outside-file: include" in error.message, calls) == (True, 0)
+    two.write_text("include: [../one.yaml]\n")
+    assert refused(project)[0].code == "compose.invalid"
+
+
+def test_one_file_is_looked_at_from_every_directory_that_its_paths_start_from(project: Path) -> None:
+    (project / "a").mkdir()
+    two = "{path: a/one.yaml, project_directory: a}, {path: a/one.yaml, project_directory: .}"
+    (project / "compose.yaml").write_text(f"include: [{two}]\nservices: {{}}\n")
+    (project / "a" / "one.yaml").write_text("services: {x: {extends: {file: ../part.yaml, service: y}}}\n")
+    error, calls, _ = refused(project)
+    assert ("outside-file" in error.message, calls) == (True, 0)
+
+
 def test_a_bomb_in_an_included_file_is_found_before_compose_reads_it(project: Path) -> None:
     bomb = next(path for path in CASES if path.stem == "alias_bomb")
     (project / "compose.yaml").write_text("include: [part.yaml]\nservices: {}\n")

@@ -1,4 +1,4 @@
-"""What people who come from Compose bring along, on a real engine: secrets in no file, internal networks."""
+"""What people who come from Compose bring along, on a real engine: secrets in no file, internal networks, replicas."""
 
 from __future__ import annotations
 
@@ -29,6 +29,7 @@ COMPOSE: dict[str, Any] = {
             "networks": ["default", "back"],
         },
         "db": {**ASLEEP, "networks": ["back"]},
+        "web": {**ASLEEP, "command": ["sh", "-c", "echo at your service; sleep infinity"], "deploy": {"replicas": 2}},
     },
     "networks": {"back": {"internal": True}},
     "secrets": {"tok": {"environment": "EVT_TOKEN"}, "more": {"environment": "FROM_FILE"}},
@@ -140,6 +141,52 @@ def test_a_network_that_is_internal_no_longer_is_joined_again_by_all(settled: Pl
     assert {**ids(settled, "api"), **ids(settled, "db")} == before
     assert not internal(settled)
     assert settled.exec("getent", "hosts", "db")
+
+
+def planned(place: Place) -> dict[str, str]:
+    """Return what is planned, by address."""
+    return {item["address"]: item["action"] for item in place.plan()["changes"]}
+
+
+def test_the_containers_of_one_service_are_reached_and_shown_together(settled: Place) -> None:
+    found = {line.split()[0] for line in settled.exec("getent", "ahostsv4", "web").splitlines()}
+    assert len(found) == 2
+    rows = settled.told("status", settled.name).result["services"]
+    assert [(row["name"], row["status"]) for row in rows if row["name"].startswith("web")] == [
+        ("web", "running"),
+        ("web[2]", "running"),
+    ]
+    (row,) = [row for row in settled.told("list").result if row["name"] == settled.name]
+    assert (row["services"], row["services_up"]) == (["api", "db", "web", "web[2]"], 4)
+    assert settled.run("logs", settled.name, "web").stdout.count("at your service") == 2
+    assert settled.run("wait", settled.name, "--service", "web")
+
+
+def test_one_of_several_that_is_stopped_or_removed_is_mended_alone(settled: Place) -> None:
+    before = ids(settled, "web")
+    first, second = sorted(before)
+    bare("stop", "--time", "1", second)
+    assert planned(settled) == {"service.web[2]": "update"}
+    bare("rm", "--force", first)
+    assert planned(settled) == {"service.web": "create", "service.web[2]": "update"}
+    settled.apply(*ALLOWED)
+    after = ids(settled, "web")
+    assert (sorted(after), after[second] == before[second]) == (sorted(before), True)
+    assert planned(settled) == {}
+
+
+def test_more_and_fewer_touch_only_those_that_come_and_go(settled: Place) -> None:
+    before = ids(settled, "web")
+    edit(settled, web={"deploy": {"replicas": 3}})
+    assert planned(settled) == {"service.web[3]": "create"}
+    settled.apply(*ALLOWED)
+    more = ids(settled, "web")
+    assert (len(more), {name: more[name] for name in before}) == (3, before)
+    edit(settled, web={"deploy": {"replicas": 1}})
+    assert planned(settled) == {"service.web[2]": "delete", "service.web[3]": "delete"}
+    settled.apply(*ALLOWED)
+    first = min(before)
+    assert ids(settled, "web") == {first: before[first]}
 
 
 def test_destroy_leaves_nothing_in_memory_either(settled: Place) -> None:

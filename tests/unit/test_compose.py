@@ -84,6 +84,34 @@ def test_what_is_in_no_file_is_bound_from_memory_where_it_may_not_be_in_a_layer(
     assert [item["source"] for item in given["configs"]] == ["a", "db.b"]
 
 
+def included(directory: Path, how: str) -> None:
+    """Write two files, the first of which includes the second."""
+    (directory / "deep").mkdir()
+    (directory / "one.yaml").write_text(f"include: [{how}]\n")
+    (directory / "deep" / "two.yaml").write_text("services: {db: {image: x}}\n")
+    (directory / "deep" / ".env").write_text(f"# a comment\nTOKEN='{CANARY}'\n")
+
+
+@pytest.mark.parametrize(
+    ("env_file", "values"), [("deep/.env", (CANARY,)), ("/dev/null", ())], ids=["it is named", "another is named"]
+)
+def test_a_file_of_variables_that_a_nested_include_names_is_the_users(
+    env_file: str, values: tuple[str, ...], tmp_path: Path
+) -> None:
+    included(tmp_path, f"{{path: deep/two.yaml, env_file: {env_file}}}")
+    found = document(tmp_path, {"include": ["one.yaml"], "services": {}})
+    assert (found.taken, found.telling, CANARY in repr(found)) == (values, [*values], False)
+
+
+def test_a_stray_env_file_beside_what_is_included_twice_over_is_refused(tmp_path: Path) -> None:
+    included(tmp_path, "deep/two.yaml")
+    with pytest.raises(SpecError) as caught:
+        document(tmp_path, {"include": ["one.yaml"], "services": {}})
+    assert ("deep/.env" in caught.value.message, "env_file" in caught.value.hint) == (True, True)
+    (tmp_path / "deep" / ".env").unlink()
+    assert document(tmp_path, {"include": ["one.yaml"], "services": {}}).taken == ()
+
+
 def test_a_variable_of_this_host_is_an_effect_and_one_of_the_users_files_is_none(tmp_path: Path) -> None:
     (tmp_path / "vars.env").write_text(f"TOKEN={CANARY}\n")
     document_ = {"services": {}, "secrets": {"a": {"environment": "TOKEN"}, "b": {"environment": "KEY"}}}
@@ -157,6 +185,38 @@ def test_networks_and_volumes_are_resources_and_only_used_by_compose(tmp_path: P
     assert text["networks"]["default"] == {"name": "shop", "external": True}
 
 
+def test_each_further_container_is_a_service_of_its_own_reached_by_the_same_name(tmp_path: Path) -> None:
+    services = {
+        "web": {"image": "x", "deploy": {"replicas": 3}, "secrets": [{"source": "tok"}], "environment": {"A": "1"}},
+        "front": {"image": "x", "depends_on": {"web": {"condition": "service_started", "restart": True}, "off": {}}},
+        "off": {"image": "x", "scale": 0},
+    }
+    found = made(tmp_path, {"services": services, "secrets": {"tok": {"environment": "K"}}}, {"K": CANARY})
+    addresses = ("service.web", "service.web[2]", "service.web[3]")
+    assert tuple(r.address for r in found.services) == (*addresses, "service.front")
+    assert {r.address: {*r.needs} - {"network.shop"} for r in found.services} == {
+        "service.web": set(),
+        "service.web[2]": {"service.web"},
+        "service.web[3]": {"service.web"},
+        "service.front": {*addresses},
+    }
+    assert spec_of(found, "front").restarts_with == addresses
+    spec = spec_of(found, "web[2]")
+    assert (spec.container, spec.networks, spec.which) == ("shop-web-2", (("shop", ("web",)),), " (2 of 3)")
+    assert dict(spec.environment) == {"A": "1"}
+    text = json.loads(spec.document.text)
+    assert sorted(text["services"]) == ["front", "web", "web.2", "web.3"]
+    assert text["services"]["web.2"]["networks"] == {"default": {"aliases": ["web"]}}
+    assert text["secrets"]["web.2.tok"] == {"file": f"{SHELF}/web[2]/secrets.tok"}
+    assert found.notes == ("off has 0 containers", "web has 3 containers")
+
+
+def test_another_number_changes_nothing_of_those_that_stay(tmp_path: Path) -> None:
+    two, three = (made(tmp_path, {"services": {"web": {"image": "x", "scale": number}}}) for number in (2, 3))
+    for name in ("web", "web[2]"):
+        assert compared(spec_of(three, name), box(spec_of(two, name))) is None
+
+
 def test_an_internal_network_is_one_and_its_ports_are_spoken_of(tmp_path: Path) -> None:
     services = {
         "db": {"image": "x", "networks": {"back": None}, "ports": [{"target": 1, "host_ip": "127.0.0.1"}]},
@@ -173,7 +233,10 @@ def test_an_internal_network_is_one_and_its_ports_are_spoken_of(tmp_path: Path) 
 @pytest.mark.parametrize(
     "compose",
     [
-        {"services": {"x": {"image": "x", "deploy": {"replicas": 3}}}},
+        {"services": {"x": {"image": "x", "deploy": {"replicas": 3}, "ports": [{"target": 1, "published": "80"}]}}},
+        {"services": {"x": {"image": "x", "scale": 3, "container_name": "y"}}},
+        {"services": {"x": {"image": "x", "scale": 100_000}}},
+        {"services": {"x": {"image": "x", "scale": 2}, "x.2": {"image": "x"}}},
         {"services": {"x": {"image": "x"}}, "networks": {"default": {"enable_ipv6": True}}},
         {"services": {"workspace": {"image": "x"}}},
     ],

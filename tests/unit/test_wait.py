@@ -10,7 +10,7 @@ from envspec import api
 from envspec.engine.fake import FakeEngine
 from envspec.engine.objects import LABEL, ContainerConfig
 from envspec.errors import UsageError
-from envspec.inside.wait import Attempt, Patience, container_is_healthy, until_ready
+from envspec.inside.wait import Attempt, Patience, containers_are_healthy, until_ready
 
 AT_ONCE = Patience(interval=0, retries=3)
 
@@ -46,13 +46,13 @@ def engine() -> FakeEngine:
 
 
 def test_a_container_without_a_check_is_ready_when_it_runs(engine: FakeEngine) -> None:
-    assert container_is_healthy(engine, "shop", "shop-db-1").ready
+    assert containers_are_healthy(engine, "shop", ("shop-db-1",)).ready
     engine.stop("shop-db-1")
-    looked = container_is_healthy(engine, "shop", "shop-db-1")
+    looked = containers_are_healthy(engine, "shop", ("shop-db-1",))
     assert not looked.ready
     assert looked.output == "shop-db-1 is exited\nlog of shop-db-1"
     engine.remove_container("shop-db-1")
-    assert container_is_healthy(engine, "shop", "shop-db-1") == Attempt(False, "there is no container shop-db-1")
+    assert containers_are_healthy(engine, "shop", ("shop-db-1",)) == Attempt(False, "there is no container shop-db-1")
 
 
 def test_a_check_that_does_not_pass_is_not_ready_though_it_runs(
@@ -60,7 +60,7 @@ def test_a_check_that_does_not_pass_is_not_ready_though_it_runs(
 ) -> None:
     real = engine.containers
     monkeypatch.setattr(engine, "containers", lambda env: tuple(replace(box, health="starting") for box in real(env)))
-    looked = container_is_healthy(engine, "shop", "shop-db-1")
+    looked = containers_are_healthy(engine, "shop", ("shop-db-1",))
     assert (looked.ready, looked.output.splitlines()[0]) == (False, "shop-db-1 is running (starting)")
 
 
