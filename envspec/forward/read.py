@@ -8,7 +8,7 @@ from pathlib import Path
 
 from envspec.engine.runner import Runner
 from envspec.errors import EnvspecError
-from envspec.forward import gh, gitconfig, ssh
+from envspec.forward import gh, gitconfig, signing, ssh
 from envspec.forward import home as home_files
 from envspec.forward.values import Entry, Forwarded, SshWish, Wish
 
@@ -66,7 +66,7 @@ def _git(wish: Wish, environ: Mapping[str, str], home: Path) -> tuple[tuple[Entr
     else:
         return (), ("your git configuration stays behind: there is no git here that can read it",)
     entries = gitconfig.read(output)
-    kept = gitconfig.chosen(entries, wish.ssh, _key_inside(wish.ssh, home))
+    kept = gitconfig.chosen(entries, wish.ssh, _key_inside(wish.ssh, home, environ))
     unsigned = gitconfig.signs(entries) and not gitconfig.signs(kept)
     return kept, ("git does not sign inside: the key cannot be reached there",) if unsigned else ()
 
@@ -78,8 +78,11 @@ def _git_files(environ: Mapping[str, str], home: Path) -> tuple[Path, ...]:
     return (home / ".gitconfig", Path(environ.get("XDG_CONFIG_HOME") or home / ".config") / "git" / "config")
 
 
-def _key_inside(wish: SshWish, home: Path) -> Callable[[str], str]:
-    return lambda value: ssh.signing_key(value, wish, home)
+def _key_inside(wish: SshWish, home: Path, environ: Mapping[str, str]) -> Callable[[str], str]:
+    def inside(value: str) -> str:
+        return signing.key_inside(value, wish, home, signing.held(environ) if wish == "agent" else frozenset())
+
+    return inside
 
 
 def _run(argv: tuple[str, ...], environ: Mapping[str, str]) -> bytes | None:

@@ -9,7 +9,7 @@ import stat
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from envspec.forward.values import SshFile, SshWish
+from envspec.forward.values import SshFile
 
 MAX_FILE_BYTES = 1024 * 1024
 """A larger file is neither key nor configuration."""
@@ -25,8 +25,6 @@ AGENT_PATIENCE = 1.0
 
 LEFT_BEHIND = re.compile(r"authorized_keys2?|environment|rc|agent|.*\.(old|bak|swp|lock)|.*~|s\..*|known_hosts\..*")
 """What decides who may come in here, sockets' directories and leftovers."""
-
-_PUBLIC_KEY = re.compile(r"(?:key::)?((?:ssh|ecdsa|sk-ssh|sk-ecdsa)-[a-z0-9@.-]+ [A-Za-z0-9+/=]+)")
 
 
 def agent(environ: Mapping[str, str]) -> tuple[str, int]:
@@ -75,31 +73,6 @@ def known_hosts(home: Path) -> bytes:
     except OSError:
         return b""
     return content.rstrip(b"\n") + b"\n" if content.strip() else b""
-
-
-def signing_key(value: str, wish: SshWish, home: Path) -> str:
-    """Return git's ``user.signingkey`` as it has to read inside, "" for one that is out of reach there.
-
-    Args:
-        value: The value on the host: a public key, or the path of a key.
-        wish: How keys come inside.
-        home: The user's home.
-    """
-    literal = _PUBLIC_KEY.match(value)
-    if not wish or not value:
-        return ""
-    if literal:
-        return f"key::{literal[1]}"
-    path = home / value.removeprefix("~/") if value.startswith("~/") else Path(value)
-    if wish == "files":
-        root = home / ".ssh"
-        return f"~/.ssh/{path.relative_to(root)}" if path.is_relative_to(root) and path.is_file() else ""
-    public = path if path.suffix == ".pub" else path.with_name(f"{path.name}.pub")
-    try:
-        known = _PUBLIC_KEY.match(public.read_text(encoding="utf-8")[:MAX_FILE_BYTES])
-    except (OSError, ValueError):
-        return ""
-    return f"key::{known[1]}" if known else ""
 
 
 def _walk(directory: Path, depth: int) -> Iterator[Path]:

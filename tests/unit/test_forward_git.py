@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import base64
+import socketserver
+import struct
 import subprocess
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -28,7 +33,11 @@ class Host:
         return file
 
     def read(self, ssh: SshWish = "", directory: str = "/") -> Forwarded:
-        environ = {"HOME": str(self.home), "PATH": "/usr/local/bin:/usr/bin:/bin"}
+        environ = {
+            "HOME": str(self.home),
+            "PATH": "/usr/local/bin:/usr/bin:/bin",
+            "SSH_AUTH_SOCK": str(self.home / "agent"),
+        }
         return read(Wish(git=True, ssh=ssh, directory=directory), environ)
 
 
@@ -198,8 +207,38 @@ def test_urls_become_ssh_only_where_ssh_comes_along(base: str) -> None:
     assert kept(entry, ssh="agent") == [entry]
 
 
-PUBLIC = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ"
+PUBLIC = "ssh-ed25519 " + base64.b64encode(b"the key's public half").decode()
 SIGNED = "[gpg]\nformat = ssh\n[commit]\ngpgsign = true\n[user]\nsigningkey = "
+
+
+def told(*texts: bytes) -> bytes:
+    """Return strings as SSH's formats have them: each behind its length."""
+    return b"".join(struct.pack(">I", len(text)) + text for text in texts)
+
+
+def private(cipher: str) -> str:
+    """Return a private key's file, as far as it matters whether it has a passphrase."""
+    body = base64.encodebytes(b"openssh-key-v1\0" + told(cipher.encode(), b"bcrypt", b"")).decode()
+    return f"-----BEGIN OPENSSH PRIVATE KEY-----\n{body}-----END OPENSSH PRIVATE KEY-----\n"
+
+
+@contextmanager
+def agent(socket_path: Path, answer: bytes) -> Iterator[None]:
+    """Be an agent that gives one answer to every question."""
+
+    class Handler(socketserver.StreamRequestHandler):
+        def handle(self) -> None:
+            if self.rfile.read(5) == b"\0\0\0\x01\x0b":
+                self.wfile.write(told(answer))
+
+    with socketserver.UnixStreamServer(str(socket_path), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        try:
+            yield
+        finally:
+            server.shutdown()
+            thread.join()
 
 
 @pytest.mark.parametrize(
@@ -209,9 +248,17 @@ SIGNED = "[gpg]\nformat = ssh\n[commit]\ngpgsign = true\n[user]\nsigningkey = "
         ("agent", "~/.ssh/id", f"key::{PUBLIC}"),
         ("agent", f"key::{PUBLIC} ada@host", f"key::{PUBLIC}"),
         ("agent", PUBLIC, f"key::{PUBLIC}"),
+        ("agent", "~/.ssh/none", None),
         ("agent", "~/.ssh/other", None),
+        ("files", "~/.ssh/id", "~/.ssh/id"),
         ("files", "~/.ssh/id.pub", "~/.ssh/id.pub"),
         ("files", "HOME/.ssh/id.pub", "~/.ssh/id.pub"),
+        ("files", PUBLIC, "~/.ssh/id.pub"),
+        ("files", "~/.ssh/pem", "~/.ssh/pem"),
+        ("files", "~/.ssh/locked", None),
+        ("files", "~/.ssh/locked-pem", None),
+        ("files", "~/.ssh/other.pub", None),
+        ("files", "ssh-ed25519 AAAA", None),
         ("files", "~/elsewhere/id.pub", None),
         ("", "~/.ssh/id.pub", None),
         ("", PUBLIC, None),
@@ -220,8 +267,15 @@ SIGNED = "[gpg]\nformat = ssh\n[commit]\ngpgsign = true\n[user]\nsigningkey = "
 def test_git_signs_where_the_key_can_be_reached(host: Host, ssh: SshWish, key: str, inside: str | None) -> None:
     for place in (".ssh/id.pub", "elsewhere/id.pub"):
         host.write(place, f"{PUBLIC} ada@host\n")
+    host.write(".ssh/other.pub", "ssh-ed25519 AAAA elsewhere\n")
+    for place, cipher in ((".ssh/id", "none"), ("elsewhere/id", "none"), (".ssh/locked", "aes256-ctr")):
+        host.write(place, private(cipher))
+    host.write(".ssh/pem", "-----BEGIN RSA PRIVATE KEY-----\n")
+    host.write(".ssh/locked-pem", "-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\n")
     host.write(".gitconfig", f'{SIGNED}"{key.replace("HOME", str(host.home))}"\n')
-    found = host.read(ssh)
+    blob = base64.b64decode(PUBLIC.split()[1])
+    with agent(host.home / "agent", b"\x0c" + struct.pack(">I", 2) + told(b"another", b"", blob, b"ada@host")):
+        found = host.read(ssh)
     entries = dict(pairs(found.git))
     if inside is None:
         assert entries == {}
@@ -229,3 +283,10 @@ def test_git_signs_where_the_key_can_be_reached(host: Host, ssh: SshWish, key: s
     else:
         assert entries == {"gpg.format": "ssh", "commit.gpgsign": "true", "user.signingkey": inside}
         assert found.notes == ()
+
+
+@pytest.mark.parametrize("answer", [b"", b"\x05", b"\x0c", b"\x0c\0\0\0\x09\0"])
+def test_an_agent_that_tells_no_keys_signs_nothing(host: Host, answer: bytes) -> None:
+    host.write(".gitconfig", f'{SIGNED}"{PUBLIC}"\n')
+    with agent(host.home / "agent", answer):
+        assert host.read("agent").git == ()
