@@ -96,14 +96,17 @@ def read(
 
 
 def _netrc(host: Host, machines: frozenset[str]) -> str:
-    """Return the logins of the user's netrc for the hosts that are asked, and for no other."""
+    """Return the logins of the user's netrc for the hosts that are asked, and for no other.
+
+    Go looks for a host with its port there, where the URL has one; everybody else for the host.
+    """
     path = Path(host.environ.get("NETRC") or host.home / ".netrc")
     try:
         entries = netrc.netrc(str(path)).hosts
     except (OSError, netrc.NetrcParseError, UnicodeDecodeError):
         return ""
     lines = []
-    for machine in sorted(machines & entries.keys()):
+    for machine in sorted(name for name in entries if name.partition(":")[0] in machines):
         login, _, password = entries[machine]
         if all(word and not any(c.isspace() or c in "\"'\\" for c in word) for word in (login, password or "")):
             lines.append(f"machine {machine} login {login} password {password}\n")

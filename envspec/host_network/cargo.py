@@ -29,15 +29,9 @@ def find(host: Host) -> tuple[Found, str]:
     settings = toml_of(path)
     logins = table(toml_of(home / "credentials.toml").get("registries"))
     registries = _registries(host, settings)
-    replaced = _sources(settings)
-    lines = [*replaced]
+    lines, variables = [*_sources(settings)], {}
     for name, url in sorted(registries.items()):
         lines += [f"[registries.{name}]", f"index = {json.dumps(url)}"]
-    chosen = str(table(settings.get("registry")).get("default") or "")
-    if chosen in registries:
-        lines += ["[registry]", f"default = {json.dumps(chosen)}"]
-    variables = {}
-    for name in sorted(registries):
         variable = f"CARGO_REGISTRIES_{name.upper().replace('-', '_')}_TOKEN"
         token = host.environ.get(variable) or str(
             table(logins.get(name)).get("token")
@@ -46,6 +40,11 @@ def find(host: Host) -> tuple[Found, str]:
         )
         if token:
             variables[variable] = Hidden(token)
+            # Without a provider cargo has no token for a registry that asks for one even to be read.
+            lines.append('credential-provider = "cargo:token"')
+    chosen = str(table(settings.get("registry")).get("default") or "")
+    if chosen in registries:
+        lines += ["[registry]", f"default = {json.dumps(chosen)}"]
     told = (f"cargo from {path}",) if lines else ()
     return Found(variables, told=told), "".join(f"{line}\n" for line in lines)
 

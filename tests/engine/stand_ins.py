@@ -6,6 +6,7 @@ import base64
 import hashlib
 import io
 import json
+import ssl
 import tarfile
 import threading
 import zipfile
@@ -13,10 +14,19 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import NamedTuple
 
 PACKAGE = "evtpkg"
 WHEEL = f"{PACKAGE}-1.0-py3-none-any.whl"
 MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
+
+
+class Page(NamedTuple):
+    """What lies at a path: its type, its content, and the ``Authorization`` that it insists on, "" for none."""
+
+    type: str
+    content: bytes
+    authorization: str = ""
 
 
 @dataclass
@@ -24,14 +34,12 @@ class Answers:
     """What a server says, and what it was asked.
 
     Attributes:
-        pages: Type and content by path.
-        login: ``user:password`` that it insists on, "" for none.
+        pages: What lies at each path.
         asked: Status and path of every request.
         port: Where it listens.
     """
 
-    pages: dict[str, tuple[str, bytes]] = field(default_factory=dict)
-    login: str = ""
+    pages: dict[str, Page] = field(default_factory=dict)
     asked: list[tuple[int, str]] = field(default_factory=list)
     port: int = 0
 
@@ -42,9 +50,8 @@ class Answers:
             protocol_version = "HTTP/1.1"
 
             def do_GET(self) -> None:
-                wanted = f"Basic {base64.b64encode(answers.login.encode()).decode()}"
-                allowed = not answers.login or self.headers.get("Authorization") == wanted
-                kind, content = answers.pages.get(self.path, ("", b""))
+                kind, content, wanted = answers.pages.get(self.path, Page("", b""))
+                allowed = not wanted or self.headers.get("Authorization") == wanted
                 status = 401 if not allowed else 200 if kind else 404
                 answers.asked.append((status, self.path))
                 self.send_response(status)
@@ -68,9 +75,11 @@ class Answers:
 
 
 @contextmanager
-def served(answers: Answers, address: str = "0.0.0.0") -> Iterator[Answers]:
-    """Serve until the end of the block, at a free port."""
+def served(answers: Answers, address: str = "0.0.0.0", tls: ssl.SSLContext | None = None) -> Iterator[Answers]:
+    """Serve until the end of the block, at a free port, over TLS where there is something to prove oneself with."""
     server = ThreadingHTTPServer((address, 0), answers.handler())
+    if tls:
+        server.socket = tls.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
     server.daemon_threads = True
     answers.port = server.server_address[1]
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
@@ -83,8 +92,14 @@ def served(answers: Answers, address: str = "0.0.0.0") -> Iterator[Answers]:
         thread.join()
 
 
+def basic(login: str) -> str:
+    """Return the ``Authorization`` of a ``user:password``."""
+    return f"Basic {base64.b64encode(login.encode()).decode()}"
+
+
 def index(login: str) -> Answers:
-    """Return a simple index (PEP 503) of one package."""
+    """Return a simple index (PEP 503) of one package, for whoever has the ``user:password``."""
+    authorization = basic(login)
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as wheel:
         wheel.writestr(f"{PACKAGE}.py", "NAME = 'evtpkg'\n")
@@ -96,10 +111,9 @@ def index(login: str) -> Answers:
     page = f'<!DOCTYPE html><html><body><a href="/files/{WHEEL}">{WHEEL}</a></body></html>'
     return Answers(
         {
-            f"/simple/{PACKAGE}/": ("text/html", page.encode()),
-            f"/files/{WHEEL}": ("application/octet-stream", buffer.getvalue()),
-        },
-        login,
+            f"/simple/{PACKAGE}/": Page("text/html", page.encode(), authorization),
+            f"/files/{WHEEL}": Page("application/octet-stream", buffer.getvalue(), authorization),
+        }
     )
 
 
@@ -141,6 +155,6 @@ def registry(name: str, tag: str, text: str) -> Answers:
             ],
         }
     ).encode()
-    blobs = {f"/v2/{name}/blobs/{digest(blob)}": ("application/octet-stream", blob) for blob in (layer, config)}
-    manifests = {f"/v2/{name}/manifests/{ref}": (MANIFEST, manifest) for ref in (tag, digest(manifest))}
-    return Answers({"/v2/": ("application/json", b"{}"), **blobs, **manifests})
+    blobs = {f"/v2/{name}/blobs/{digest(blob)}": Page("application/octet-stream", blob) for blob in (layer, config)}
+    manifests = {f"/v2/{name}/manifests/{ref}": Page(MANIFEST, manifest) for ref in (tag, digest(manifest))}
+    return Answers({"/v2/": Page("application/json", b"{}"), **blobs, **manifests})

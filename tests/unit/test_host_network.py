@@ -119,11 +119,15 @@ def test_logins_of_netrc_come_for_the_hosts_that_are_asked_and_no_other(machine:
         ".netrc",
         "machine other.example.com login bob password hunter2\n"
         "machine packages.example.com login ada password pa55word\n"
+        "machine packages.example.com:8443 login ada password w1th-p0rt\n"
         "default login eve password 3v3\n",
     )
     found = machine.read()
     assert found.variables["NETRC"] == "/run/envspec/netrc"
-    assert found.files["netrc"] == Hidden("machine packages.example.com login ada password pa55word\n")
+    assert found.files["netrc"] == Hidden(
+        "machine packages.example.com login ada password pa55word\n"
+        "machine packages.example.com:8443 login ada password w1th-p0rt\n"
+    )
 
 
 def test_what_is_secret_within_a_setting_is_masked_where_it_shows_alone(machine: Machine) -> None:
@@ -185,7 +189,7 @@ def test_cargos_replaced_source_is_a_file_and_its_tokens_are_variables(machine: 
             "crates-io": {"replace-with": "mirror"},
             "mirror": {"registry": "sparse+https://crates.example.com/"},
         },
-        "registries": {"corp-one": {"index": "sparse+https://corp.example.com/"}},
+        "registries": {"corp-one": {"index": "sparse+https://corp.example.com/", "credential-provider": "cargo:token"}},
         "registry": {"default": "corp-one"},
     }
     assert found.variables == {"CARGO_REGISTRIES_CORP_ONE_TOKEN": Hidden("t0ken")}
