@@ -23,8 +23,8 @@ class CachedImage:
         purpose: Name of its purpose, :data:`BASES` for a bootstrapped base image.
         size: Bytes, those of layers that it shares with others included.
         created: When it was built, in seconds since the epoch.
-        last_used: When the newest container that exists of it was made; when it was built, where there is none.
-        last_used_by: Name of that container, "" where there is none: engines remember no container that is gone.
+        last_used: When it was last used as far as the engine knows: :attr:`StoredImage.last_used`.
+        last_used_by: Name of the newest container that exists of it, "" where there is none.
         used_by: Containers that run it, sorted.
     """
 
@@ -100,7 +100,7 @@ def _row(image: StoredImage) -> CachedImage:
         purpose=_purpose(image),
         size=image.size,
         created=image.created,
-        last_used=newest.created if newest else image.created,
+        last_used=image.last_used,
         last_used_by=newest.container if newest else "",
         used_by=tuple(sorted(use.container for use in image.uses)),
     )

@@ -17,6 +17,7 @@ from envspec.api.lock import abandoned
 from envspec.api.targets import Cancel, Confirm, Options, Target
 from envspec.api.work import Look, look, without_wishes
 from envspec.engine.base import Engine
+from envspec.engine.inspect import is_shared
 from envspec.engine.operations import Reap
 from envspec.errors import Conflict, UsageError, Where
 from envspec.events import Emit, Notice
@@ -88,7 +89,10 @@ def run(  # noqa: PLR0913 - the parts of one apply
             _reap(engine, first, doors)
         if stolen or engine.containers(target.env, _names(target.env)) != first.world.containers:
             first = _again(engine, target, options, first)
-        return _rounds(engine, target, options, doors, first, started)
+        report = _rounds(engine, target, options, doors, first, started)
+        if shared := _shared(first):
+            engine.mark_used(shared)
+        return report
 
 
 def _rounds(  # noqa: PLR0913, PLR0917 - the parts of one apply
@@ -166,6 +170,14 @@ def _check_promise(promised: Plan, now: Plan) -> None:
         hint="plan again, and look at it",
         where=Where(address=moved[0] if moved else ""),
     )
+
+
+def _shared(seen: Look) -> tuple[str, ...]:
+    """Return the references of those images that environments share which this one had, or has now."""
+    images, boxes = seen.world.images, seen.world.containers
+    wanted = {ref: images.get(ref) for r in seen.desired.of_kind("image") for ref in (r.spec.ref, r.spec.base)}
+    had = {box.config.image: images.get(box.image_id) for box in boxes if box.labels.get(names.ENV) == seen.plan.env}
+    return tuple(sorted(ref for ref, image in (wanted | had).items() if image and is_shared(image.labels, (ref,))))
 
 
 def _names(env: str) -> tuple[str, str]:

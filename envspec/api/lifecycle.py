@@ -63,7 +63,8 @@ class Ending:
         allow_data_loss: Names of environments that may lose whatever is in them.
         dry_run: Whether to say only what would go.
         only: Names of the environments that are looked at; none for all of them, and for images.
-        images_after: Seconds after which an image that nobody uses goes, counted from when it was built.
+        images_after: Seconds after which an image that nobody uses goes, counted from its last use; on Podman, which
+            remembers none, from when it was built.
     """
 
     volumes: bool = False
@@ -233,15 +234,15 @@ def _is_past(answer: Answer | None, box: ContainerState) -> bool:
 
 
 def _images(engine: Engine, ending: Ending) -> list[Ended]:
-    """Remove the images of ours that no container uses and that are older than wanted."""
+    """Remove the images of ours that no container uses and whose last use is longer ago than wanted."""
     found = []
     for image in engine.stored_images():
-        if image.uses or time.time() - image.created < ending.images_after:
+        if image.uses or time.time() - image.last_used < ending.images_after:
             continue
-        built = datetime.fromtimestamp(image.created, UTC).date().isoformat()
+        since = datetime.fromtimestamp(image.last_used, UTC).date().isoformat()
         kept = "" if ending.dry_run else cache.remove(engine, image)
         gone = not (ending.dry_run or kept)
-        found.append(Ended(image.refs[0], f"built {built}, nobody uses it", gone, kept, image.size if gone else 0))
+        found.append(Ended(image.refs[0], f"not used since {since}", gone, kept, image.size if gone else 0))
     return found
 
 

@@ -245,6 +245,10 @@ class Engine(Reader, Archiver, Protocol):
         """Give an image one more reference, taking it from the image that had it."""
         ...
 
+    def mark_used(self, refs: Sequence[str]) -> None:
+        """Note that images are in use now, where the engine can (:attr:`StoredImage.marked`); what is gone stays so."""
+        ...
+
     def remove_image(self, ref: str) -> None:
         """Remove a reference, and the image with its last one; one that is gone is left alone."""
         ...

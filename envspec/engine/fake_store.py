@@ -143,7 +143,8 @@ class Store(Hooks):
                 refs = tuple(sorted(ref for ref, identity in self._refs.items() if identity == image.id))
                 uses = (ImageUse(order[c.id], c.name) for c in self.live.values() if c.image_id == image.id)
                 if wanted(image.labels, refs):
-                    found.append(StoredImage(image.id, refs, dict(image.labels), 1, 0, tuple(sorted(uses))))
+                    labels, used = dict(image.labels), tuple(sorted(uses))
+                    found.append(StoredImage(image.id, refs, labels, 1, 0, used, image.marked))
             return tuple(sorted(found, key=lambda stored: stored.refs))
 
     def networks(self) -> tuple[NetworkState, ...]:
@@ -309,6 +310,13 @@ class Store(Hooks):
         """Give an image one more reference."""
         with self._changing("tag", ref):
             self.point(ref, image_id)
+
+    def mark_used(self, refs: Sequence[str]) -> None:
+        """Note that images are in use now."""
+        with self._mutating("mark_used", *refs) as fail:
+            found = [] if fail else [image for ref in refs if (image := self.image_of(ref))]
+            for image in found:
+                image.marked = self.tick()
 
     def remove_image(self, ref: str) -> None:
         """Remove a reference, and the image with its last one unless a container runs it."""

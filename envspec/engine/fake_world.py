@@ -54,12 +54,13 @@ class FakeRemote:
 
 @dataclass(slots=True)
 class Image:
-    """A local image: its ID, what was given to it, its files, and the ledger that was in what it was made of."""
+    """A local image: its ID, what was given to it, its files, the ledger of what it was made of, and its last use."""
 
     id: str
     labels: Mapping[str, str]
     files: Mapping[str, Node]
     state: State = field(default_factory=State)
+    marked: int = 0
 
 
 @dataclass(slots=True)

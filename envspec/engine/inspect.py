@@ -90,7 +90,9 @@ def stored_images(
         refs = tuple(sorted(map(familiar, data.get("RepoTags") or ())))
         if wanted(state.labels, refs):
             running = tuple(sorted(uses.get(_bare(state.id), ())))
-            found.append(StoredImage(state.id, refs, state.labels, state.size, _time(data["Created"]), running))
+            created, marked = _time(data["Created"]), (data.get("Metadata") or {}).get("LastTagTime")
+            given = max(0.0, _time(marked)) if marked else 0.0
+            found.append(StoredImage(state.id, refs, state.labels, state.size, created, running, given))
     return tuple(sorted(found, key=lambda stored: stored.refs))
 
 

@@ -189,6 +189,8 @@ class StoredImage:
         size: Bytes, those of layers that it shares with others included.
         created: When it was made, in seconds since the epoch.
         uses: Containers that run it, ours or not, running or not, the newest last.
+        marked: When it was last built, or noted as used: Docker remembers when a reference was last given. 0 on Podman,
+            which has no such time.
     """
 
     id: str
@@ -197,6 +199,12 @@ class StoredImage:
     size: int
     created: float
     uses: tuple[ImageUse, ...] = ()
+    marked: float = 0.0
+
+    @property
+    def last_used(self) -> float:
+        """Return when it was last used as far as the engine knows: when it was made, where nothing tells more."""
+        return max(self.created, self.marked, *(use.created for use in self.uses))
 
 
 @dataclass(frozen=True, slots=True)

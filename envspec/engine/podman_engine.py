@@ -99,6 +99,9 @@ class PodmanEngine(WhalesEngine):
             hint="`envspec apply` makes a new container",
         )
 
+    def mark_used(self, refs: Sequence[str]) -> None:
+        """Do nothing: Podman keeps no time of an image but that of its making."""
+
     def create_volume(
         self, name: str, labels: Mapping[str, str], *, driver: str = "local", options: Mapping[str, str] | None = None
     ) -> None:

@@ -259,6 +259,11 @@ class WhalesEngine(MutexClient):
         """Give an image one more reference."""
         self._call(f"cannot tag the image {ref}", ("image", "tag"), lambda d: d.image.tag(image_id, ref), where=ref)
 
+    def mark_used(self, refs: Sequence[str]) -> None:
+        """Give images the references that they have, which Docker remembers the time of; one that is gone stays so."""
+        for ref in refs:
+            self._run("image", "tag", ref, ref)
+
     def remove_image(self, ref: str) -> None:
         """Remove a reference, and the image with its last one; one that is gone is left alone."""
         self._remove("image", ref, lambda d: d.image.remove(ref))

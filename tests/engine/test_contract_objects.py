@@ -298,6 +298,14 @@ def test_images_that_environments_share_are_told_with_who_runs_them(world: World
         assert found[0].size > 0
         assert found[0].uses[-1].created >= found[0].created
         world.engine.remove_container(box)
+        (unused,) = (stored for stored in world.engine.stored_images() if stored.refs == (ref,))
+        world.engine.mark_used([ref, f"envspec/{purpose}:none"])
+        (marked,) = (stored for stored in world.engine.stored_images() if stored.refs == (ref,))
+        assert marked.id == unused.id
+        if world.engine.name == "podman":  # it has no such time
+            assert unused.last_used == marked.last_used == marked.created
+        else:
+            assert marked.created <= unused.last_used < marked.last_used
     finally:
         world.engine.remove_image(upon)
         world.engine.remove_image(ref)

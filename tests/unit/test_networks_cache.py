@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from envspec import api, policy
+from envspec.api import lifecycle
+from envspec.api.converge import Doors
 from envspec.engine.fake import FakeEngine
 from envspec.engine.objects import ContainerConfig
 from envspec.errors import Conflict, Refused, UsageError
@@ -104,6 +107,19 @@ def test_last_use_names_the_newest_container(engine: FakeEngine) -> None:
     (used,) = api.cached_images(engine)
     assert (used.last_used_by, used.used_by) == ("newer", ("newer", "older"))
     assert used.last_used > used.created
+
+
+def test_what_is_collected_is_as_old_as_its_last_use(engine: FakeEngine, monkeypatch: pytest.MonkeyPatch) -> None:
+    used, unused, runs = image(engine, "python", "used"), image(engine, "python"), image(engine, "node")
+    engine.create_container("box", ContainerConfig(runs), {})
+    engine.mark_used([used, "envspec/python:none"])
+    (mark,) = (stored.marked for stored in engine.stored_images() if stored.refs == (used,))
+    monkeypatch.setattr(lifecycle, "time", SimpleNamespace(time=lambda: mark + 5))
+    doors = Doors(lambda _: None, lambda _: True, api.Cancel())
+    gone = lifecycle.collect(engine, api.Ending(images_after=mark + 5), doors)
+    assert [(item.name, item.why) for item in gone] == [(unused, "not used since 1970-01-01")]
+    assert [item.name for item in lifecycle.collect(engine, api.Ending(images_after=5), doors)] == [used]
+    assert [row.ref for row in api.cached_images(engine)] == [runs]
 
 
 def test_clearing_keeps_what_a_container_uses_and_what_is_of_another_purpose(engine: FakeEngine) -> None:

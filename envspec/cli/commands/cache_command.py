@@ -64,7 +64,7 @@ def clear(purpose: str, as_json: bool) -> None:
 
 
 def _line(row: api.CachedImage) -> tuple[str, ...]:
-    by = row.last_used_by or "built"
+    by = row.last_used_by or "no container"
     return (
         row.ref,
         row.purpose,
