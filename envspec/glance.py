@@ -14,9 +14,18 @@ from types import TracebackType
 
 from envspec.engine.base import Inquiry, Reader
 from envspec.engine.facts import Answer, Questions
-from envspec.engine.objects import LOCK_PREFIX, ContainerState, ImageState
+from envspec.engine.objects import LOCK_PREFIX, ContainerState, ImageState, NetworkState, VolumeState
 from envspec.kinds import names
 from envspec.kinds.base import Observed
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Asked:
+    """What the engine has been asked."""
+
+    boxes: Future[Observed]
+    networks: Future[tuple[NetworkState, ...]]
+    volumes: Future[tuple[VolumeState, ...]]
 
 
 class Glance:
@@ -25,17 +34,17 @@ class Glance:
     Args:
         reader: The engine, of which nothing but its read verbs is used.
         env: Name of the environment.
+        later: Whether it is begun only when the world is asked for: a Compose document that has to be judged is
+            refused without any call of the engine.
     """
 
-    def __init__(self, reader: Reader, env: str) -> None:
+    def __init__(self, reader: Reader, env: str, *, later: bool = False) -> None:
         self.reader = reader
         self._env = env
         self._inquiry: Inquiry | None = None
         self._inquired = ""
         self._pool = ThreadPoolExecutor(max_workers=4)
-        self._boxes = self._pool.submit(self._containers)
-        self._networks = self._pool.submit(reader.networks)
-        self._volumes = self._pool.submit(reader.volumes)
+        self._asked: _Asked | None = None if later else self._begin()
 
     def __enter__(self) -> Glance:
         """Return the look."""
@@ -46,7 +55,8 @@ class Glance:
     ) -> None:
         """Let go of what was not waited for."""
         self._pool.shutdown(wait=False, cancel_futures=True)
-        self._boxes.add_done_callback(self._leave)
+        if self._asked:
+            self._asked.boxes.add_done_callback(self._leave)
 
     def world(self, refs: tuple[str, ...]) -> Observed:
         """Return everything that the engine itself can tell.
@@ -55,12 +65,13 @@ class Glance:
             refs: References of images that matter.
         """
         named = self._pool.submit(self.reader.images, refs)
-        world = self._boxes.result()
+        asked = self._asked = self._asked or self._begin()
+        world = asked.boxes.result()
         return dataclasses.replace(
             world,
             images=_with_running(self.reader, named.result(), world.containers),
-            networks=self._networks.result(),
-            volumes=self._volumes.result(),
+            networks=asked.networks.result(),
+            volumes=asked.volumes.result(),
             shelved=self.reader.shelved(self._env),
         )
 
@@ -70,6 +81,10 @@ class Glance:
         if inquiry and self._inquired == box.id:
             return inquiry.ask(questions)
         return self.reader.probe(box.id, questions)
+
+    def _begin(self) -> _Asked:
+        submit = self._pool.submit
+        return _Asked(submit(self._containers), submit(self.reader.networks), submit(self.reader.volumes))
 
     def _leave(self, _: Future[Observed]) -> None:
         if self._inquiry:

@@ -70,7 +70,7 @@ def apply(  # noqa: PLR0913 - the doors are named
     engine, promised = engine or open_engine(), saved.read(Path(target))
     wanted = promised.target if promised else read_target(target, destroy=options.destroy)
     chosen = saved.options_with(promised, options) if promised else options
-    with Glance(engine, wanted.env) as begun:
+    with Glance(engine, wanted.env, later=wanted.has_document) as begun:
         from envspec.api.converge import Doors, run  # noqa: PLC0415 - the engine is asked meanwhile
 
         doors = Doors(emit, confirm, cancel)

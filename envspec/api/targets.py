@@ -83,6 +83,11 @@ class Target:
     destroy: bool
     tried: Tried | None = None
 
+    @property
+    def has_document(self) -> bool:
+        """Return whether a Compose document has to be judged before anything is done."""
+        return not self.destroy and self.loaded is not None and self.loaded.spec.compose is not None
+
 
 def open_engine(asked: str = "", context: str = "") -> WhalesEngine:
     """Return the engine to work on. Nothing is asked of it yet.
