@@ -64,7 +64,8 @@ def test_an_inquiry_that_is_not_asked_does_nothing(world: World, box: str) -> No
     assert world.engine.probe(box, Questions(exists=("/etc/passwd",))).exists == {"/etc/passwd"}
 
 
-def test_an_inquiry_of_a_container_that_goes_fails_when_it_is_asked(world: World, box: str) -> None:
+def test_an_inquiry_of_a_container_that_goes_fails_when_it_is_asked(world: World) -> None:
+    box = world.run()
     inquiry = world.engine.inquire(box)
     world.engine.remove_container(box)
     with pytest.raises(EngineCallFailed):
