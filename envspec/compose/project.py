@@ -236,7 +236,7 @@ class _Made:
             environment=self._environment(name),
             networks=tuple(
                 sorted(
-                    (names_of[key], (base, *sorted({*((wish or {}).get("aliases") or ())} - {base})))
+                    (names_of[key], (base, *sorted({key_of(name), *((wish or {}).get("aliases") or ())} - {base})))
                     for key, wish in _nets(service)
                 )
             ),
@@ -304,7 +304,8 @@ class _Made:
         yield from (f"service.{str(link).partition(':')[0]}" for link in service.get("links") or ())
         others = (str(source) for source in service.get("volumes_from") or ())
         yield from (f"service.{source.partition(':')[0]}" for source in others if not source.startswith("container:"))
-        yield from ({f"network.{names_of[key]}" for key, _ in _nets(service)} & known)
+        # Of all networks, for Podman cannot list containers while one of theirs is being made anew.
+        yield from ({f"network.{network}" for network in names_of.values()} & known)
         mounts = (str(mount.get("source")) for mount in service.get("volumes") or () if mount.get("type") == "volume")
         yield from ({f"volume.{source}" for source in mounts} & known)
         if "build" in service:

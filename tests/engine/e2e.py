@@ -25,6 +25,7 @@ import jsonschema
 import pytest
 import yaml
 
+from envspec.engine import shelf
 from envspec.engine.choice import VARIABLE
 from envspec.engine.objects import Build
 from envspec.engine.whales import WhalesEngine
@@ -87,6 +88,7 @@ def remove_all(env: str) -> None:
             bare(kind, "rm", "--force", *names, code=None)
     if found["volume"]:
         bare("volume", "rm", "--force", *found["volume"], code=None)
+    shutil.rmtree(shelf.directory(env), ignore_errors=True)
     built = ("--filter", f"reference={env}-*", "--format", "{{.Repository}}:{{.Tag}}")
     if images := bare("image", "ls", *built).split():
         bare("image", "rm", *images, code=None)

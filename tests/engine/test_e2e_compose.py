@@ -1,4 +1,6 @@
-"""What people who come from Compose bring along, on a real engine: secrets in no file, internal networks, replicas."""
+"""What people who come from Compose bring along, on a real engine: secrets in no file, nested includes,
+internal networks, replicas.
+"""
 
 from __future__ import annotations
 
@@ -28,13 +30,18 @@ COMPOSE: dict[str, Any] = {
             "configs": [{"source": "rc", "target": "/etc/rc"}, {"source": "open", "target": "/etc/open"}],
             "networks": ["default", "back"],
         },
-        "db": {**ASLEEP, "networks": ["back"]},
         "web": {**ASLEEP, "command": ["sh", "-c", "echo at your service; sleep infinity"], "deploy": {"replicas": 2}},
     },
-    "networks": {"back": {"internal": True}},
+    "include": ["parts/all.yaml"],
     "secrets": {"tok": {"environment": "EVT_TOKEN"}, "more": {"environment": "FROM_FILE"}},
     "configs": {"rc": {"content": "password = ${FROM_FILE}\n"}, "open": {"content": "a = $$b\n"}},
 }
+
+
+def write_back(place: Place, **network: bool) -> None:
+    """Write the file that an included file includes: a service on a network of its own."""
+    document = {"services": {"db": {**ASLEEP, "networks": ["back"]}}, "networks": {"back": network or None}}
+    (place.directory / "parts" / "back" / "db.yaml").write_text(yaml.safe_dump(document))
 
 
 @pytest.fixture(scope="module")
@@ -43,6 +50,9 @@ def settled(places: Places) -> Place:
     place = places()
     place.environ = {**place.environ, "EVT_TOKEN": OF_HOST}
     (place.directory / "vars.env").write_text(f"FROM_FILE={OF_FILE}\n")
+    (place.directory / "parts" / "back").mkdir(parents=True)
+    (place.directory / "parts" / "all.yaml").write_text("include: [back/db.yaml]\n")
+    write_back(place, internal=True)
     place.write(image=BASE, mount_cwd=False, compose=COMPOSE)
     place.apply(*ALLOWED)
     return place
@@ -141,7 +151,7 @@ def test_one_of_several_that_is_stopped_or_removed_is_mended_alone(settled: Plac
 def test_one_more_and_a_network_that_leads_out_are_made_in_place(settled: Place) -> None:
     before = {**ids(settled, "api"), **ids(settled, "db"), **ids(settled, "web")}
     found = yaml.safe_load(settled.file.read_text())
-    found["compose"]["networks"] = {"back": None}
+    write_back(settled)
     found["compose"]["services"]["web"]["deploy"] = {"replicas": 3}
     settled.file.write_text(yaml.safe_dump(found, sort_keys=False))
     plan = settled.plan()

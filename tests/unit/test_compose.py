@@ -177,8 +177,8 @@ def test_networks_and_volumes_are_resources_and_only_used_by_compose(tmp_path: P
     assert {r.address for r in found.outer} == {"network.shop", "network.shop_back", "volume.data"}
     assert found.networks == ("shop", "shop_back")
     assert {r.address: r.needs for r in found.services} == {
-        "service.db": ("network.shop_back", "volume.data"),
-        "service.web": ("network.shop", "service.db"),
+        "service.db": ("network.shop", "network.shop_back", "volume.data"),
+        "service.web": ("network.shop", "network.shop_back", "service.db"),
     }
     text = json.loads(spec_of(found, "db").document.text)
     assert text["volumes"]["data"] == {"name": "shop-data", "external": True}
@@ -202,7 +202,7 @@ def test_each_further_container_is_a_service_of_its_own_reached_by_the_same_name
     }
     assert spec_of(found, "front").restarts_with == addresses
     spec = spec_of(found, "web[2]")
-    assert (spec.container, spec.networks, spec.which) == ("shop-web-2", (("shop", ("web",)),), " (2 of 3)")
+    assert (spec.container, spec.networks, spec.which) == ("shop-web-2", (("shop", ("web", "web.2")),), " (2 of 3)")
     assert dict(spec.environment) == {"A": "1"}
     text = json.loads(spec.document.text)
     assert sorted(text["services"]) == ["front", "web", "web.2", "web.3"]
