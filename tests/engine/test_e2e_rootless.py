@@ -84,7 +84,10 @@ def test_a_user_converges_without_root_and_owns_what_is_made(rootless: Place) ->
     rootless.write(
         **PLAIN,
         config_files={"/etc/evt.conf": {"content": "root's\n", "owner": "root"}, "/workspace/conf/app.ini": "a=1\n"},
-        setup_commands=["id -u > whoami; touch made", {"run": "touch /opt/by-root", "as_root": True}],
+        setup_commands=[
+            "id -u > whoami; touch made",
+            {"run": "touch /opt/by-root && ln -s /opt/. /srv/link", "as_root": True},
+        ],
         env={"GREETING": "hello"},
     )
     rootless.apply()
@@ -94,6 +97,8 @@ def test_a_user_converges_without_root_and_owns_what_is_made(rootless: Place) ->
     assert {path.stat().st_uid for path in made} == {UID}
     asked = "echo $GREETING $(id -u) $(stat -c %u /etc/evt.conf /opt/by-root)"
     assert rootless.exec("sh", "-c", asked) == f"hello {UID} 0 0"
+    as_user(rootless, "podman", "stop", "--time", "0", rootless.box)
+    assert rootless.told("cp", str(rootless.file), f"{rootless.name}:/srv/link").result["target"] == "/opt/env.yaml"
     rootless.run("destroy", rootless.name, "--yes", "--allow-data-loss", "container.workspace")
     assert as_user(rootless, "podman", "ps", "--all", "--quiet") == ""
 
