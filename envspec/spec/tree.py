@@ -20,7 +20,8 @@ MAX_BYTES = 256 * 1024
 MAX_DEPTH = 32
 MAX_NODES = 20_000
 """Values in one file, each counted as often as aliases repeat it."""
-MAX_DIGITS = 20
+MAX_DIGITS = 24
+"""Characters of the longest number: as many as Python writes of a float."""
 
 _PARSER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")

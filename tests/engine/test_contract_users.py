@@ -33,7 +33,7 @@ from envspec.engine.operations import (
     RunCommand,
     RunFile,
 )
-from envspec.engine.run_files import READ_SECRETS
+from envspec.engine.run_files import READ_SECRETS, exports
 from envspec.model import Hidden
 from envspec.secrets import seal
 from tests.engine.contract import USER, World, note
@@ -262,7 +262,7 @@ def test_every_writing_has_a_key_of_its_own(world: World, box: str) -> None:
 def test_a_hand_that_changes_a_secret_is_seen(world: World, box: str) -> None:
     world.do(box, secretly(READ_SECRETS, TOKEN="canary-1"))
     before = seals(world, box)
-    assert before.files["secrets"].seal == seal(before.key, b"export TOKEN=canary-1\n")
+    assert before.files["secrets"].seal == seal(before.key, exports([("TOKEN", "canary-1")]).encode())
     world.hands.write(box, SECRETS_FILE, "export TOKEN=other\n")
     after = seals(world, box)
     assert after.key == before.key
