@@ -7,6 +7,7 @@ a container that takes another's place, gets a node of its own at that point.
 
 from __future__ import annotations
 
+import importlib
 import threading
 import time
 from collections.abc import Mapping
@@ -80,6 +81,11 @@ def execute(  # noqa: PLR0913 - the four values of an apply, and where to tell o
         One outcome a change, in the order of the plan.
     """
     return _Run(plan, desired, world, engine, inputs, _serial(emit)).outcomes()
+
+
+def prepare() -> None:
+    """Load what the walk needs in the background, while the engine is still waited for."""
+    threading.Thread(target=importlib.import_module, args=("networkx",), daemon=True).start()
 
 
 def _serial(emit: Emit) -> Emit:

@@ -82,8 +82,10 @@ def run(  # noqa: PLR0913 - the parts of one apply
         return _report(first, (), started)
     _ask(first.plan, options, doors)
     new = bool(first.desired.resources) and not first.world.containers
+    from envspec import executor  # noqa: PLC0415 - where nothing is to be done, nothing carries it out
     from envspec.api.room import claimed  # noqa: PLC0415 - a converged environment takes no place
 
+    executor.prepare()
     with claimed(engine, target.env, new=new) as stolen:
         if stolen:
             _reap(engine, first, doors)

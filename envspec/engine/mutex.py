@@ -25,6 +25,9 @@ _EMPTY_TAR = bytes(10240)
 class MutexClient(ArchiveClient):
     """The part of a real engine that takes and gives back mutexes."""
 
+    _mutexes: dict[tuple[str, str], str]
+    """IDs of those that were taken, by environment and owner."""
+
     def lock(self, env: str, owner: str) -> bool:
         """Take the environment's mutex: of several who create a container of one name, the engine lets one."""
         if not self.images([LOCK_IMAGE]):
@@ -35,13 +38,15 @@ class MutexClient(ArchiveClient):
 
         for attempt in range(LOCK_ATTEMPTS):
             try:
-                self._make_mutex(_lock_name(env), labels)
+                made = self._make_mutex(_lock_name(env), labels)
             except EngineCallFailed:
                 if self._inspect("container", [_lock_name(env)]):
                     return False
                 if attempt + 1 == LOCK_ATTEMPTS:
                     raise
             else:
+                with self._lock:
+                    self._mutexes[env, owner] = made
                 return True
         return False
 
@@ -61,7 +66,9 @@ class MutexClient(ArchiveClient):
 
         It is removed by its ID, so that one which another process takes meanwhile stays.
         """
-        for held in self._held(env, owner):
+        with self._lock:
+            made = self._mutexes.pop((env, owner), "")
+        for held in [made] if made else self._held(env, owner):
             completed = self._regardless("container", "rm", "--force", "--volumes", "--", held)
             if completed.code and held in self._held(env, owner):
                 raise self._refused(f"cannot unlock {env}", completed, env)
@@ -80,8 +87,8 @@ class MutexClient(ArchiveClient):
         """Run a command that cleans up, and so even after the work was cancelled."""
         return self._runner.run([*self._command, *args], deadline=DEADLINE, regardless=True)
 
-    def _make_mutex(self, name: str, labels: Mapping[str, str]) -> None:
-        """Create the container; MUST be given by the engine, and raise when the name is taken."""
+    def _make_mutex(self, name: str, labels: Mapping[str, str]) -> str:
+        """Create the container and return its ID; MUST be given by the engine, and raise when the name is taken."""
         raise NotImplementedError
 
 

@@ -9,6 +9,7 @@ streamed progress) runs in our own runner.
 from __future__ import annotations
 
 import contextlib
+import importlib
 import os
 import re
 import signal
@@ -77,6 +78,7 @@ class WhalesEngine(MutexClient):
         super().__init__(runner, command, dialect, remote=remote, rootless=rootless)
         self._prefix = ("timeout", f"--kill-after={_KILL_AFTER}")
         self._composing = threading.Lock()
+        self._mutexes = {}
 
     # ── containers ───────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -175,13 +177,12 @@ class WhalesEngine(MutexClient):
     def create_volume(
         self, name: str, labels: Mapping[str, str], *, driver: str = "local", options: Mapping[str, str] | None = None
     ) -> None:
-        """Create a volume."""
-        self._call(
-            f"cannot create the volume {name}",
-            ("volume", "create"),
-            lambda d: d.volume.create(name, driver=driver, labels=dict(labels), options=dict(options or {})),
-            where=name,
-        )
+        """Create a volume. Runs in our own runner: the library asks the engine again for what it has just made."""
+        flags = [part for key, value in sorted(labels.items()) for part in ("--label", f"{key}={value}")]
+        flags += [part for key, value in sorted((options or {}).items()) for part in ("--opt", f"{key}={value}")]
+        completed = self._run("volume", "create", "--driver", driver, *flags, "--", name)
+        if completed.code:
+            raise self._refused(f"cannot create the volume {name}", completed, name)
 
     def remove_volume(self, name: str) -> None:
         """Remove a volume; one that is gone is left alone."""
@@ -330,15 +331,19 @@ class WhalesEngine(MutexClient):
 
     # ── the mutex ────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def _make_mutex(self, name: str, labels: Mapping[str, str]) -> None:
-        """Create the container that is a mutex; one of several who do wins."""
+    def _make_mutex(self, name: str, labels: Mapping[str, str]) -> str:
+        """Create the container that is a mutex; one of several who do wins.
 
-        def create(docker: DockerClient) -> str:
-            return docker.container.create(
-                LOCK_IMAGE, ["lock"], name=name, labels=dict(labels), networks=["none"], pull="never", envs=self._blanks
-            ).id
-
-        self._call("cannot make the lock", ("create",), create, where=name, through=self._creator)
+        Runs in our own runner: every change begins with it, and the library for all others loads meanwhile.
+        """
+        _preload()
+        flags = [part for key, value in sorted(labels.items()) for part in ("--label", f"{key}={value}")]
+        flags += [part for key in sorted(self._blanks) for part in ("--env", f"{key}=")]
+        words = ("create", "--name", name, "--network", "none", "--pull", "never", *flags, "--", LOCK_IMAGE, "lock")
+        completed = self._runner.run((*self._creator, *words), deadline=DEADLINE)
+        if completed.code:
+            raise self._refused("cannot make the lock", completed, name)
+        return completed.stdout.decode(errors="replace").strip()
 
     def cancel(self) -> None:
         """End every call that is under way, from any thread; later calls raise ``Interrupted``."""
@@ -427,6 +432,11 @@ class WhalesEngine(MutexClient):
             text = (completed.stdout + completed.stderr).decode(errors="replace").strip().splitlines()
             tail = self._runner.redactor.text("\n".join(text[-_TAIL:]))
             raise EngineCallFailed(f"{what}:\n{tail}", code=code, where=Where(address=where))
+
+
+def _preload() -> None:
+    """Load the library in the background."""
+    threading.Thread(target=importlib.import_module, args=("python_on_whales",), daemon=True).start()
 
 
 def _children() -> list[int]:

@@ -17,8 +17,14 @@ fail() {
   exit "$fail_code"
 }
 
+# what a script has still to do however it ends
+at_end() {
+  :
+}
+
 # end the window whatever happened, and tell the caller that this is the operation's own exit code
 finish() {
+  at_end
   if [ -d "$STATE/windows/$TOKEN" ]; then : > "$STATE/windows/$TOKEN/end"; fi
   [ -z "${STAGE-}" ] || rm -rf "$STAGE"
   printf 'envspec-ended %s %s\n' "$TOKEN" "$1" >&3
@@ -33,8 +39,10 @@ trap 'exit 143' TERM
 # open the operation's window; the first operation of a container counts all that was there before as one window,
 # on the container's own root filesystem (rootfs) and on volumes (initial, which put_state carries over)
 begin() {
-  mkdir -p "$STATE/ledger" "$STATE/originals" "$STATE/windows" || fail 1 "cannot write to $STATE"
-  if mkdir "$STATE/windows/rootfs" 2> /dev/null; then
+  if [ ! -d "$STATE/ledger" ] || [ ! -d "$STATE/originals" ] || [ ! -d "$STATE/windows" ]; then
+    mkdir -p "$STATE/ledger" "$STATE/originals" "$STATE/windows" || fail 1 "cannot write to $STATE"
+  fi
+  if [ ! -d "$STATE/windows/rootfs" ] && mkdir "$STATE/windows/rootfs" 2> /dev/null; then
     mkdir -p "$STATE/windows/initial"
     : > "$STATE/windows/rootfs/end"
     : > "$STATE/windows/initial/end"

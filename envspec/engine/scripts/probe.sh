@@ -5,13 +5,22 @@ STATE=/var/lib/envspec
 RUN=/run/envspec
 mark=$1 repo=$2 job=$3
 input=$(cat)
+nl='
+'
 
 part() {
   printf '\n%s %s\n' "$mark" "$1"
 }
+# has LETTER: whether there is a question of one kind; a process less each for those that nobody asked
+has() {
+  case $nl$input in
+    *"$nl$1 "*) ;;
+    *) return 1 ;;
+  esac
+}
 # values LETTER: the values of one kind of question, a line each
 values() {
-  printf '%s\n' "$input" | sed -n "s/^$1 //p"
+  ! has "$1" || printf '%s\n' "$input" | sed -n "s/^$1 //p"
 }
 
 # home UID: the home of a user, as in prelude.sh
@@ -25,7 +34,11 @@ home() {
 }
 
 # A path that begins with ~UID/ is below the home of that user.
-for uid in $(printf '%s\n' "$input" | sed -n 's|^[A-Z] ~\([0-9]*\)/.*|\1|p' | sort -u); do
+uids=''
+case $input in
+  *' ~'*) uids=$(printf '%s\n' "$input" | sed -n 's|^[A-Z] ~\([0-9]*\)/.*|\1|p' | sort -u) ;;
+esac
+for uid in $uids; do
   input=$(printf '%s\n' "$input" | home=$(home "$uid") awk -v prefix="~$uid/" '
     index($0, prefix) == 3 { print substr($0, 1, 2) ENVIRON["home"] "/" substr($0, length(prefix) + 3); next }
     { print }')
@@ -47,24 +60,21 @@ if [ -e "$RUN/env" ]; then
   cat "$RUN/env"
 fi
 
-# key: the key of the seals
-key() {
-  sed -n 's/^key //p' "$RUN/seals" | tr -d '\n'
-}
 if [ -e "$RUN/seals" ]; then
   part seals
   cat "$RUN/seals"
-  sed -n 's/^file //p' "$RUN/seals" | while IFS= read -r path; do
-    if [ -f "$RUN/$path" ] && [ ! -L "$RUN/$path" ]; then
-      inner=$({ key && cat -- "$RUN/$path"; } | sha256sum)
-      outer=$({ key && printf '%s' "${inner%% *}"; } | sha256sum)
-      printf 'is %s %s %s\n' "${outer%% *}" "$(stat -c '%a %u %g' -- "$RUN/$path")" "$path"
+  key=$(sed -n 's/^key //p' "$RUN/seals")
+  while IFS= read -r line; do
+    path=$RUN/${line#file }
+    if [ "$line" != "${line#file }" ] && [ -f "$path" ] && [ ! -L "$path" ]; then
+      inner=$({ printf '%s' "$key" && cat "$path"; } | sha256sum)
+      outer=$(printf '%s%s' "$key" "${inner%% *}" | sha256sum)
+      printf 'is %s %s %s\n' "${outer%% *}" "$(stat -c '%a %u %g' "$path")" "${line#file }"
     fi
-  done
+  done < "$RUN/seals"
 fi
 
-IFS='
-'
+IFS=$nl
 set -f
 # shellcheck disable=SC2046 # one word a line
 set -- $(values E)
@@ -80,17 +90,16 @@ if [ $# -gt 0 ]; then
   # What is mounted and has no name left on the host, such as the socket of an agent that ended, is gone.
   stat -c '%h %f %u %g %n' -- "$@" 2> /dev/null | sed '/^0 /d; s/^[0-9]* //'
   count=$#
+  links=''
   for path; do
-    if [ -f "$path" ] && [ ! -L "$path" ]; then set -- "$@" "$path"; fi
+    if [ -L "$path" ]; then links=$links$path$nl; elif [ -f "$path" ]; then set -- "$@" "$path"; fi
   done
   shift "$count"
   part sha256
   [ $# = 0 ] || sha256sum -- "$@" 2> /dev/null
-  for path in $(values F); do
-    if [ -L "$path" ]; then
-      sum=$(printf '%s' "$(readlink "$path")" | sha256sum)
-      printf '%s  %s\n' "${sum%% *}" "$path"
-    fi
+  for path in $links; do
+    sum=$(printf '%s' "$(readlink "$path")" | sha256sum)
+    printf '%s  %s\n' "${sum%% *}" "$path"
   done
 fi
 
@@ -139,7 +148,7 @@ state_of() {
 
 # windows: "start end" a line, in seconds; a missing start is the beginning, a missing end is not yet
 gnu=''
-if find / -maxdepth 0 -printf '' 2> /dev/null; then gnu=1; fi
+if { has R || has U; } && find / -maxdepth 0 -printf '' 2> /dev/null; then gnu=1; fi
 windows() {
   if [ "$gnu" ]; then
     find "$STATE/windows" -mindepth 2 -type f -printf '%T@ %h %f\n' 2> /dev/null
