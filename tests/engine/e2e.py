@@ -57,10 +57,14 @@ def engine_name() -> str:
 
 def bare(*words: str, stdin: str = "", code: int | None = 0) -> str:
     """Run the engine's own client and return what it printed; ``code`` of ``None`` takes any exit code."""
-    argv = [shutil.which(engine_name()) or engine_name(), *words]
-    done = subprocess.run(argv, input=stdin, capture_output=True, text=True, timeout=PATIENCE, check=False)
+    done = _asked(*words, stdin=stdin)
     assert code is None or done.returncode == code, f"{words}: {done.stdout}{done.stderr}"
     return done.stdout.strip()
+
+
+def _asked(*words: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
+    argv = [shutil.which(engine_name()) or engine_name(), *words]
+    return subprocess.run(argv, input=stdin, capture_output=True, text=True, timeout=PATIENCE, check=False)
 
 
 def named(kind: str, env: str) -> list[str]:
@@ -90,19 +94,27 @@ def remove_all(env: str) -> None:
         bare("volume", "rm", "--force", *found["volume"], code=None)
     shutil.rmtree(shelf.directory(env), ignore_errors=True)
     built = ("--filter", f"reference={env}-*", "--format", "{{.Repository}}:{{.Tag}}")
-    if images := bare("image", "ls", *built).split():
+    if images := listed_images(*built):
         bare("image", "rm", *images, code=None)
 
 
 def remove_images(purpose: str) -> None:
     """Remove all images of a purpose, those that lost their name too, and the containers that run them."""
     label = f"label=dev.envspec.purpose={purpose}"
-    images = sorted(set(bare("image", "ls", "--quiet", "--filter", label).split()))
+    images = sorted(set(listed_images("--quiet", "--filter", label)))
     boxes = [box for image in images for box in bare("ps", "--all", "--quiet", "--filter", f"ancestor={image}").split()]
     if boxes:
         bare("container", "rm", "--force", *sorted(set(boxes)), code=None)
     if images:
         bare("image", "rm", "--force", *images, code=None)
+
+
+def listed_images(*words: str) -> list[str]:
+    """Return what ``image ls`` prints; Podman stumbles over an image that another test removes meanwhile."""
+    asked = (_asked("image", "ls", *words) for _ in range(10))
+    done = next((done for done in asked if done.returncode == 0), None)
+    assert done, f"no list of images: {words}"
+    return done.stdout.split()
 
 
 def until(condition: Callable[[], object], told: str, patience: float = PATIENCE) -> None:
