@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from envspec.engine import shelf
-from tests.engine.canaries import found_in, found_in_stream
+from tests.engine.canaries import Watch, found_in, found_in_stream, watching
 from tests.engine.conftest import BASE
 from tests.engine.e2e import Place, Places, bare, causes, change, engine_name, named
 
@@ -45,8 +45,8 @@ def write_back(place: Place, **network: bool) -> None:
 
 
 @pytest.fixture(scope="module")
-def settled(places: Places) -> Place:
-    """An environment with all of it, converged."""
+def watched(places: Places, tmp_path_factory: pytest.TempPathFactory) -> tuple[Place, Watch]:
+    """An environment with all of it, converged, and what was to be seen meanwhile."""
     place = places()
     place.environ = {**place.environ, "EVT_TOKEN": OF_HOST}
     (place.directory / "vars.env").write_text(f"FROM_FILE={OF_FILE}\n")
@@ -54,8 +54,17 @@ def settled(places: Places) -> Place:
     (place.directory / "parts" / "all.yaml").write_text("include: [back/db.yaml]\n")
     write_back(place, internal=True)
     place.write(image=BASE, mount_cwd=False, compose=COMPOSE)
-    place.apply(*ALLOWED)
-    return place
+    temporary = tmp_path_factory.mktemp("temporary")
+    place.environ = {**place.environ, "TMPDIR": str(temporary)}
+    with watching(temporary) as watch:
+        place.apply(*ALLOWED)
+    return place, watch
+
+
+@pytest.fixture(scope="module")
+def settled(watched: tuple[Place, Watch]) -> Place:
+    """The environment alone."""
+    return watched[0]
 
 
 def ids(place: Place, service: str) -> dict[str, str]:
@@ -74,7 +83,9 @@ def test_what_is_in_no_file_is_read_inside(settled: Place) -> None:
     assert settled.plan()["changes"] == []
 
 
-def test_no_value_is_in_a_layer_or_in_what_the_engine_or_a_plan_tells(settled: Place) -> None:
+def test_no_value_is_in_a_layer_or_in_what_the_engine_or_a_plan_tells(watched: tuple[Place, Watch]) -> None:
+    settled, watch = watched
+    assert (watch.rounds > 5, set().union(*watch.found.values())) == (True, set())
     box = f"{settled.name}-api-1"
     assert found_in_stream([engine_name(), "export", box]) == set()
     told = [bare("container", "inspect", box), settled.file.read_text(), settled.run("plan", ".").stdout]
