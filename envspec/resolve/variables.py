@@ -47,7 +47,7 @@ def passed(patterns: str | Iterable[str], host: HostFacts) -> dict[str, Hidden]:
     exact = {pattern for pattern in wanted if _NAME.fullmatch(pattern)}
     found = {}
     for name, value in sorted(host.environ.items()):
-        by_glob = not _any(name, HOST_ONLY) and _any(name, wanted)
+        by_glob = _any(name, wanted) and not _any(name, HOST_ONLY)
         if value and _NAME.fullmatch(name) and (name in exact or by_glob):
             found[name] = Hidden(value)
     return found
