@@ -60,6 +60,28 @@ IN_PLACE: Doc = {
 }
 """What can be done to the rich one without a new container."""
 
+SERVED: Doc = {
+    "image": "debian:13",
+    "compose": {
+        "services": {
+            "web": {"image": "debian:13", "scale": 3, "networks": {"back": None}},
+            "db": {"image": "debian:13", "secrets": [{"source": "key", "target": "/run/secrets/key"}]},
+        },
+        "networks": {"back": {"internal": True}},
+        "secrets": {"key": {"environment": "DEPLOY_KEY"}},
+    },
+}
+"""Services beside the workspace, with what Compose itself would keep in a layer."""
+
+FEWER: Doc = {
+    **SERVED,
+    "compose": {
+        "services": {"web": {"image": "debian:13", "networks": {"back": None}}, "db": {"image": "debian:13"}},
+        "networks": {"back": None},
+    },
+}
+"""The same with less of everything."""
+
 REPLACES = (
     History((RICH, OTHER)),
     History(({"image": "debian:13"}, {"image": "node:22", "networks": ["shared"], "config_files": {"/etc/a": "a"}})),
@@ -71,4 +93,5 @@ HISTORIES = (
     History((RICH, IN_PLACE)),
     History((BUILT, {**BUILT, "config_files": {}, "env": {"A": "1"}})),
     History((OTHER, RICH), seed=3),
+    History((SERVED, FEWER)),
 )

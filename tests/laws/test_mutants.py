@@ -19,12 +19,14 @@ from envspec.kinds.command import Command, CommandSpec
 from envspec.kinds.dotfiles import Dotfiles
 from envspec.kinds.environment import Environment, EnvironmentSpec
 from envspec.kinds.file import File
+from envspec.kinds.network import Network
 from envspec.kinds.repo import Repo
+from envspec.kinds.service import Service
 from envspec.model import Action, Change, Hidden
 from envspec.planner import Compared
 
 from . import laws
-from .fixed import HISTORIES, IN_PLACE, OTHER, RICH
+from .fixed import FEWER, HISTORIES, IN_PLACE, OTHER, RICH, SERVED
 from .strategies import History
 from .world import ENV
 
@@ -241,6 +243,27 @@ def secrets_that_are_taken_for_right(patch: Patch) -> None:
     patch.setattr(environment, "_by_hand", lambda *_: ())
 
 
+def a_shelf_that_is_not_looked_at(patch: Patch) -> None:
+    from envspec.kinds import service_state  # noqa: PLC0415 - its private function is what is broken
+
+    patch.setattr(service_state, "_shelved", lambda *_: [])
+
+
+def containers_that_stay_when_there_are_to_be_fewer(patch: Patch) -> None:
+    whole = Service.existing
+    patch.setattr(Service, "existing", lambda self, world: tuple(a for a in whole(self, world) if "[" not in a))
+
+
+def a_network_that_stays_internal(patch: Patch) -> None:
+    whole = Network.diff
+
+    def diff(self: Network, resource: Any, spec: Any, world: Observed) -> Any:
+        found = whole(self, resource, spec, world)
+        return None if found is not None and found.diff else found
+
+    patch.setattr(Network, "diff", diff)
+
+
 def targets(history: History, directory: Path) -> None:
     laws.targets_are_kept_to(history, directory, 0.0)
 
@@ -293,6 +316,9 @@ MUTANTS: tuple[tuple[Callable[[Patch], None], str], ...] = (
     (a_plan_that_shows_secrets, "7 secrets"),
     (secrets_that_lie_among_the_plain_ones, "7 secrets"),
     (secrets_that_are_taken_for_right, "6 drift"),
+    (a_shelf_that_is_not_looked_at, "6 drift"),
+    (containers_that_stay_when_there_are_to_be_fewer, "3 one place"),
+    (a_network_that_stays_internal, "3 one place"),
     (a_loss_that_goes_unsaid, "losses"),
     (jobs_that_end_unsaid, "losses"),
     (a_target_that_is_ignored, "targets"),
@@ -308,7 +334,7 @@ def lives(law: Law, directory: Path, histories: Iterable[History]) -> None:
 
 def histories_for(law: str) -> tuple[History, ...]:
     """Return few histories where each is lived dozens of times."""
-    few = (History((RICH, OTHER)), History((RICH, IN_PLACE)))
+    few = (History((RICH, OTHER)), History((RICH, IN_PLACE)), History((SERVED, FEWER)))
     return few if law in ("4 kills", "6 drift", "failures") else HISTORIES
 
 
