@@ -92,6 +92,14 @@ def test_past_its_deadline_nothing_of_a_command_is_left(docker_engine: WhalesEng
     assert docker_engine.probe(box, Questions()).entry("command.x") is None
 
 
+def test_nobody_goes_on_for_what_it_waits_for_was_killed_first(docker_engine: WhalesEngine, box: str) -> None:
+    text = "for i in $(seq 30); do sh -c 'sleep 600; echo woke >> /tmp/woke' & done; wait"
+    with pytest.raises(EngineTimeout):
+        docker_engine.perform(box, command(text), deadline=2)
+    assert sleepers(box) == set()
+    assert inside(box, "cat /tmp/woke 2> /dev/null || echo none") == "none\n"
+
+
 def test_a_cancelled_command_is_ended_inside_too(box: str) -> None:
     engine = WhalesEngine(Runner())
     going = threading.Event()
@@ -157,9 +165,11 @@ def test_a_fifo_or_a_device_does_not_hold_the_probe(docker_engine: WhalesEngine,
 
 
 def test_a_spoilt_ledger_entry_does_not_exist(docker_engine: WhalesEngine, box: str) -> None:
+    """One that was cut off spoils no other, whether that comes before or behind."""
     inside(
         box,
-        "printf '{\"address\": 1' > /var/lib/envspec/ledger/spoilt; printf '\\377x=\\n{}' > /var/lib/envspec/ledger/zz",
+        "cd /var/lib/envspec/ledger; printf '{\"address\": 1' > 0cut; printf '{\"address\": 1' > cut; "
+        "printf '\\377x=\\n{}' > zz",
     )
     assert [entry.address for entry in docker_engine.probe(box, Questions()).ledger] == ["user.dev"]
 

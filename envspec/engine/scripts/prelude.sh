@@ -17,14 +17,8 @@ fail() {
   exit "$fail_code"
 }
 
-# what a script has still to do however it ends
-at_end() {
-  :
-}
-
 # end the window whatever happened, and tell the caller that this is the operation's own exit code
 finish() {
-  at_end
   if [ -d "$STATE/windows/$TOKEN" ]; then : > "$STATE/windows/$TOKEN/end"; fi
   [ -z "${STAGE-}" ] || rm -rf "$STAGE"
   printf 'envspec-ended %s %s\n' "$TOKEN" "$1" >&3

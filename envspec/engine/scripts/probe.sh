@@ -45,7 +45,7 @@ for uid in $uids; do
 done
 
 part ledger
-cat "$STATE"/ledger/* 2> /dev/null
+awk 1 "$STATE"/ledger/* 2> /dev/null # ends the last line of each file, also of one that was cut off
 part passwd
 cat /etc/passwd
 part jobs

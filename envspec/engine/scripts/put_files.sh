@@ -3,16 +3,6 @@
 workspace=$1
 begin
 stage "$STATE"
-mkdir "$STAGE/ledger" || fail 1 "cannot write to $STATE"
-
-# keep_entries: move what was written down of the files so far into the ledger, each entry whole or not at all
-keep_entries() {
-  # shellcheck disable=SC2016 # expanded by the inner shell
-  find "$STAGE/ledger" -type f -exec sh -c 'mv -f -- "$@" "$0"' "$STATE/ledger" {} +
-}
-at_end() {
-  [ ! -d "${STAGE-}/ledger" ] || keep_entries || :
-}
 
 while read -r name uid gid kind && IFS= read -r path && IFS= read -r json; do
   locate "$path"
@@ -53,6 +43,6 @@ while read -r name uid gid kind && IFS= read -r path && IFS= read -r json; do
     rm -f -- "$part"
     fail 1 "cannot write $path"
   fi
-  printf '%s\n' "$json" > "$STAGE/ledger/$name" || fail 1 "cannot write the ledger"
+  # At once and without a process of its own: one that is cut off while it is written counts as not there.
+  printf '%s\n' "$json" > "$STATE/ledger/$name" || fail 1 "cannot write the ledger"
 done < "$STAGE/manifest"
-if ! keep_entries || ! rmdir "$STAGE/ledger"; then fail 1 "cannot write the ledger"; fi

@@ -52,6 +52,11 @@ signal_to() {
   kill "-$1" "$2" 2> /dev/null || as_user "$owner" "$owner" "kill -$1 $2" 2> /dev/null || :
 }
 
+# halt PID...: let none of several that are to be killed go on for having seen another one end
+halt() {
+  kill -STOP "$@" 2> /dev/null || for pid; do signal_to STOP "$pid"; done
+}
+
 # hundredths: of seconds, by a clock that nobody sets
 hundredths() {
   read -r up _ < /proc/uptime
@@ -68,6 +73,8 @@ end_tree() {
     [ -n "$left" ] && [ "$kills" -lt 20 ] || return 0
     signal=TERM
     if [ "$(hundredths)" -ge "$patience" ]; then signal=KILL kills=$((kills + 1)); fi
+    # shellcheck disable=SC2086 # a list of PIDs
+    [ "$signal" = TERM ] || halt $left
     for pid in $left; do
       case $seen in
         *" $pid "*) [ "$signal" = TERM ] || signal_to KILL "$pid" ;;
