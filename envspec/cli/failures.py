@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import os
 import sys
 from collections.abc import Sequence
@@ -9,13 +11,15 @@ from collections.abc import Sequence
 import click
 
 from envspec.cli import output
-from envspec.errors import EnvspecError, Interrupted, SpecFaults, UsageError
+from envspec.errors import EnvspecError, Interrupted, SpecFaults, StepFailed, UsageError
 
 DEBUG = "ENVSPEC_DEBUG"
 """Variable that, set to 1, prints tracebacks."""
 
 BUG_EXIT_CODE = 70
 """EX_SOFTWARE of sysexits(3)."""
+
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 
 def wants_json(words: Sequence[str]) -> bool:
@@ -36,10 +40,14 @@ def show(error: BaseException, *, as_json: bool) -> int:
         sys.excepthook(type(error), error, error.__traceback__)
     if known is None:
         known = _bug(error)
-    if as_json:
-        output.print_json({"ok": False, "error": known.as_json()})
-    else:
-        _print(known)
+    try:
+        if as_json:
+            output.print_json({"ok": False, "error": known.as_json()})
+        else:
+            _print(known)
+    except OSError:  # where nothing can be written, the other stream and the exit code have to tell
+        with contextlib.suppress(OSError):
+            _print(known)
     return known.exit_code
 
 
@@ -63,6 +71,9 @@ def _known(error: BaseException) -> EnvspecError | None:
         return UsageError(_sentence(error.format_message()), hint=f"`{path} --help` shows the usage")
     if isinstance(error, click.ClickException):
         return UsageError(_sentence(error.format_message()))
+    if isinstance(error, OSError) and error.errno in _FULL:
+        where = f"{error.filename} cannot be written" if error.filename else "the output is not whole"
+        return StepFailed(f"{where}: no space is left there", code="host.no_space", hint="free some, and try again")
     return None
 
 

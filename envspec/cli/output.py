@@ -15,7 +15,7 @@ from envspec.errors import EnvspecError
 
 def leave(code: int) -> NoReturn:
     """Leave the process at once: to take itself down costs Python as much again as half of a light command's work."""
-    with contextlib.suppress(BrokenPipeError):
+    with contextlib.suppress(OSError):  # what is printed is flushed as it is, and a failure told by then
         sys.stdout.flush()
         sys.stderr.flush()
     os._exit(code)

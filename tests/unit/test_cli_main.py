@@ -134,6 +134,17 @@ def test_a_bug_is_json_too(capsys: pytest.CaptureFixture[str], monkeypatch: pyte
     assert json.loads(capsys.readouterr().out)["error"]["code"] == "internal.bug"
 
 
+@pytest.mark.parametrize("words", [("schema", "spec"), ("purposes", "--json"), ("--help",)])
+def test_a_full_disk_is_no_bug(words: tuple[str, ...]) -> None:
+    """Neither where the output goes to it, nor where the error that tells so does as well."""
+    with Path("/dev/full").open("w", encoding="utf-8") as full:
+        argv = [sys.executable, "-m", "envspec.cli.main", *words]
+        done = subprocess.run(argv, stdout=full, stderr=subprocess.PIPE, text=True, timeout=60, check=False)
+    assert done.returncode == 1
+    assert "the output is not whole: no space is left there" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def test_debugging_prints_the_traceback(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
