@@ -6,6 +6,7 @@ A new source of secrets is one function in :data:`SOURCES`.
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 import threading
@@ -168,11 +169,12 @@ def found_in_stream(argv: Iterable[str]) -> set[str]:
 def found_below(directory: Path) -> set[str]:
     """Return the canaries in the files below a directory; files may go while one looks."""
     found: set[str] = set()
-    for path in directory.rglob("*"):
-        try:
-            found |= found_in(path.read_bytes()) if path.is_file() else set()
-        except OSError:
-            continue
+    for top, _, names in os.walk(directory):
+        for path in (Path(top, name) for name in names):
+            try:
+                found |= found_in(path.read_bytes()) if path.is_file() else set()
+            except OSError:
+                continue
     return found
 
 
@@ -186,9 +188,9 @@ class Watch:
     _done: threading.Event = field(default_factory=threading.Event)
 
     def look(self) -> None:
-        for path in Path("/proc").glob("[0-9]*/cmdline"):
+        for process in Path("/proc").iterdir():  # a glob of more than a name stumbles over one that ends meanwhile
             try:
-                self.found["command lines"] |= found_in(path.read_bytes())
+                self.found["command lines"] |= found_in((process / "cmdline").read_bytes())
             except OSError:
                 continue
         self.found["temporary files"] |= found_below(self.temporary)

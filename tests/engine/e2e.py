@@ -7,6 +7,7 @@ the engine holds under that name is removed at the end, come what may.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -177,11 +178,12 @@ class Told:
 
 def _below(pid: int) -> Iterator[str]:
     """Say what runs below a process, a line each: its PID, and how its command line begins."""
-    for children in Path(f"/proc/{pid}/task").glob("*/children"):
-        for child in children.read_text(encoding="ascii").split():
-            words = Path(f"/proc/{child}/cmdline").read_bytes().replace(b"\0", b" ")
-            yield f"{child} {words[:400].decode(errors='replace')}"
-            yield from _below(int(child))
+    with contextlib.suppress(OSError):  # some of it may end meanwhile
+        for thread in Path(f"/proc/{pid}/task").iterdir():
+            for child in (thread / "children").read_text(encoding="ascii").split():
+                words = Path(f"/proc/{child}/cmdline").read_bytes().replace(b"\0", b" ")
+                yield f"{child} {words[:400].decode(errors='replace')}"
+                yield from _below(int(child))
 
 
 class Running:
