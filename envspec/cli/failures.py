@@ -48,7 +48,18 @@ def show(error: BaseException, *, as_json: bool) -> int:
     except OSError:  # where nothing can be written, the other stream and the exit code have to tell
         with contextlib.suppress(OSError):
             _print(known)
+    _drop_unwritten()
     return known.exit_code
+
+
+def _drop_unwritten() -> None:
+    """Let go of output that cannot be written, or Python would try once more as it ends, and then exit with 120."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)
 
 
 def unknown_command(name: str, known: Sequence[str]) -> UsageError:
