@@ -10,10 +10,11 @@ import ssl
 import tarfile
 import threading
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import NamedTuple
 
 PACKAGE = "evtpkg"
@@ -158,3 +159,11 @@ def registry(name: str, tag: str, text: str) -> Answers:
     blobs = {f"/v2/{name}/blobs/{digest(blob)}": Page("application/octet-stream", blob) for blob in (layer, config)}
     manifests = {f"/v2/{name}/manifests/{ref}": Page(MANIFEST, manifest) for ref in (tag, digest(manifest))}
     return Answers({"/v2/": Page("application/json", b"{}"), **blobs, **manifests})
+
+
+def fill_home(home: Path, files: Mapping[str, str], ca: bytes) -> dict[str, str]:
+    """Write the files of a user of the company, and its certificate, and return the variables of that user."""
+    for name, text in {**files, "ca.pem": ca.decode()}.items():
+        (home / name).parent.mkdir(parents=True, exist_ok=True)
+        (home / name).write_text(text)
+    return {"HOME": str(home), "XDG_CONFIG_HOME": str(home / ".config"), "NODE_EXTRA_CA_CERTS": str(home / "ca.pem")}

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.engine.by_hand import bare_build
 from tests.engine.canaries import SOURCES, Garden, Watch, found_below, found_in, found_in_stream, watching
 from tests.engine.contract import TEST_LABEL
 from tests.engine.e2e import Place, Places, bare, engine_name, named
@@ -143,7 +144,7 @@ def leaky(life: Life) -> Iterator[tuple[str, str, dict[str, str]]]:
     labels = ("--label", f"{TEST_LABEL}=1", "--label", f"evt={leaked['events']}")
     image = f"evt-leaky-{life.place.name}:1"
     built = f"FROM {life.place.image}\nRUN echo {leaked['file']} > /file # {leaked['history']}\n"
-    bare("build", "--tag", image, "-", stdin=built)
+    bare_build(image, built)
     bare("volume", "create", "--label", f"evt={leaked['volumes']}", name)
     try:
         script = f"echo {leaked['logs']}; sleep 60 & wait"

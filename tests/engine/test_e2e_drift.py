@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.engine.by_hand import bare_build
 from tests.engine.contract import REMOTE, SECOND
 from tests.engine.e2e import ON_DOCKER, Place, Places, bare, causes, change, objects, remove_all
 
@@ -196,7 +197,7 @@ def moving_tag(git_image: str, place: Place) -> Iterator[str]:
 
 def derive(base: str, ref: str) -> None:
     """Build an image that differs from its base in one file."""
-    bare("build", "--quiet", "--tag", ref, "-", stdin=f"FROM {base}\nRUN echo {ref} > /etc/which\n")
+    bare_build(ref, f"FROM {base}\nRUN echo {ref} > /etc/which\n")
 
 
 def test_a_moved_tag_takes_a_new_container_of_the_new_image(place: Place, moving_tag: str) -> None:

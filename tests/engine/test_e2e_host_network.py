@@ -14,9 +14,10 @@ import trustme
 from envspec import host_network
 from envspec.engine.objects import Build
 from envspec.engine.whales import WhalesEngine
+from tests.engine.by_hand import gateway
 from tests.engine.contract import TEST_LABEL
 from tests.engine.e2e import ON_DOCKER, Place, Places, bare, causes, change, remove_images
-from tests.engine.stand_ins import PACKAGE, Answers, index, registry, served
+from tests.engine.stand_ins import PACKAGE, Answers, fill_home, index, registry, served
 from tests.engine.test_e2e_user import Person, somebody
 
 __all__ = ["somebody"]
@@ -44,12 +45,6 @@ class Company:
     purpose: str
 
 
-def gateway() -> str:
-    """Return the host's address as containers on the default network see it."""
-    docker = bare("network", "inspect", "--format", "{{range .IPAM.Config}}{{.Gateway}}{{end}}", "bridge", code=None)
-    return docker or bare("network", "inspect", "--format", "{{range .Subnets}}{{.Gateway}}{{end}}", "podman")
-
-
 def told(home: Path, address: str, authority: trustme.CA) -> dict[str, str]:
     """Write what tells the tools of a host, and return the variables of its user."""
     files = {
@@ -59,12 +54,8 @@ def told(home: Path, address: str, authority: trustme.CA) -> dict[str, str]:
         ".config/go/env": f"GOPROXY=http://{address}/go\n",
         ".cargo/config.toml": f'[registries.corp]\nindex = "sparse+http://{address}/crates/"\n',
         ".cargo/credentials.toml": f'[registries.corp]\ntoken = "{CRATE}"\n',
-        "ca.pem": authority.cert_pem.bytes().decode(),
     }
-    for name, text in files.items():
-        (home / name).parent.mkdir(parents=True, exist_ok=True)
-        (home / name).write_text(text)
-    return {"HOME": str(home), "XDG_CONFIG_HOME": str(home / ".config"), "NODE_EXTRA_CA_CERTS": str(home / "ca.pem")}
+    return fill_home(home, files, authority.cert_pem.bytes())
 
 
 @pytest.fixture(scope="module")

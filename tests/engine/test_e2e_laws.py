@@ -30,6 +30,7 @@ from envspec.forward import read as reading
 from envspec.host import HostFacts
 from envspec.model import Report
 from envspec.spec.load import loads
+from tests.engine.by_hand import bare_build
 from tests.engine.e2e import bare, named, remove_all
 from tests.laws.strategies import PATHS, History, pairs
 from tests.laws.world import APP, COMMITS, LIB, SECRETS, differences, explain, forwarded
@@ -93,7 +94,7 @@ class Everything(tuple[str, ...]):
 
 
 def build(ref: str, text: str) -> None:
-    bare("build", "--quiet", "--label", "dev.envspec.test=1", "--tag", ref, "-", stdin=text)
+    bare_build(ref, text, "--label", "dev.envspec.test=1")
 
 
 @pytest.fixture(scope="module")

@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 import trustme
 
+from tests.engine.by_hand import gateway
 from tests.engine.e2e import ON_DOCKER, Place, Places, bare
 from tests.engine.package_servers import CRATE, MIRRORED, MODULE, NPM, packages
-from tests.engine.stand_ins import Answers, served
+from tests.engine.stand_ins import Answers, fill_home, served
 
 pytestmark = [ON_DOCKER, pytest.mark.engine, pytest.mark.timeout(600)]
 
@@ -39,22 +40,18 @@ def told(home: Path, address: str, authority: trustme.CA) -> dict[str, str]:
         ".cargo/credentials.toml": f'[registries.corp]\ntoken = "{CRATE_TOKEN}"\n',
         ".config/go/env": f"GOPROXY=https://{address}/go\nGONOSUMDB=corp.example/*\n",
         ".netrc": f"machine {address} login ada password {PASSWORD}\n",
-        "ca.pem": authority.cert_pem.bytes().decode(),
     }
-    for path, text in files.items():
-        (home / path).parent.mkdir(parents=True, exist_ok=True)
-        (home / path).write_text(text)
-    return {"HOME": str(home), "XDG_CONFIG_HOME": str(home / ".config"), "NODE_EXTRA_CA_CERTS": str(home / "ca.pem")}
+    return fill_home(home, files, authority.cert_pem.bytes())
 
 
 @pytest.fixture(scope="module")
 def company(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
     """Variables of a host's user who is told of the company's servers, while those serve."""
-    gateway = bare("network", "inspect", "--format", "{{range .IPAM.Config}}{{.Gateway}}{{end}}", "bridge")
+    host = gateway()
     authority, tls = trustme.CA(), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority.issue_cert(gateway).configure_cert(tls)
+    authority.issue_cert(host).configure_cert(tls)
     with served(Answers(), tls=tls) as server:
-        address = f"{gateway}:{server.port}"
+        address = f"{host}:{server.port}"
         server.pages = packages(address, NPM_TOKEN, CRATE_TOKEN, f"ada:{PASSWORD}").pages
         yield told(tmp_path_factory.mktemp("home"), address, authority)
 
