@@ -24,6 +24,8 @@ MAX_DIGITS = 24
 """Characters of the longest number: as many as Python writes of a float."""
 
 _PARSER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_TOO_DEEP = "maximum nesting depth"
+"""Part of what libyaml 0.2.6 and later (PyYAML 6.0.4) says of more than 1,000 open brackets."""
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 _NUMBER = re.compile(r"[-+]?[0-9][0-9_.]*(?:[eE][-+]?[0-9]+)?")
 
@@ -94,10 +96,22 @@ def read(data: bytes, file: str) -> tuple[Node, list[SpecError]]:
     reader = _Reader(file)
     text = reader.decode(data)
     try:
-        for event in yaml.parse(text, Loader=_PARSER):
-            reader.take(event)
+        return _parsed(reader, text, _PARSER)
+    except yaml.YAMLError as error:
+        if _TOO_DEEP not in str(error):
+            raise reader.syntax(error) from None
+    # The scanner reads ahead of our count. PyYAML's own has no limit, so it stops where ours is passed.
+    reader = _Reader(file)
+    try:
+        return _parsed(reader, text, yaml.SafeLoader)
     except yaml.YAMLError as error:
         raise reader.syntax(error) from None
+
+
+def _parsed(reader: _Reader, text: str, parser: Any) -> tuple[Node, list[SpecError]]:
+    """Return the tree that a parser's events make, and the faults that did not stop the reading."""
+    for event in yaml.parse(text, Loader=parser):
+        reader.take(event)
     return reader.root(), reader.faults
 
 

@@ -108,6 +108,12 @@ def test_many_and_long_faults_are_told_within_a_second(data: str) -> None:
     assert all(len(fault.message) < 200 for fault in timed_faults(data).faults)
 
 
+@pytest.mark.parametrize("bracket", ["[", "{"])
+def test_too_many_brackets_are_reported_at_the_same_place_whatever_the_parser_says(bracket: str) -> None:
+    places = [timed_faults(bracket * count).faults[0].where for count in (500, MAX - 1)]
+    assert places[0] == places[1]
+
+
 def test_honest_bounds_are_not_reached_by_a_large_spec() -> None:
     files = "".join(f"  /etc/f{n}: {{content: x, mode: '0600', owner: root}}\n" for n in range(1000))
     assert len(loads(f"purpose: python\nconfig_files:\n{files}".encode(), "e", HERE).spec.config_files) == 1000
