@@ -15,6 +15,7 @@ from envspec.kinds import names
 from envspec.kinds.base import Kind, Observed, Verdict
 from envspec.kinds.container import LEFTOVER, inner_world
 from envspec.kinds.every import all_kinds
+from envspec.kinds.standing import refuse_unread
 from envspec.kinds.volume import WORKSPACE_VOLUME
 from envspec.model import Action, Change, Desired, Disruption, Plan, Resource, Summary, digest_of
 
@@ -75,8 +76,9 @@ def plan(desired: Desired, world: Observed, wishes: Wishes | None = None) -> Pla
 
     Raises:
         UsageError: ``replace`` or ``target`` names an address that does not exist.
-        Conflict: A name on the engine belongs to something that is not ours.
+        Conflict: A name on the engine belongs to something that is not ours, or a container cannot be read.
     """
+    refuse_unread(world)
     wishes = wishes or Wishes()
     kinds = all_kinds()
     if not wishes.again:

@@ -40,14 +40,14 @@ def connect_info(engine: tuple[str, ...], box: ContainerState, accounts: tuple[A
         box: The container.
         accounts: Its accounts; the user's shell is taken, bash where the image has it.
     """
-    uid = int(box.config.user.partition(":")[0] or 0)
-    account = next((a for a in accounts if a.uid == uid), None)
+    named = box.config.user.partition(":")[0] or "0"
+    account = next((a for a in accounts if named in (str(a.uid), a.name)), None)
     root = next((a for a in accounts if a.uid == 0), None)
     shells = [a.shell for a in (account, root) if a and a.shell.rpartition("/")[2] not in NO_SHELLS]
     name = names.container(box.labels.get(names.ENV, ""))
     where = ("--user", box.config.user, "--workdir", box.config.workdir)
     argv = (*engine, "exec", "-it", *where, name, shells[0] if shells else "/bin/sh")
-    return ConnectInfo(shlex.join(argv), argv, account.name if account else str(uid), box.config.workdir)
+    return ConnectInfo(shlex.join(argv), argv, account.name if account else named, box.config.workdir)
 
 
 def command_of(world: Observed, desired: Desired) -> str:

@@ -43,6 +43,8 @@ class EnvironmentRow:
         expires: When it expires, as it was when its container was made; "" for never.
         services: Names of its services.
         services_up: How many of them run, and are not unhealthy.
+        unread: What of the engine's descriptions of its containers cannot be read, ``CONTAINER: FIELD`` each; such an
+            environment is shown as far as it can be, and otherwise left alone.
     """
 
     name: str
@@ -56,6 +58,7 @@ class EnvironmentRow:
     expires: str = ""
     services: tuple[str, ...] = ()
     services_up: int = 0
+    unread: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +109,7 @@ class EnvironmentStatus:
         session: ID of the session that made it.
         expires: When it expires, "" for never.
         drift: What differs from its spec, ``address: reason`` each; ``None`` where nobody asked.
+        unread: What of the engine's descriptions of its containers cannot be read, ``CONTAINER: FIELD`` each.
     """
 
     name: str
@@ -132,6 +136,7 @@ class EnvironmentStatus:
     session: str = ""
     expires: str = ""
     drift: tuple[str, ...] | None = None
+    unread: tuple[str, ...] = ()
 
 
 def environments(reader: Reader) -> tuple[EnvironmentRow, ...]:
@@ -201,7 +206,12 @@ def status(reader: Reader, env: str) -> EnvironmentStatus:
         usage=used.result(),
         session=box.labels.get(names.SESSION, ""),
         expires=moment.isoformat(timespec="seconds") if (moment := expiry(answer, box.labels)) else "",
+        unread=_unread([box, *beside]),
     )
+
+
+def _unread(boxes: Sequence[ContainerState]) -> tuple[str, ...]:
+    return tuple(sorted(f"{box.name}: {field}" for box in boxes for field in box.unread))
 
 
 def _usage(reader: Reader, boxes: Mapping[str, ContainerState]) -> dict[str, Usage]:
@@ -293,7 +303,8 @@ def _state(box: ContainerState) -> str:
 def _with_services(row: EnvironmentRow, boxes: tuple[ContainerState, ...]) -> EnvironmentRow:
     ours = [box for box in boxes if is_service(box) and box.labels.get(names.ENV) == row.name]
     up = sum(box.running and box.health != "unhealthy" for box in ours)
-    return replace(row, services=tuple(sorted(_service(box) for box in ours)), services_up=up)
+    unread = _unread([box for box in boxes if box.labels.get(names.ENV) == row.name])
+    return replace(row, services=tuple(sorted(_service(box) for box in ours)), services_up=up, unread=unread)
 
 
 def _ports(box: ContainerState) -> tuple[str, ...]:

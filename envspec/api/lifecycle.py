@@ -107,11 +107,15 @@ def collect(engine: Engine, ending: Ending, doors: Doors) -> tuple[Ended, ...]:
     found = [_attempt(f"envspec-lock-{env}", "its apply died", _freeing(engine, env), ending) for env in mutexes]
     for row in (row for row in environments(engine) if _asked(row.name, ending)):
         ours = [box for box in boxes if box.labels.get(names.ENV) == row.name and not is_service(box)]
-        why = _unwanted(engine, row, ours, ending)
+        try:
+            why = _unwanted(engine, row, ours, ending)
+        except EnvspecError as error:  # one that cannot be looked into keeps no other from going
+            found.append(Ended(row.name, "it cannot be looked into", gone=False, kept=error.message))
+            continue
         if why:
             found.append(end(engine, row.name, why, ending, doors))
         elif any(box.name == names.container(row.name) for box in ours):
-            aside = [box for box in ours if box.name == names.next_container(row.name)]
+            aside = [box for box in ours if box.name == names.next_container(row.name) and not box.unread]
             found += [_attempt(b.name, "left by an interrupted replace", _sweeping(engine, b), ending) for b in aside]
     return (*found, *([] if ending.only else _images(engine, ending)))
 
@@ -202,7 +206,9 @@ def _asked(env: str, ending: Ending) -> bool:
 
 
 def _unwanted(engine: Engine, row: EnvironmentRow, ours: list[ContainerState], ending: Ending) -> str:
-    """Say why nobody wants an environment, "" when somebody may."""
+    """Say why nobody wants an environment, "" when somebody may; one that cannot be read is left alone."""
+    if row.unread:
+        return ""
     if not ours:
         return "its workspace is missing" if row.services else ""
     box = next((box for box in ours if box.name == names.container(row.name)), ours[0])
@@ -237,7 +243,7 @@ def _images(engine: Engine, ending: Ending) -> list[Ended]:
     """Remove the images of ours that no container uses and whose last use is longer ago than wanted."""
     found = []
     for image in engine.stored_images():
-        if image.uses or time.time() - image.last_used < ending.images_after:
+        if image.unread or image.uses or time.time() - image.last_used < ending.images_after:
             continue
         since = datetime.fromtimestamp(image.last_used, UTC).date().isoformat()
         kept = "" if ending.dry_run else cache.remove(engine, image)

@@ -17,7 +17,8 @@ def list_lines(rows: tuple[EnvironmentRow, ...]) -> list[str]:
 
 def _row(row: EnvironmentRow) -> tuple[str, ...]:
     up = f"{row.services_up}/{len(row.services)} up" if row.services else ""
-    return (row.name, row.status, up, row.purpose, row.image, ", ".join(row.ports), row.spec)
+    status = f"{row.status} (cannot be read: {', '.join(row.unread)})" if row.unread else row.status
+    return (row.name, status, up, row.purpose, row.image, ", ".join(row.ports), row.spec)
 
 
 def status_lines(status: EnvironmentStatus, paint: Painter) -> list[str]:
@@ -44,6 +45,7 @@ def status_lines(status: EnvironmentStatus, paint: Painter) -> list[str]:
         ("secret files", "\n".join(status.secret_files)),
         ("session", status.session),
         ("expires", status.expires),
+        ("cannot read", "\n".join(status.unread)),
         ("drift", "\n".join(status.drift or (() if status.drift is None else ("none",)))),
         ("applied", "\n".join(status.applied)),
         ("go inside", status.connect),

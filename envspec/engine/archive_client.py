@@ -64,7 +64,7 @@ class ArchiveClient(Client):
     def _walk(self, container_id: str, path: str, refused: Completed) -> PathFact:
         """Say where a path of a container leads that cannot be asked, as its running or not has it."""
         found = self._inspect("container", [container_id])
-        if not found or found[0]["State"]["Status"] == "running":
+        if not found or inspect.status_of(found[0]) == "running":
             raise self._no_entry(container_id, refused)
         with self._looking(found[0]) as look:
             return follow(path, functools.cache(look))

@@ -13,11 +13,12 @@ from collections.abc import Mapping, Sequence
 from typing import IO, Any
 
 from envspec.engine import inside, inspect, shelf, usage
-from envspec.engine.dialect import DOCKER, Dialect
+from envspec.engine.dialect import DOCKER, Dialect, rows
 from envspec.engine.facts import Answer, Questions
 from envspec.engine.inquiry import Inquiry
 from envspec.engine.objects import LABEL, LINE, ContainerState, ImageState, NetworkState, StoredImage, VolumeState
 from envspec.engine.operations import Completed, Operation, ReadEnvironment, ReadState
+from envspec.engine.part import Part
 from envspec.engine.private import in_memory
 from envspec.engine.runner import KEEP, NO_SIGNS, Runner, Signs
 from envspec.engine.script import Script, reap
@@ -106,8 +107,8 @@ class Client:
 
     def containers(self, env: str = "", names: Sequence[str] = ()) -> tuple[ContainerState, ...]:
         """Return the containers of an environment, or of all, and those that bear the names, sorted by name."""
-        rows = self._dialect.read_containers(self._listed(*self._dialect.containers))
-        chosen = [row.id for row in rows if (row.env == env if env else row.env) or not row.names.isdisjoint(names)]
+        listed = self._dialect.read_containers(self._listed(*self._dialect.containers))
+        chosen = [row.id for row in listed if (row.env == env if env else row.env) or not row.names.isdisjoint(names)]
         found = map(self._dialect.describe, self._inspect("container", chosen))
         states = sorted(map(inspect.container, found), key=lambda state: state.name)
         for state in states:
@@ -136,7 +137,7 @@ class Client:
     def network_users(self, network_id: str) -> tuple[str, ...]:
         """Return the names of the containers, stopped ones too, that are attached to a network, sorted."""
         listed = self._listed("ps", "--all", "--filter", f"network={network_id}", "--format", "{{json .Names}}")
-        return tuple(sorted(map(json.loads, listed.splitlines())))
+        return tuple(sorted(row[0] for row in rows(listed, 1) if isinstance(row[0], str)))
 
     def volumes(self) -> tuple[VolumeState, ...]:
         """Return all named volumes, sorted by name."""
@@ -272,7 +273,7 @@ class Client:
         found = self._inspect("container", [container_id])
         if not found:
             raise _gone(container_id)
-        workdir = str(found[0]["Config"].get("WorkingDir") or "/")
+        workdir = Part(found[0]).part("Config").text("WorkingDir") or "/"
         self._remember(container_id, workdir)
         return workdir
 
@@ -325,7 +326,7 @@ class Client:
     def _cut_off(self, container_id: str, completed: Completed) -> Completed:
         """Judge an exec that did not come to its own end: the container died, or only the operation did."""
         found = self._inspect("container", [container_id])
-        alive = bool(found) and found[0]["State"]["Status"] == "running"
+        alive = bool(found) and inspect.status_of(found[0]) == "running"
         if alive and completed.code not in (0, _CANNOT_RUN):
             return Completed(completed.code, self._runner.redactor.data(completed.stdout), completed.stderr)
         raise self._no_entry(container_id, completed)
@@ -335,10 +336,10 @@ class Client:
         found = self._inspect("container", [container_id])
         if not found:
             return _gone(container_id)
-        state, name = found[0]["State"], str(found[0]["Name"]).removeprefix("/")
-        if state["Status"] != "running":
+        status, name = inspect.status_of(found[0]), Part(found[0]).text("Name").removeprefix("/")
+        if status != "running":
             return EngineCallFailed(
-                f"the container {name} is {state['Status']}, so its inside cannot be reached",
+                f"the container {name} is {status}, so its inside cannot be reached",
                 code="engine.not_running",
                 hint="`envspec apply` starts it",
                 where=Where(address=name),
@@ -368,9 +369,10 @@ class Client:
             return []
         completed = self._run(kind, "inspect", "--", *names)
         try:
-            found: list[Mapping[str, Any]] = json.loads(completed.stdout)
-        except ValueError:
+            found = json.loads(completed.stdout)
+        except (ValueError, RecursionError):
             raise self._refused(f"the engine cannot describe a {kind}", completed) from None
+        found = [item for item in found if isinstance(item, dict)] if isinstance(found, list) else []
         if completed.code and not found:
             self._check_ready()
         return found

@@ -6,6 +6,7 @@ reads one shape only. Measured on Docker 20.10 and Podman 4.3.
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -14,6 +15,7 @@ from typing import Any
 
 from envspec.engine import podman
 from envspec.engine.objects import LABEL, ContainerConfig, NetworkState, VolumeState
+from envspec.engine.part import Part
 
 LABELS = ("env", "kind", "address", "digest", "spec", "session", "persistent", "expires", "purpose", "format", "test")
 """Our labels of networks and volumes, asked for one by one: Docker's own list cannot tell commas in values."""
@@ -70,25 +72,44 @@ class Dialect:
     creator: tuple[str, ...] = ()
 
 
-def _rows(text: str) -> list[list[Any]]:
-    """Read lines of JSON values with commas between them."""
-    return [json.loads(f"[{line}]") for line in text.splitlines()]
+def rows(text: str, columns: int) -> list[list[Any]]:
+    """Read lines of JSON values with commas between them; a line of another shape says nothing that can be used."""
+    found: list[list[Any]] = []
+    for line in text.splitlines():
+        with contextlib.suppress(ValueError, RecursionError):
+            found.append(json.loads(f"[{line}]"))
+    return [row for row in found if len(row) == columns]
+
+
+def _parts(text: str) -> list[Part]:
+    """Read one list of JSON objects; what is no list, and what in it has no name, says nothing that can be used."""
+    try:
+        found = json.loads(text or "[]")
+    except (ValueError, RecursionError):
+        found = []
+    return [Part(item) for item in found if isinstance(item, Mapping)] if isinstance(found, list) else []
+
+
+def _texts(row: Sequence[Any]) -> list[str]:
+    return [item if isinstance(item, str) else "" for item in row]
 
 
 # ── Docker ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
 def _docker_containers(text: str) -> list[ContainerRow]:
-    return [ContainerRow(row[0], frozenset(row[1].split(",")), row[2]) for row in _rows(text)]
+    found = map(_texts, rows(text, 3))
+    return [ContainerRow(row[0], frozenset(row[1].split(",")), row[2]) for row in found if row[0]]
 
 
 def _docker_networks(text: str) -> list[NetworkState]:
-    rows = _rows(text)
-    return [NetworkState(row[0], row[1], row[2], _docker_labels(row[4:]), row[3] == "true") for row in rows]
+    found = map(_texts, rows(text, 4 + len(LABELS)))
+    return [NetworkState(row[0], row[1], row[2], _docker_labels(row[4:]), row[3] == "true") for row in found if row[0]]
 
 
 def _docker_volumes(text: str) -> list[VolumeState]:
-    return [VolumeState(row[0], row[1], _docker_labels(row[2:])) for row in _rows(text)]
+    found = map(_texts, rows(text, 2 + len(LABELS)))
+    return [VolumeState(row[0], row[1], _docker_labels(row[2:])) for row in found if row[0]]
 
 
 def _docker_labels(values: Sequence[str]) -> Mapping[str, str]:
@@ -120,31 +141,39 @@ DOCKER = Dialect(
 
 
 def _podman_containers(text: str) -> list[ContainerRow]:
-    return [
-        ContainerRow(row[0], frozenset(row[1].split(",")), (row[2] or {}).get(f"{LABEL}env", "")) for row in _rows(text)
-    ]
+    found = []
+    for row in rows(text, 3):
+        identity, names = _texts(row[:2])
+        env = Part({"Labels": row[2]}).table("Labels").get(f"{LABEL}env", "")
+        found.append(ContainerRow(identity, frozenset(names.split(",")), env))
+    return [row for row in found if row.id]
 
 
 def _podman_networks(text: str) -> list[NetworkState]:
     """Read the networks; each goes by its name, for that is all that a container tells of those it is on."""
     return [
         NetworkState(
-            item["name"],
-            podman.network_name(item["name"]),
-            item["driver"],
-            _ours(item.get("labels")),
-            bool(item.get("internal")),
+            item.text("name"),
+            podman.network_name(item.text("name")),
+            item.text("driver"),
+            _ours(item.table("labels")),
+            item.flag("internal"),
         )
-        for item in json.loads(text or "[]")
+        for item in _parts(text)
+        if item.text("name")
     ]
 
 
 def _podman_volumes(text: str) -> list[VolumeState]:
-    return [VolumeState(item["Name"], item["Driver"], _ours(item.get("Labels"))) for item in json.loads(text or "[]")]
+    return [
+        VolumeState(item.text("Name"), item.text("Driver"), _ours(item.table("Labels")))
+        for item in _parts(text)
+        if item.text("Name")
+    ]
 
 
-def _ours(labels: Mapping[str, str] | None) -> Mapping[str, str]:
-    return {key: value for key, value in sorted((labels or {}).items()) if key.startswith(LABEL)}
+def _ours(labels: Mapping[str, str]) -> Mapping[str, str]:
+    return {key: value for key, value in sorted(labels.items()) if key.startswith(LABEL)}
 
 
 PODMAN = Dialect(

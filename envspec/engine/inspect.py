@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
 from typing import Any
 
 from envspec.engine.archive import SNAPSHOT_KIND
@@ -19,6 +18,7 @@ from envspec.engine.objects import (
     Port,
     StoredImage,
 )
+from envspec.engine.part import Part
 
 DEFAULT_SHM = 64 * 1024 * 1024
 """Size of ``/dev/shm`` that the engine gives when none is asked for, in bytes; read back as ``None``."""
@@ -37,35 +37,46 @@ SHARED_KINDS = ("image", "base_image")
 """What the label ``kind`` says of such images."""
 
 _SHORT_ID = 12
+_PERIOD = 100_000
+"""Microseconds of the scheduler's period where none is set."""
 _ANONYMOUS = re.compile(r"[0-9a-f]{64}")
+_PORT = re.compile(r"[0-9]{1,5}")
+_PORTS = re.compile(r"([0-9]{1,5}(-[0-9]{1,5})?)?")
 _STATUSES = {"removing": "dead"}
 
 type_json = Mapping[str, Any]
 
 
 def container(data: type_json) -> ContainerState:
-    """Read one container's ``inspect``."""
-    state = data["State"]
-    status = _STATUSES.get(state["Status"], state["Status"])
+    """Read one container's ``inspect``; what cannot be read is named in ``unread`` and reads as absent."""
+    top = Part(data)
+    state, config, settings = top.part("State"), top.part("Config"), top.part("NetworkSettings")
+    status = _STATUSES.get(state.text("Status"), state.text("Status"))
     return ContainerState(
-        id=data["Id"],
-        name=data["Name"].removeprefix("/"),
+        id=top.text("Id"),
+        name=top.text("Name").removeprefix("/"),
         status=status,
-        image_id=data["Image"],
-        labels={key: value for key, value in _labels(data).items() if key != USER_LABEL},
-        config=_config(data),
-        networks=_networks(data),
-        published=_published(data) if status == "running" else (),
-        exit_code=state.get("ExitCode") or 0,
-        health=_health(state),
-        anonymous=_anonymous(data),
+        image_id=top.text("Image"),
+        labels={key: value for key, value in config.table("Labels").items() if key != USER_LABEL},
+        config=_config(top, config, top.part("HostConfig")),
+        networks=_networks(settings, top.text("Id")),
+        published=_bindings(settings, "Ports") if status == "running" else (),
+        exit_code=state.number("ExitCode"),
+        health=_health(state.part("Health")),
+        anonymous=_anonymous(top),
+        unread=top.unread,  # last: it is known when all else has been read
     )
+
+
+def status_of(data: type_json) -> str:
+    """Return the engine's own word for a container's state, "" when it cannot be read."""
+    return Part(data).part("State").text("Status")
 
 
 def image(data: type_json) -> ImageState:
     """Read one image's ``inspect``."""
-    config = data.get("Config") or {}
-    return ImageState(id=data["Id"], labels=dict(config.get("Labels") or {}), size=data.get("Size") or 0)
+    top = Part(data)
+    return ImageState(id=top.text("Id"), labels=top.part("Config").table("Labels"), size=top.number("Size"))
 
 
 def stored_images(
@@ -81,18 +92,18 @@ def stored_images(
         wanted: Says by its labels and references whether an image is one of those asked for.
     """
     uses: dict[str, list[ImageUse]] = {}
-    for box in containers:
-        use = ImageUse(_time(box["Created"]), box["Name"].removeprefix("/"))
-        uses.setdefault(_bare(box["Image"]), []).append(use)
+    for box in map(Part, containers):
+        use = ImageUse(box.moment("Created"), box.text("Name").removeprefix("/"))
+        uses.setdefault(_bare(box.text("Image")), []).append(use)
     found = []
     for data in images:
-        state = image(data)
-        refs = tuple(sorted(map(familiar, data.get("RepoTags") or ())))
+        state, top = image(data), Part(data)
+        refs = tuple(sorted(map(familiar, top.texts("RepoTags"))))
         if wanted(state.labels, refs):
             running = tuple(sorted(uses.get(_bare(state.id), ())))
-            created, marked = _time(data["Created"]), (data.get("Metadata") or {}).get("LastTagTime")
-            given = max(0.0, _time(marked)) if marked else 0.0
-            found.append(StoredImage(state.id, refs, state.labels, state.size, created, running, given))
+            created, tagged = top.moment("Created"), top.part("Metadata")
+            marked = max(0.0, tagged.moment("LastTagTime")) if tagged.given("LastTagTime") else 0.0
+            found.append(StoredImage(state.id, refs, state.labels, state.size, created, running, marked, top.unread))
     return tuple(sorted(found, key=lambda stored: stored.refs))
 
 
@@ -112,12 +123,12 @@ def find_image(images: Sequence[type_json], ref: str) -> type_json | None:
     """Return the one of several images' ``inspect`` that a reference or an ID means, or ``None``."""
     wanted = familiar(ref)
     for data in images:
-        tags = {familiar(tag) for tag in data.get("RepoTags") or ()}
-        digests = {familiar(digest) for digest in data.get("RepoDigests") or ()}
-        if data["Id"] in (ref, f"sha256:{ref}") or wanted in tags | digests:
+        top = Part(data)
+        known = {familiar(name) for name in (*top.texts("RepoTags"), *top.texts("RepoDigests"))}
+        if top.text("Id") in (ref, f"sha256:{ref}") or wanted in known:
             return data
     short = ref.removeprefix("sha256:")
-    by_prefix = [data for data in images if data["Id"].removeprefix("sha256:").startswith(short)]
+    by_prefix = [data for data in images if _bare(Part(data).text("Id")).startswith(short)]
     return by_prefix[0] if len(by_prefix) == 1 else None
 
 
@@ -130,48 +141,38 @@ def familiar(ref: str) -> str:
     return name if ":" in name.rpartition("/")[2] else f"{name}:latest"
 
 
-def _time(text: str) -> float:
-    """Read a time as engines write it, in nanoseconds and with a zone."""
-    return datetime.fromisoformat(text).timestamp()
-
-
 def _bare(image_id: str) -> str:
     return image_id.removeprefix("sha256:")
 
 
-def _config(data: type_json) -> ContainerConfig:
-    config, host = data["Config"], data["HostConfig"]
-    hostname = config.get("Hostname") or ""
-    privileged = bool(host.get("Privileged"))
+def _config(top: Part, config: Part, host: Part) -> ContainerConfig:
+    hostname, mode = config.text("Hostname"), host.text("NetworkMode")
+    privileged = host.flag("Privileged")
     return ContainerConfig(
-        image=config["Image"],
-        command=(*(config.get("Entrypoint") or ()), *(config.get("Cmd") or ())),
-        hostname="" if hostname == data["Id"][:_SHORT_ID] or host.get("NetworkMode") == "host" else hostname,
-        user=_labels(data).get(USER_LABEL) or config.get("User") or "",
-        workdir=config.get("WorkingDir") or "",
+        image=config.text("Image"),
+        command=(*config.texts("Entrypoint"), *config.texts("Cmd")),
+        hostname="" if hostname == top.text("Id")[:_SHORT_ID] or mode == "host" else hostname,
+        user=config.table("Labels").get(USER_LABEL) or config.text("User"),
+        workdir=config.text("WorkingDir"),
         mounts=_mounts(host),
-        tmpfs=tuple(sorted(host.get("Tmpfs") or ())),
-        ports=_bindings(host.get("PortBindings") or {}),
-        network=_mode(host.get("NetworkMode") or ""),
-        add_hosts=tuple(sorted(_pair(line) for line in host.get("ExtraHosts") or ())),
-        memory=host.get("Memory") or None,
+        tmpfs=tuple(sorted(host.table("Tmpfs"))),
+        ports=_bindings(host, "PortBindings"),
+        network="bridge" if mode in ("", "default") else mode,
+        add_hosts=tuple(sorted(_pair(line) for line in host.texts("ExtraHosts"))),
+        memory=host.number("Memory") or None,
         cpus=_cpus(host),
-        pids=_positive(host.get("PidsLimit")),
-        shm_size=_shm(host.get("ShmSize")),
-        gpu=bool(host.get("DeviceRequests")),
-        cap_drop=_capabilities(host.get("CapDrop")),
-        cap_add=_capabilities(host.get("CapAdd")),
-        security_opt=_security(host.get("SecurityOpt"), privileged=privileged),
-        read_only=bool(host.get("ReadonlyRootfs")),
+        pids=_positive(host.number("PidsLimit")),
+        shm_size=_shm(host.number("ShmSize")),
+        gpu=host.given("DeviceRequests"),
+        cap_drop=_capabilities(host.texts("CapDrop")),
+        cap_add=_capabilities(host.texts("CapAdd")),
+        security_opt=_security(host.texts("SecurityOpt"), privileged=privileged),
+        read_only=host.flag("ReadonlyRootfs"),
         privileged=privileged,
-        restart=(host.get("RestartPolicy") or {}).get("Name") or "no",
-        init=bool(host.get("Init")),
-        env=dict(sorted(_variable(line) for line in config.get("Env") or ())),
+        restart=host.part("RestartPolicy").text("Name") or "no",
+        init=host.flag("Init"),
+        env=dict(sorted(_variable(line) for line in config.texts("Env"))),
     )
-
-
-def _labels(data: type_json) -> Mapping[str, str]:
-    return data["Config"].get("Labels") or {}
 
 
 def _variable(line: str) -> tuple[str, str]:
@@ -185,84 +186,82 @@ def _pair(line: str) -> tuple[str, str]:
     return name, address
 
 
-def _health(state: type_json) -> str:
+def _health(health: Part) -> str:
     """Read what the health check says; an image may switch its check off by ``none``."""
-    said = (state.get("Health") or {}).get("Status") or ""
+    said = health.text("Status")
     return "" if said == "none" else said
 
 
-def _anonymous(data: type_json) -> tuple[str, ...]:
+def _anonymous(top: Part) -> tuple[str, ...]:
     """Return where volumes are mounted that nobody named at creation."""
-    given = (mount for mount in _mounts(data["HostConfig"]) if mount.source and not _ANONYMOUS.fullmatch(mount.source))
-    named = {mount.target for mount in given}
-    found = (item["Destination"] for item in data.get("Mounts") or () if item["Type"] == "volume")
+    given = (mount for mount in _mounts(top.part("HostConfig")) if mount.source)
+    named = {mount.target for mount in given if not _ANONYMOUS.fullmatch(mount.source)}
+    found = (item.text("Destination") for item in top.parts("Mounts") if item.text("Type") == "volume")
     return tuple(sorted({*found} - named))
 
 
-def _mode(mode: str) -> str:
-    return "bridge" if mode in ("", "default") else mode
+def _positive(value: int) -> int | None:
+    return value if value > 0 else None
 
 
-def _positive(value: int | None) -> int | None:
-    return value if value and value > 0 else None
+def _shm(value: int) -> int | None:
+    return None if value in (0, DEFAULT_SHM) else value
 
 
-def _shm(value: int | None) -> int | None:
-    return None if value in (None, 0, DEFAULT_SHM) else value
-
-
-def _cpus(host: type_json) -> float | None:
+def _cpus(host: Part) -> float | None:
     """Read the limit in processors, however it was set."""
-    nano = host.get("NanoCpus") or 0
+    nano = host.number("NanoCpus")
     if nano:
         return float(nano / NANO)
-    quota, period = host.get("CpuQuota") or 0, host.get("CpuPeriod") or 100_000
+    quota, period = host.number("CpuQuota"), host.number("CpuPeriod") or _PERIOD
     return float(quota / period) if quota > 0 else None
 
 
-def _capabilities(names: Sequence[str] | None) -> tuple[str, ...]:
-    return tuple(sorted(name.upper().removeprefix("CAP_") for name in names or ()))
+def _capabilities(names: Sequence[str]) -> tuple[str, ...]:
+    return tuple(sorted(name.upper().removeprefix("CAP_") for name in names))
 
 
-def _security(options: Sequence[str] | None, *, privileged: bool) -> tuple[str, ...]:
+def _security(options: Sequence[str], *, privileged: bool) -> tuple[str, ...]:
     """Read the options, without the one that the engine adds itself to a privileged container."""
-    kept = (option for option in options or () if not (privileged and option == "label=disable"))
+    kept = (option for option in options if not (privileged and option == "label=disable"))
     return tuple(sorted(option.replace("no-new-privileges:true", "no-new-privileges") for option in kept))
 
 
-def _mounts(host: type_json) -> tuple[Mount, ...]:
+def _mounts(host: Part) -> tuple[Mount, ...]:
     """Read what was asked for at creation; anonymous volumes of the image are none of our business."""
     mounts = [
-        Mount(item["Target"], item["Type"], item.get("Source") or "", bool(item.get("ReadOnly")))
-        for item in host.get("Mounts") or ()
-        if item["Type"] in ("bind", "volume")
+        Mount(item.text("Target"), item.text("Type"), item.text("Source"), item.flag("ReadOnly"))
+        for item in host.parts("Mounts")
+        if item.text("Type") in ("bind", "volume")
     ]
-    for bind in host.get("Binds") or ():
-        source, target, *options = bind.split(":")
-        read_only = "ro" in ",".join(options).split(",")
-        mounts.append(Mount(target, "bind" if source.startswith("/") else "volume", source, read_only))
+    for bind in host.texts("Binds"):
+        source, colon, rest = bind.partition(":")
+        target, _, options = rest.partition(":")
+        if not colon:
+            host.fault("Binds")
+            continue
+        mounts.append(Mount(target, "bind" if source.startswith("/") else "volume", source, "ro" in options.split(",")))
     return tuple(sorted(mounts))
 
 
-def _bindings(bindings: Mapping[str, Sequence[Mapping[str, str]] | None]) -> tuple[Port, ...]:
+def _bindings(holder: Part, name: str) -> tuple[Port, ...]:
+    """Read published ports; of a range on the host the engine takes a free one, as of all with 0."""
     ports = set()
-    for key, places in bindings.items():
+    for key, places in holder.lists(name):
         number, _, protocol = key.partition("/")
-        for place in places or ():
-            address = place.get("HostIp") or "0.0.0.0"
-            ports.add(Port(int(number), int(place.get("HostPort") or 0), address, protocol or "tcp"))
+        for place in places:
+            host, address = place.text("HostPort"), place.text("HostIp") or "0.0.0.0"
+            if not (_PORT.fullmatch(number) and _PORTS.fullmatch(host)):
+                holder.fault(name)
+                continue
+            ports.add(Port(int(number), int(host) if _PORT.fullmatch(host) else 0, address, protocol or "tcp"))
     return tuple(sorted(ports))
 
 
-def _published(data: type_json) -> tuple[Port, ...]:
-    return _bindings((data.get("NetworkSettings") or {}).get("Ports") or {})
-
-
-def _networks(data: type_json) -> tuple[Attachment, ...]:
-    networks = (data.get("NetworkSettings") or {}).get("Networks") or {}
+def _networks(settings: Part, container_id: str) -> tuple[Attachment, ...]:
     return tuple(
-        Attachment(name, (item or {}).get("NetworkID") or "", _aliases((item or {}).get("Aliases") or (), data["Id"]))
-        for name, item in sorted(networks.items())
+        Attachment(name, item.text("NetworkID"), _aliases(item.texts("Aliases"), container_id))
+        for name, item in sorted(settings.entries("Networks"), key=lambda entry: entry[0])
         if name not in ("none", "host")
     )
 

@@ -8,6 +8,7 @@ from envspec.engine.archive_client import ArchiveClient
 from envspec.engine.client import DEADLINE
 from envspec.engine.objects import LABEL, LOCK_PREFIX
 from envspec.engine.operations import Completed
+from envspec.engine.part import Part
 from envspec.errors import EngineCallFailed
 
 LOCK_IMAGE = "envspec/lock:1"
@@ -53,7 +54,7 @@ class MutexClient(ArchiveClient):
     def lock_owner(self, env: str) -> str | None:
         """Return who holds the mutex, ``None`` when nobody does."""
         for found in self._inspect("container", [_lock_name(env)]):
-            return str((found["Config"].get("Labels") or {}).get(OWNER_LABEL, "somebody else"))
+            return Part(found).part("Config").table("Labels").get(OWNER_LABEL, "somebody else")
         return None
 
     def locked_envs(self) -> tuple[str, ...]:

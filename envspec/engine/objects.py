@@ -42,7 +42,7 @@ class Port:
 
     Attributes:
         container: Port inside.
-        host: Port on the host; 0 in a wish means any free one.
+        host: Port on the host; 0 in a request means any free one. A range reads as 0 too.
         address: Address of the host that it is bound to.
         protocol: ``tcp`` or ``udp``.
     """
@@ -141,6 +141,8 @@ class ContainerState:
         exit_code: Exit code of the main process; 0 while it runs.
         health: What its own health check says: ``starting``, ``healthy`` or ``unhealthy``; "" where it has none.
         anonymous: Paths at which volumes without a name are mounted, sorted: they go with the container.
+        unread: Fields of the engine's description that could not be read, sorted: what they say reads as absent, so
+            such a container is shown and left alone.
     """
 
     id: str
@@ -154,6 +156,7 @@ class ContainerState:
     exit_code: int = 0
     health: str = ""
     anonymous: tuple[str, ...] = ()
+    unread: tuple[str, ...] = ()
 
     @property
     def running(self) -> bool:
@@ -191,6 +194,8 @@ class StoredImage:
         uses: Containers that run it, ours or not, running or not, the newest last.
         marked: When it was last built, or noted as used: Docker remembers when a reference was last given. 0 on Podman,
             which has no such time.
+        unread: Fields of the engine's description that could not be read, sorted; nothing removes such an image but
+            who asks for it.
     """
 
     id: str
@@ -200,6 +205,7 @@ class StoredImage:
     created: float
     uses: tuple[ImageUse, ...] = ()
     marked: float = 0.0
+    unread: tuple[str, ...] = ()
 
     @property
     def last_used(self) -> float:

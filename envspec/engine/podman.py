@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from envspec.engine.objects import LABEL, ContainerConfig
@@ -92,18 +92,24 @@ def full_name(ref: str) -> str:
 
 
 def describe(data: type_json) -> type_json:
-    """Put a container's ``inspect`` into Docker's shape."""
-    config, host, state = data["Config"], data["HostConfig"], data["State"]
+    """Put a container's ``inspect`` into Docker's shape; what has another shape than Podman's stays as it is."""
+    config, host, state, settings = (
+        _object(data.get(key)) for key in ("Config", "HostConfig", "State", "NetworkSettings")
+    )
+    if None in (config, host, state):
+        return data
+    assert config is not None
+    assert host is not None
+    assert state is not None
     asked = _asked(config)
-    entrypoint = config.get("Entrypoint") or []
+    status, named, networks = state.get("Status"), config.get("Labels"), _object((settings or {}).get("Networks"))
     return {
         **data,
-        "State": {**state, "Status": _STATUSES.get(state["Status"], state["Status"])},
+        "State": {**state, "Status": _STATUSES.get(status, status) if isinstance(status, str) else status},
         "Config": {
             **config,
-            "Image": asked.get("image") or config["Image"].removeprefix(_LOCAL),
-            "Entrypoint": [entrypoint] if isinstance(entrypoint, str) else entrypoint,
-            "Labels": {key: value for key, value in (config.get("Labels") or {}).items() if key != ASKED_LABEL},
+            "Image": asked.get("image") or _without_registry(config.get("Image")),
+            "Labels": {k: v for k, v in named.items() if k != ASKED_LABEL} if isinstance(named, Mapping) else named,
         },
         "HostConfig": {
             **host,
@@ -114,31 +120,43 @@ def describe(data: type_json) -> type_json:
             "ShmSize": None if host.get("ShmSize") == DEFAULT_SHM else host.get("ShmSize"),
             "Tmpfs": _tmpfs(host),
         },
-        "NetworkSettings": {**(data.get("NetworkSettings") or {}), "Networks": _networks(data)},
+        "NetworkSettings": data.get("NetworkSettings")
+        if networks is None
+        else {**(settings or {}), "Networks": {network_name(name): item for name, item in networks.items()}},
     }
 
 
+def _object(value: Any) -> type_json | None:
+    return value if isinstance(value, Mapping) else None
+
+
+def _without_registry(image: Any) -> Any:
+    return image.removeprefix(_LOCAL) if isinstance(image, str) else image
+
+
 def _asked(config: type_json) -> type_json:
+    labels = config.get("Labels")
     try:
-        found = json.loads((config.get("Labels") or {}).get(ASKED_LABEL, "{}"))
-    except ValueError:
+        found = json.loads(labels.get(ASKED_LABEL, "{}")) if isinstance(labels, Mapping) else {}
+    except (TypeError, ValueError, RecursionError):
         return {}
     return found if isinstance(found, dict) else {}
 
 
-def _bindings(ports: Sequence[Sequence[Any]]) -> type_json:
+def _bindings(ports: Any) -> Any:
+    """Return the ports that were asked for as Docker tells them; a label of another shape as it is."""
     found: dict[str, list[dict[str, str]]] = {}
-    for container, host, address, protocol in ports:
-        found.setdefault(f"{container}/{protocol}", []).append({"HostIp": address, "HostPort": str(host)})
+    try:
+        for container, host, address, protocol in ports:
+            found.setdefault(f"{container}/{protocol}", []).append({"HostIp": address, "HostPort": str(host)})
+    except (TypeError, ValueError):
+        return ports
     return found
 
 
-def _tmpfs(host: type_json) -> type_json:
+def _tmpfs(host: type_json) -> Any:
     """Return the tmpfs mounts without those that Podman adds itself to a root filesystem that can only be read."""
-    mounts: type_json = host.get("Tmpfs") or {}
-    return {path: words for path, words in mounts.items() if not host.get("ReadonlyRootfs") or "mode=" in words}
-
-
-def _networks(data: type_json) -> type_json:
-    networks: type_json = (data.get("NetworkSettings") or {}).get("Networks") or {}
-    return {network_name(name): item for name, item in networks.items()}
+    mounts = host.get("Tmpfs")
+    if not isinstance(mounts, Mapping) or not host.get("ReadonlyRootfs"):
+        return mounts
+    return {path: words for path, words in mounts.items() if "mode=" in str(words)}

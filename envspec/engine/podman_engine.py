@@ -17,9 +17,10 @@ from typing import Any
 
 from envspec.engine.client import DEADLINE
 from envspec.engine.dialect import PODMAN, PODMAN_ROOTLESS
-from envspec.engine.inspect import NANO
+from envspec.engine.inspect import NANO, status_of
 from envspec.engine.objects import LINE, UNLIMITED, ContainerConfig, Limits
 from envspec.engine.operations import Completed
+from envspec.engine.part import Part
 from envspec.engine.paths import Seen
 from envspec.engine.podman_socket import MONITORS, api_socket
 from envspec.engine.runner import Runner
@@ -87,7 +88,7 @@ class PodmanEngine(WhalesEngine):
             super().stop(container_id, grace)
         except EngineCallFailed:
             found = self._inspect("container", [container_id])
-            if not found or found[0]["State"]["Status"] != "paused":
+            if not found or status_of(found[0]) != "paused":
                 raise
             self.unpause(container_id)
             super().stop(container_id, grace)
@@ -126,15 +127,16 @@ class PodmanEngine(WhalesEngine):
         if SYSTEMD.is_dir():
             return
         found = self._inspect("container", [container_id])
-        check = (found[0]["Config"].get("Healthcheck") or {}) if found else {}
-        interval = (check.get("Interval") or 0) / NANO or DEFAULT_INTERVAL
+        config = Part(found[0] if found else None).part("Config")
+        check = config.part("Healthcheck")
+        interval = check.number("Interval") / NANO or DEFAULT_INTERVAL
         now = time.monotonic()
         with self._lock:
-            due = check and now - self._checked.get(container_id, -interval) >= interval
+            due = config.given("Healthcheck") and now - self._checked.get(container_id, -interval) >= interval
             if due:
                 self._checked[container_id] = now
         if due:
-            patience = (check.get("Timeout") or 0) / NANO or DEFAULT_INTERVAL
+            patience = check.number("Timeout") / NANO or DEFAULT_INTERVAL
             self._run("healthcheck", "run", container_id, deadline=DEADLINE + patience)
 
     @contextlib.contextmanager
@@ -165,9 +167,9 @@ class PodmanEngine(WhalesEngine):
     def _make_workdir(self, container_id: str) -> bool:
         """Make the working directory of a container that did not start; say whether it was missing."""
         found = self._inspect("container", [container_id])
-        if not found or found[0]["State"]["Status"] not in ("created", "configured", "exited"):
+        if not found or status_of(found[0]) not in ("created", "configured", "exited"):
             return False
-        workdir = PurePosixPath(found[0]["Config"].get("WorkingDir") or "/")
+        workdir = PurePosixPath(Part(found[0]).part("Config").text("WorkingDir") or "/")
         if self._has(container_id, workdir):
             return False
         # An entry for what is missing and no other: a directory copied onto one that exists changes its mode.

@@ -10,13 +10,13 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, fields
 
 from envspec.engine.archive import SNAPSHOT_KIND
 from envspec.engine.base import Reader
 from envspec.engine.inspect import REPOSITORY
 from envspec.engine.objects import StoredImage
+from envspec.engine.part import Part
 from envspec.errors import Conflict, UsageError
 from envspec.kinds import names
 from envspec.model import to_json
@@ -186,17 +186,51 @@ def read(reader: Reader, name: str) -> Manifest:
 
     Raises:
         UsageError: There is none of this name.
-        Conflict: Another version of envspec made it.
+        Conflict: Another version of envspec made it, or its manifest is damaged.
     """
     row_of(reader, name)
-    data: dict[str, Any] = json.loads(reader.image_file(ref_of(name, MANIFEST)))
-    if data.get("format") != FORMAT:
+    try:
+        data = Part(json.loads(reader.image_file(ref_of(name, MANIFEST))))
+    except (ValueError, RecursionError):
+        data = Part("")
+    made_by = data.text("format")
+    if not data.unread and made_by != FORMAT:
         raise Conflict(
-            f"the snapshot {name} is of format {data.get('format')!r}",
+            f"the snapshot {name} is of format {made_by!r}",
             code="snapshot.format",
             hint="use the version of envspec that made it",
         )
-    data["volumes"] = tuple(SavedVolume(**item) for item in data["volumes"])
-    data["repos"] = tuple(SavedRepo(**item) for item in data["repos"])
-    data |= {key: tuple(data[key]) for key in ("binds", "services")}
-    return Manifest(**data)
+    found = _manifest(data)
+    if data.unread:
+        raise Conflict(
+            f"the manifest of the snapshot {name} cannot be read: {', '.join(data.unread)}",
+            code="snapshot.unreadable",
+            hint=f"`envspec snapshot rm {name}` removes what is left of it",
+        )
+    return found
+
+
+def _manifest(data: Part) -> Manifest:
+    """Read a manifest; fields that cannot be read are known to ``data`` then."""
+    data.need(*(item.name for item in fields(Manifest)))
+    volumes = (SavedVolume(item.text("address"), item.text("name")) for item in data.parts("volumes"))
+    repos = (SavedRepo(r.text("path"), r.text("commit"), r.number("dirty")) for r in data.parts("repos"))
+    return Manifest(
+        name=data.text("name"),
+        env=data.text("env"),
+        created=data.text("created"),
+        engine=data.text("engine"),
+        paused=data.flag("paused"),
+        image=data.text("image"),
+        image_id=data.text("image_id"),
+        box=data.text("box"),
+        size=data.number("size"),
+        volumes=tuple(volumes),
+        repos=tuple(repos),
+        binds=data.texts("binds"),
+        services=data.texts("services"),
+        spec=data.text("spec"),
+        file=data.text("file"),
+        directory=data.text("directory"),
+        format=data.text("format"),
+    )

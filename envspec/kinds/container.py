@@ -254,8 +254,22 @@ def _applied(box: ContainerState, address: str, world: Observed) -> Mapping[str,
     entry = world.answer.entry(address)
     if entry and isinstance(entry.data.get("settings"), dict):
         return cast("dict[str, Any]", entry.data["settings"])
-    loaded = json.loads(box.labels.get(names.SETTINGS, "{}"))
+    return remembered(box)
+
+
+def remembered(box: ContainerState) -> dict[str, Any]:
+    """Return what was written down when a container was made; nothing where its label holds something else."""
+    try:
+        loaded = json.loads(box.labels.get(names.SETTINGS, "{}"))
+    except (ValueError, RecursionError):
+        return {}
     return loaded if isinstance(loaded, dict) else {}
+
+
+def names_in(kept: Mapping[str, Any], key: str) -> set[str]:
+    """Return the names in a list that was written down; nothing where it holds something else."""
+    found = kept.get(key)
+    return {name for name in found if isinstance(name, str)} if isinstance(found, list) else set()
 
 
 def _settings_diff(spec: ContainerSpec, box: ContainerState, applied: Mapping[str, Any]) -> tuple[Diff, ...]:
@@ -319,7 +333,7 @@ def _live_diff(
     if spec.config.network == "bridge":
         wanted["bridge"] = ()
     joined = {name: a.aliases for name, a in _joined(box, world).items() if name not in ("none", "host")}
-    before_networks = {*applied.get("networks", ()), applied.get("network", "")}
+    before_networks = names_in(applied, "networks") | {str(applied.get("network", ""))}
     for network in sorted(wanted.keys() | joined.keys()):
         now, then = joined.get(network), wanted.get(network)
         if now is None or then is None or not set(then) <= set(now):

@@ -87,6 +87,7 @@ def expiry(answer: Answer | None, labels: Mapping[str, str]) -> datetime | None:
     entry = answer.entry(WORKSPACE) if answer else None
     text = str(entry.data.get(_UNTIL, "")) if entry else "" if answer else labels.get(names.EXPIRES, "")
     try:
-        return datetime.fromisoformat(text)
+        found = datetime.fromisoformat(text)
     except ValueError:
         return None
+    return found if found.tzinfo else found.replace(tzinfo=UTC)

@@ -12,7 +12,7 @@ from envspec.engine.inspect import familiar
 from envspec.engine.objects import ContainerState
 from envspec.kinds import names
 from envspec.kinds.base import Observed
-from envspec.kinds.container import told
+from envspec.kinds.container import names_in, remembered, told
 from envspec.model import Cause, Diff, Hidden
 
 SHELVED = ("secrets.", "configs.")
@@ -147,15 +147,6 @@ def compare(spec: ServiceSpec, world: Observed) -> Differences:
     return Differences(tuple(stubborn), tuple(live))
 
 
-def remembered(box: ContainerState) -> Mapping[str, Any]:
-    """Return what was written down when a container was made."""
-    try:
-        kept = json.loads(box.labels.get(names.SETTINGS, "{}"))
-    except ValueError:
-        kept = {}
-    return kept if isinstance(kept, dict) else {}
-
-
 def says(diff: Diff) -> str:
     """Return a difference in words."""
     if diff.path == "status":
@@ -198,7 +189,8 @@ def _image(spec: ServiceSpec, box: ContainerState, world: Observed) -> list[Diff
 
 
 def _settings(spec: ServiceSpec, kept: Mapping[str, Any]) -> list[Diff]:
-    before = kept.get("settings") or {}
+    found = kept.get("settings")
+    before = found if isinstance(found, dict) else {}
     keys = sorted({*before, *spec.settings})
     return [
         Diff(key, before.get(key), spec.settings.get(key), Cause.SPEC)
@@ -210,7 +202,7 @@ def _settings(spec: ServiceSpec, kept: Mapping[str, Any]) -> list[Diff]:
 def _environment(spec: ServiceSpec, box: ContainerState, kept: Mapping[str, Any]) -> list[Diff]:
     """Compare variables with those of the container itself: no label holds their values."""
     diffs = []
-    was = {*(kept.get("environment") or ())}
+    was = names_in(kept, "environment")
     for name, wish in spec.environment:
         value = wish.text if isinstance(wish, Hidden) else wish
         now = box.config.env.get(name) if name in was else None
@@ -251,7 +243,7 @@ def _networks(spec: ServiceSpec, box: ContainerState, kept: Mapping[str, Any], k
         return []
     joined = {a.network: a for a in box.networks if a.network not in ("none", "host", "bridge")}
     wanted = dict(spec.networks)
-    was = {*(kept.get("networks") or ())}
+    was = names_in(kept, "networks")
     diffs = []
     for name in sorted(joined.keys() | wanted.keys()):
         now, then = joined.get(name), wanted.get(name)

@@ -37,6 +37,23 @@ def standing_of(box: ContainerState, image: ImageState | None) -> Standing:
     return Standing(image.labels.get(names.STANDS_FOR_REF, ""), image.labels[names.STANDS_FOR])
 
 
+def refuse_unread(world: Observed) -> None:
+    """Insist that every container of the environment can be read: what is not known must not be changed or removed.
+
+    Raises:
+        Conflict: The engine describes one in a way that is not understood.
+    """
+    for box in world.containers:
+        if box.unread and box.labels.get(names.ENV) == world.env:
+            raise Conflict(
+                f"the engine's description of the container {box.name} cannot be read: {', '.join(box.unread)}",
+                code="engine.unreadable",
+                hint=f"look with `{world.engine} inspect {box.name}`; if nothing in it is needed, remove it with "
+                f"`{world.engine} rm --force {box.name}`",
+                where=Where(address=box.labels.get(names.ADDRESS, box.name)),
+            )
+
+
 def refuse_half_restored(world: Observed) -> None:
     """Insist that no restore stopped half-way, whose volumes an apply would take for whole.
 
