@@ -7,8 +7,9 @@ process's exit code from it; nothing else prints errors.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Self
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -112,6 +113,47 @@ class SpecFaults(SpecError):
         return super().as_json() | {"faults": [fault.as_json() for fault in self.faults]}
 
 
+class Faults:
+    """Collects the faults of independent parts, so that all of them are reported at once.
+
+    Each part runs in a ``with`` block of its own, which ends at the part's first fault; :meth:`stop` raises them all.
+    """
+
+    def __init__(self, known: Iterable[SpecError] = ()) -> None:
+        self._found: dict[tuple[Where, str], SpecError] = {}
+        for error in known:
+            self.add(error)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> bool:
+        """Keep a fault, and let every other error pass."""
+        if not isinstance(error, SpecError):
+            return False
+        self.add(error)
+        return True
+
+    def __bool__(self) -> bool:
+        """Return whether there is a fault."""
+        return bool(self._found)
+
+    def add(self, error: SpecError) -> None:
+        """Keep a fault; the same one at the same place counts once."""
+        for fault in error.faults if isinstance(error, SpecFaults) else (error,):
+            self._found.setdefault((fault.where, fault.message), fault)
+
+    def stop(self) -> None:
+        """Raise what was found.
+
+        Raises:
+            SpecError: There is one fault; :class:`SpecFaults` holds several, in the order of the file.
+        """
+        found = tuple(self._found[key] for key in sorted(self._found))
+        if found:
+            raise found[0] if len(found) == 1 else SpecFaults(found)
+
+
 class StepFailed(EnvspecError):
     """A step of an apply failed: a command, a build, a clone, an engine call."""
 
@@ -181,3 +223,28 @@ class Interrupted(EnvspecError):
     exit_code = 130
     retriable = True
     default_code = "interrupted"
+
+
+_NEAR = 0.75
+"""Share of letters that two words have in common from which one counts as the other misspelt."""
+
+
+def near(word: str, known: Iterable[str]) -> str:
+    """Return the known word that somebody may have meant, "" when none resembles theirs.
+
+    Args:
+        word: What was written.
+        known: The words that it may be; the word itself is not one of them.
+    """
+    import difflib  # noqa: PLC0415 - only a mistake pays for it
+
+    others = sorted(set(known) - {word})
+    misspelt = difflib.get_close_matches(word[:40], others, n=1, cutoff=_NEAR)
+    shortened = (other for other in others if word.startswith(other) or _abbreviates(word, other))
+    return next(iter((*misspelt, *shortened)), "")
+
+
+def _abbreviates(word: str, other: str) -> bool:
+    """Say whether a word is another one with letters left out, as ``cmd`` is ``command``."""
+    letters = iter(other)
+    return len(word) > 2 and word[0] == other[:1] and all(letter in letters for letter in word)

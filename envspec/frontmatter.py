@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import Annotated, Any, Literal, Self
 import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from envspec.errors import SpecError, SpecFaults, Where
+from envspec.errors import SpecError, SpecFaults, Where, near
 
 Source = Literal["registry", "bootstrap", "local"]
 """Where a base image comes from. A local image bears the name that it has in its registry."""
@@ -252,8 +251,8 @@ def _line(mark: Any) -> int:
 
 def nearest(word: str, known: Sequence[str]) -> str:
     """Return a hint that names the closest known word, or "" when none is close."""
-    close = difflib.get_close_matches(word, known, n=1)
-    return f"did you mean `{close[0]}`?" if close else ""
+    meant = near(word, known)
+    return f"did you mean `{meant}`?" if meant else ""
 
 
 def fault(message: str, file: Path, line: int = 0, hint: str = "") -> SpecError:

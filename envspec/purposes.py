@@ -15,7 +15,7 @@ import platformdirs
 
 from envspec import frontmatter
 from envspec.engine.facts import CA_FILE, ENV_FILE, RUN_DIR
-from envspec.errors import SpecError, Where
+from envspec.errors import Faults, SpecError, Where
 from envspec.frontmatter import RESERVED, FrontMatter, Source, fault, nearest
 from envspec.host_network import FILES
 
@@ -85,9 +85,13 @@ class Purpose:
         Raises:
             SpecError: A param is unknown, does not match its pattern, or asks for what the source can't give.
         """
-        self.check_names(params)
-        for name in sorted(params):
-            self._check_value(name, params[name], source)
+        faults = Faults()
+        with faults:
+            self.check_names(params)
+        for name in sorted(params.keys() & self.matter.params.keys()):
+            with faults:
+                self._check_value(name, params[name], source)
+        faults.stop()
         return {name: params.get(name, param.default_for(source)) for name, param in sorted(self.matter.params.items())}
 
     def check_names(self, names: Iterable[str]) -> None:
@@ -96,9 +100,11 @@ class Purpose:
         Raises:
             SpecError: One is not.
         """
+        faults = Faults()
         for name in sorted(names):
             if name not in self.matter.params:
-                raise self._unknown_param(name)
+                faults.add(self._unknown_param(name))
+        faults.stop()
 
     def base(self, params: Mapping[str, str], source: Source) -> BaseWish:
         """Return the base image that the purpose wants from a source.

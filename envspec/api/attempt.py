@@ -3,12 +3,33 @@
 from __future__ import annotations
 
 from envspec.engine.base import Reader
-from envspec.errors import Conflict, Where
+from envspec.errors import Conflict, SpecError, Where
 from envspec.kinds import names
-from envspec.purposes import catalogue
+from envspec.purposes import Catalogue, catalogue
+from envspec.resolve.source import placed
 from envspec.resolve.trial import Trial, Tried, location, recall
 from envspec.resolve.trust import trusted
 from envspec.spec.load import Loaded
+
+
+def unseen(loaded: Loaded, purposes: Catalogue) -> tuple[Loaded, Tried | None]:
+    """Return the ordinary spec for one that asks for what a repository shows, as if the repository showed nothing.
+
+    Args:
+        loaded: A spec; one that asks for no such thing is returned as it is.
+        purposes: The purposes in reach.
+
+    Raises:
+        SpecError: What the author asks for beside the repository cannot be had.
+    """
+    spec = loaded.spec
+    if spec.repo_url is None or spec.purpose is None:
+        return loaded, None
+    try:
+        tried = Tried(Trial(location(loaded), ()), spec.purpose.params, purposes)
+        return tried.expand(loaded), tried
+    except SpecError as error:
+        raise placed(error, loaded.where) from None
 
 
 def attempted(loaded: Loaded, reader: Reader | None = None) -> tuple[Loaded, Tried | None]:

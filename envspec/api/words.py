@@ -3,29 +3,53 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from envspec.api.attempt import attempted
+from envspec.api.targets import open_engine
+from envspec.engine.base import Reader
 from envspec.errors import UsageError
 from envspec.purposes import catalogue
 from envspec.resolve import candidates
-from envspec.spec.load import Loaded, load
+from envspec.spec.document import all_of
+from envspec.spec.load import load, load_partly
 
 
-def validate(path: Path) -> Loaded:
-    """Load a spec, and check its purpose and params too.
+@dataclass(frozen=True, slots=True)
+class Valid:
+    """A spec without a fault.
+
+    Attributes:
+        file: Its file as the user wrote it.
+        name: Name of the environment.
+        notes: What could not be checked here.
+    """
+
+    file: str
+    name: str
+    notes: tuple[str, ...] = ()
+
+
+def validate(path: Path, *, engine: Reader | None = None) -> Valid:
+    """Check all of a spec that a plan would refuse before it asks the engine.
+
+    Args:
+        path: The file, or its directory.
+        engine: Resolves a Compose document, by default this host's; it need not run.
 
     Raises:
         SpecError: The file is faulty; :class:`envspec.errors.SpecFaults` holds all faults of it.
     """
-    loaded = load(path)
-    purpose, found = loaded.spec.purpose, catalogue(loaded.directory)
-    if purpose and loaded.spec.repo_url:
-        found.get(purpose.use).check_names(purpose.params)  # what more it takes, its repository says
-    else:
-        candidates(loaded.spec, found)
-    return loaded
+    from envspec.api.check import check  # noqa: PLC0415 - listing purposes does not need what resolves a spec
+
+    loaded, faults = load_partly(path)
+    if loaded is None:
+        raise all_of(faults)
+    reader = engine or (open_engine() if loaded.spec.compose else None)
+    notes = check(loaded, reader, known=faults)
+    return Valid(loaded.file, str(loaded.spec.name), notes)
 
 
 def render(path: Path) -> str:
@@ -37,7 +61,7 @@ def render(path: Path) -> str:
     """
     loaded, tried = attempted(load(path))
     wanted = loaded.spec.image_source
-    found = candidates(loaded.spec, catalogue(loaded.directory), tried.params if tried else None)
+    found = candidates(loaded.spec, catalogue(loaded.directory), tried.params if tried else None, loaded.where)
     ways = [way for way in found if way.image]
     asked = [way for way in ways if way.source == wanted] or ways
     if not asked or asked[0].image is None:

@@ -10,26 +10,25 @@ from pathlib import Path
 from envspec import host as hosts
 from envspec import observe, planner, policy
 from envspec.api.attempt import attempted
+from envspec.api.check import check, facts_of
 from envspec.api.stack import Permission, stack
 from envspec.api.targets import Options, Target
 from envspec.compose.read import read as read_document
 from envspec.engine.base import Reader
 from envspec.engine.choice import config_file
-from envspec.errors import EnvspecError
-from envspec.forward import read as forwarding
+from envspec.errors import EnvspecError, SpecError
 from envspec.glance import Glance
 from envspec.host import HostFacts
-from envspec.host_network import HostNetwork
 from envspec.kinds import names
 from envspec.kinds.base import Observed
 from envspec.kinds.environment import secrets_of
 from envspec.model import Desired, Plan
 from envspec.planner import Wishes
 from envspec.purposes import catalogue
-from envspec.resolve import Chosen, asked, candidates, choose, resolve, takes_network, wish
+from envspec.resolve import Chosen, asked, candidates, choose, resolve
 from envspec.resolve.dotfiles import with_default
-from envspec.spec.load import load
-from envspec.spec.settings import Settings, load_settings
+from envspec.spec.load import Loaded, load
+from envspec.spec.settings import load_settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,9 +74,7 @@ def look(  # noqa: PLR0913 - what one look is told
         loaded, tried = attempted(target.loaded, reader)
         target = dataclasses.replace(target, loaded=loaded, tried=tried)
     with begun or Glance(reader, target.env) as glance:
-        facts = _facts(target, reader)
-        permission = Permission(options.allow, judge)
-        desired, world = _outside(glance, target, facts, reachable or _registry_of(facts), permission)
+        facts, desired, world = _read(glance, target, options, reachable, judge=judge)
         for text in (*secrets_of(desired), *facts.network.passwords):
             reader.hide(text)
         policy.refuse_remote_binds(desired, reader.remote)
@@ -92,22 +89,19 @@ def look(  # noqa: PLR0913 - what one look is told
         return Look(desired, seen, made, facts)
 
 
-def _facts(target: Target, reader: Reader) -> HostFacts:
-    """Look at the host, and there for what of the user's own goes inside."""
-    facts = hosts.gather()
+def _read(
+    glance: Glance, target: Target, options: Options, reachable: Callable[[], bool] | None, *, judge: bool
+) -> tuple[HostFacts, Desired, Observed]:
+    """Look at the host and the engine; a fault of the spec is reported with all its other ones."""
     if target.destroy or target.loaded is None:
-        return facts
-    found = forwarding.read(wish(target.loaded, catalogue(target.loaded.directory)))
-    settings = load_settings()
-    shared = takes_network(target.loaded, catalogue(target.loaded.directory), settings.host_network)
-    return dataclasses.replace(
-        facts,
-        maps="" if not reader.rootless else "keep-id" if reader.name == "podman" else "root",
-        forwarded=found,
-        passthrough=_passthrough(settings),
-        network=facts.network if shared else HostNetwork(),
-        image_prefix=settings.image_prefix or "",
-    )
+        return hosts.gather(), Desired(target.env), glance.world(())
+    try:
+        facts = facts_of(target.loaded, glance.reader, load_settings())
+        permission = Permission(options.allow, judge)
+        return facts, *_outside(glance, target, target.loaded, facts, reachable or _registry_of(facts), permission)
+    except SpecError:
+        check(target.loaded, glance.reader, tried=target.tried, allowed=options.allow)
+        raise
 
 
 def _registry_of(facts: HostFacts) -> Callable[[], bool]:
@@ -115,37 +109,29 @@ def _registry_of(facts: HostFacts) -> Callable[[], bool]:
     return lambda: hosts.registry_reachable(hosts.registry_of(facts.image_prefix))
 
 
-def _passthrough(settings: Settings) -> tuple[str, ...]:
-    """Return the names and globs of the variables that `env_passthrough: auto` takes."""
-    wish = settings.env_passthrough
-    return (*(hosts.PASSTHROUGH if wish.patterns is None else wish.patterns), *wish.extend)
-
-
-def _outside(
+def _outside(  # noqa: PLR0913, PLR0917 - what one look is told
     glance: Glance,
     target: Target,
+    loaded: Loaded,
     facts: HostFacts,
     reachable: Callable[[], bool],
     permission: Permission,
 ) -> tuple[Desired, Observed]:
-    if target.destroy or target.loaded is None:
-        return Desired(target.env), glance.world(())
-    loaded = target.loaded
     purposes = catalogue(loaded.directory)
     loaded = with_default(loaded, load_settings().dotfiles, config_file().parent, purposes)
     tried = target.tried
-    ways = candidates(loaded.spec, purposes, tried.params if tried else None)
+    ways = candidates(loaded.spec, purposes, tried.params if tried else None, loaded.where)
     refs = tuple(ref for way in ways for ref in way.refs)
     permission.check(asked(loaded, facts, purposes))
     document = read_document(loaded, permission.allowed)
     if document is None:
         world = glance.world(refs)
-        chosen = choose(loaded.spec, ways, world.images, reachable)
+        chosen = choose(loaded.spec, ways, world.images, reachable, loaded.where)
         return _marked(target, resolve(loaded, facts, purposes, chosen), chosen), world
     likely = next(way for way in ways if not way.closed)
     beside = stack(glance.reader, loaded, document, likely, permission, facts.environ)
     world = glance.world((*refs, *beside.project.images))
-    chosen = choose(loaded.spec, ways, world.images, reachable)
+    chosen = choose(loaded.spec, ways, world.images, reachable, loaded.where)
     if chosen.candidate != likely:
         beside = stack(glance.reader, loaded, document, chosen.candidate, permission, facts.environ)
     return _marked(target, resolve(loaded, facts, purposes, chosen, beside.project, beside.effects), chosen), world

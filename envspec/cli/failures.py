@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import click
 
 from envspec.cli import output
-from envspec.errors import EnvspecError, Interrupted, SpecFaults, StepFailed, UsageError
+from envspec.errors import EnvspecError, Interrupted, SpecFaults, StepFailed, UsageError, near
 
 DEBUG = "ENVSPEC_DEBUG"
 """Variable that, set to 1, prints tracebacks."""
@@ -64,10 +64,8 @@ def _drop_unwritten() -> None:
 
 def unknown_command(name: str, known: Sequence[str]) -> UsageError:
     """Return the error for a command that does not exist, with the nearest one as a hint."""
-    import difflib  # noqa: PLC0415 - only a mistake pays for it
-
-    near = difflib.get_close_matches(name, known, n=1)
-    hint = f"did you mean `envspec {near[0]}`?" if near else "`envspec --help` lists the commands"
+    meant = near(name, known)
+    hint = f"did you mean `envspec {meant}`?" if meant else "`envspec --help` lists the commands"
     return UsageError(f"there is no command `{name}`", code="usage.command", hint=hint)
 
 

@@ -9,6 +9,7 @@ from envspec.compose import effects
 from envspec.compose.project import Project
 from envspec.detect import install_script, knowledge
 from envspec.engine.objects import Mount
+from envspec.errors import Faults
 from envspec.forward.values import Wish
 from envspec.frontmatter import FrontMatter
 from envspec.host import HostFacts
@@ -33,8 +34,13 @@ def place_of(loaded: Loaded, catalogue: Catalogue) -> Place:
     Raises:
         SpecError: The spec asks for what only a trusted environment may have, and it is none.
     """
+    trust.check(loaded, _matter(loaded, catalogue))
+    return _place(loaded, catalogue)
+
+
+def _place(loaded: Loaded, catalogue: Catalogue) -> Place:
+    """Return the place without a look at what the environment may have."""
     spec, matter = loaded.spec, _matter(loaded, catalogue)
-    trust.check(loaded, matter)
     bound = spec.mount_cwd
     if bound is None:
         bound = trust.trusted(spec, matter) and (matter is None or matter.mount_cwd)
@@ -84,7 +90,10 @@ def asked(loaded: Loaded, host: HostFacts, catalogue: Catalogue) -> tuple[Effect
     """
     place = place_of(loaded, catalogue)
     who = identify(loaded.spec.user, host)
-    box = container(loaded.spec, place, who, _mounts(loaded, place, host), ("", None))
+    faults = Faults()
+    mounted = _mounts(loaded, place, host, faults)
+    faults.stop()
+    box = container(loaded.spec, place, who, mounted, ("", None))
     return tuple(effect for effect in effects.of_workspace(box.config) if effect.name in effects.WORKSPACE_ASKS)
 
 
@@ -114,10 +123,12 @@ def resolve(  # noqa: PLR0913, PLR0917 - what an environment is made of
     Raises:
         SpecError: Something that the spec names cannot be had: a mount, a source, a local repository.
     """
-    spec = loaded.spec
-    place = place_of(loaded, catalogue)
+    spec, faults = loaded.spec, Faults()
+    with faults:
+        trust.check(loaded, _matter(loaded, catalogue))
+    place = _place(loaded, catalogue)
     who = identify(spec.user, host)
-    mounted = _mounts(loaded, place, host)
+    mounted = _mounts(loaded, place, host, faults)
     outer = [Resource("base_image.workspace", "base_image", base_image(chosen, host.image_prefix))]
     built = chosen.candidate.image
     if built:
@@ -134,21 +145,24 @@ def resolve(  # noqa: PLR0913, PLR0917 - what an environment is made of
     box = container(spec, place, who, mounted, (ref, built), beside.networks if beside else ())
     outer.append(Resource(names.WORKSPACE, "container", box, tuple(r.address for r in outer)))
     services = beside.services if beside else ()
-    inner = resources(
-        Inner(
-            spec,
-            place,
-            who,
-            mounted,
-            host,
-            tuple(s.address for s in services),
-            _auto_install(loaded, catalogue),
-            wished=wish(loaded, catalogue),
-            passes=_passes(loaded, catalogue),
-            base=built.base if built else chosen.candidate.base,
-            purpose_setup=_setup(loaded, catalogue, chosen),
+    inner: tuple[Resource, ...] = ()
+    with faults:
+        inner = resources(
+            Inner(
+                spec,
+                place,
+                who,
+                mounted,
+                host,
+                tuple(s.address for s in services),
+                _auto_install(loaded, catalogue),
+                wished=wish(loaded, catalogue),
+                passes=_passes(loaded, catalogue),
+                base=built.base if built else chosen.candidate.base,
+                purpose_setup=_setup(loaded, catalogue, chosen),
+            )
         )
-    )
+    faults.stop()
     origin = f"{host.hostname}:{os.path.realpath(loaded.path)}" if loaded.path else ""
     asking = asked(loaded, host, catalogue)
     own = (effect for effect in effects.of_workspace(box.config) if effect not in asking)
@@ -164,10 +178,13 @@ def _packages(host: HostFacts) -> tuple[str, ...]:
     return (f"packages come from where the host gets them: {told}",) if told else ()
 
 
-def _mounts(loaded: Loaded, place: Place, host: HostFacts) -> tuple[Mount, ...]:
-    """Return all mounts, sorted by target."""
+def _mounts(loaded: Loaded, place: Place, host: HostFacts, faults: Faults) -> tuple[Mount, ...]:
+    """Return all mounts, sorted by target; faults go where the caller collects them."""
     spec = loaded.spec
-    return tuple(sorted((*mounts(spec, place), *forward.mounts(spec, place, host))))
+    found = list(mounts(spec, place, faults))
+    with faults:
+        found += forward.mounts(spec, place, host)
+    return tuple(sorted(found))
 
 
 def _auto_install(loaded: Loaded, catalogue: Catalogue) -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 from envspec.engine.facts import AGENT_SOCKET, ENV_FILE, RUN_DIR, STATE_DIR
 from envspec.engine.inspect import DEFAULT_SHM
 from envspec.engine.objects import ContainerConfig, Mount, Port
-from envspec.errors import SpecError, Where
+from envspec.errors import Faults, SpecError, Where
 from envspec.kinds import names
 from envspec.kinds.container import ContainerSpec
 from envspec.kinds.image import ImageSpec
@@ -55,11 +55,13 @@ class Place:
     where: Callable[..., Where]
 
 
-def mounts(spec: Spec, place: Place) -> tuple[Mount, ...]:
-    """Return all mounts, sorted by target.
+def mounts(spec: Spec, place: Place, faults: Faults) -> tuple[Mount, ...]:
+    """Return all mounts, sorted by target, the faulty ones too.
 
-    Raises:
-        SpecError: A host path does not exist.
+    Args:
+        spec: The spec.
+        place: Where it lies.
+        faults: Takes a fault for each host path that does not exist or cannot be mounted.
     """
     found = [Mount(v.container, "volume", names.volume(place.env, v.name)) for v in spec.volumes]
     if place.mount_cwd:
@@ -69,18 +71,22 @@ def mounts(spec: Spec, place: Place) -> tuple[Mount, ...]:
     for index, wish in enumerate(spec.mounts):
         host = Path(os.path.realpath(place.directory / Path(wish.host).expanduser()))
         if not host.exists():
-            raise SpecError(
-                f"{host} does not exist on this host",
-                code="spec.mount_missing",
-                hint="make it, or change `host`",
-                where=place.where("mounts", index, "host"),
+            faults.add(
+                SpecError(
+                    f"{host} does not exist on this host",
+                    code="spec.mount_missing",
+                    hint="make it, or change `host`",
+                    where=place.where("mounts", index, "host"),
+                )
             )
         if any(character in str(host) for character in ",:\n"):
-            raise SpecError(
-                f"{host}: the engine cannot mount a path with a comma, colon or line break",
-                code="spec.mount_path",
-                hint="rename the directory, or mount one above it",
-                where=place.where("mounts", index, "host"),
+            faults.add(
+                SpecError(
+                    f"{host}: the engine cannot mount a path with a comma, colon or line break",
+                    code="spec.mount_path",
+                    hint="rename the directory, or mount one above it",
+                    where=place.where("mounts", index, "host"),
+                )
             )
         found.append(Mount(wish.container, "bind", str(host), wish.mode == "ro"))
     return tuple(sorted(found))

@@ -11,7 +11,7 @@ from pathlib import Path
 from envspec import host as hosts
 from envspec.engine.objects import Mount
 from envspec.engine.operations import RunFile
-from envspec.errors import SpecError
+from envspec.errors import Faults, SpecError
 from envspec.forward import gh
 from envspec.forward.values import Wish
 from envspec.host import HostFacts
@@ -65,15 +65,15 @@ def resources(given: Inner) -> tuple[Resource, ...]:
     """
     ground = _user(given)
     first = (*(r.address for r in ground), "environment.workspace")
-    environment = Resource("environment.workspace", "environment", _environment(given), first[:-1] or _CONTAINER)
-    variables = (name for name, _ in environment.spec.variables)
-    files, repos = [*_files(given), *_cargo(given), *_forwarded(given, variables)], _repos(given)
+    parts = _parts(given)
+    environment = Resource("environment.workspace", "environment", parts.environment, first[:-1] or _CONTAINER)
+    files, repos = parts.files, parts.repos
     paths = sorted(spec.path for spec in repos)
     early = [spec for spec in files if not any(lies_below(spec.path, path) for path in paths)]
     early_addresses = tuple(f"file.{spec.path}" for spec in early)
     found = [*ground, environment, *_lease(given, first)]
     found += [Resource(f"file.{spec.path}", "file", spec, (*_CONTAINER, *first)) for spec in early]
-    own = _dotfiles(given, (*_CONTAINER, *first, *early_addresses))
+    own = _dotfiles(given, parts.dotfiles, (*_CONTAINER, *first, *early_addresses))
     before = (*first, *early_addresses, *(resource.address for resource in own))
     found += own
     for spec in sorted(repos, key=lambda repo: repo.path):
@@ -82,7 +82,7 @@ def resources(given: Inner) -> tuple[Resource, ...]:
     for late in (spec for spec in files if spec not in early):
         holding = tuple(f"repo.{path}" for path in paths if lies_below(late.path, path))
         found.append(Resource(f"file.{late.path}", "file", late, (*_CONTAINER, *first, *holding)))
-    found += _commands(given, (*given.services, *(r.address for r in found)))
+    found += _commands(given, repos, (*given.services, *(r.address for r in found)))
     if given.spec.health:
         everything = (*_CONTAINER, *given.services, *(r.address for r in found))
         found.append(Resource("health.workspace", "health", _health(given), everything))
@@ -90,6 +90,36 @@ def resources(given: Inner) -> tuple[Resource, ...]:
 
 
 _CONTAINER = (names.WORKSPACE,)
+
+
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    """What the host has to have for it; ``dotfiles`` is the repository's URL as seen from inside, and the files."""
+
+    environment: EnvironmentSpec
+    files: list[FileSpec]
+    repos: list[RepoSpec]
+    dotfiles: tuple[str, tuple[FileSpec, ...]]
+
+
+def _parts(given: Inner) -> _Parts:
+    """Look for all that the host has to have, and report all that is missing at once."""
+    faults = Faults()
+    environment, files, repos, own = None, list[FileSpec](), list[RepoSpec](), ("", tuple[FileSpec, ...]())
+    with faults:
+        environment = _environment(given)
+    with faults:
+        files += _files(given)
+    with faults:
+        repos = _repos(given)
+    with faults:
+        own = _own(given)
+    with faults:
+        forward.check(given.spec, given.place, given.host.forwarded)
+    faults.stop()
+    assert environment is not None
+    forwarded = _forwarded(given, (name for name, _ in environment.variables))
+    return _Parts(environment, [*files, *_cargo(given), *forwarded], repos, own)
 
 
 def _lease(given: Inner, needs: tuple[str, ...]) -> list[Resource]:
@@ -154,16 +184,21 @@ def _cargo(given: Inner) -> list[FileSpec]:
 
 def _files(given: Inner) -> list[FileSpec]:
     found = []
+    faults = Faults()
     writable = [*READ_ONLY_TMPFS, *(mount.target for mount in given.mounted if not mount.read_only)]
     for path, wish in sorted(given.spec.config_files.items()):
         if given.spec.security.read_only and not any(lies_below(path, root) for root in writable):
-            raise SpecError(
-                f"{path} cannot be written: the root filesystem is read-only",
-                code="spec.read_only",
-                hint=f"put it below one of {', '.join(sorted(writable))}, or take `read_only` out",
-                where=given.place.where("config_files", path),
+            faults.add(
+                SpecError(
+                    f"{path} cannot be written: the root filesystem is read-only",
+                    code="spec.read_only",
+                    hint=f"put it below one of {', '.join(sorted(writable))}, or take `read_only` out",
+                    where=given.place.where("config_files", path),
+                )
             )
-        found.append(_file(given, wish, path, "config_files", path))
+        with faults:
+            found.append(_file(given, wish, path, "config_files", path))
+    faults.stop()
     return found
 
 
@@ -174,11 +209,17 @@ def _file(given: Inner, wish: ConfigFile, path: str, *at: str) -> FileSpec:
     return FileSpec(path, content, wish.mode, uid, gid)
 
 
-def _dotfiles(given: Inner, needs: tuple[str, ...]) -> tuple[Resource, ...]:
-    """Return the user's own files in their home."""
+def _dotfiles(given: Inner, own: tuple[str, tuple[FileSpec, ...]], needs: tuple[str, ...]) -> tuple[Resource, ...]:
+    """Return the user's own files in their home as resources."""
+    wish = given.spec.dotfiles
+    return () if wish is None or wish.skip else dotfiles.resources(wish, *own, given.who, needs)
+
+
+def _own(given: Inner) -> tuple[str, tuple[FileSpec, ...]]:
+    """Return where the repository of the user's own files is cloned from, "" for none, and those written inline."""
     wish = given.spec.dotfiles
     if wish is None or wish.skip:
-        return ()
+        return "", ()
     if given.spec.security.read_only:
         raise SpecError(
             "dotfiles cannot be written: the root filesystem is read-only",
@@ -186,18 +227,20 @@ def _dotfiles(given: Inner, needs: tuple[str, ...]) -> tuple[Resource, ...]:
             hint="take `read_only` or `dotfiles` out",
             where=given.place.where("dotfiles"),
         )
-    url = _inner_url(given, wish.repo, "dotfiles", "repo") if wish.repo else ""
-    files = tuple(
-        _file(given, file, dotfiles.below_home(path, given.who), "dotfiles", "inline", path)
-        for path, file in sorted(wish.inline.items())
-    )
-    return dotfiles.resources(wish, url, files, given.who, needs)
+    faults = Faults()
+    url, files = "", []
+    with faults:
+        url = _inner_url(given, wish.repo, "dotfiles", "repo") if wish.repo else ""
+    for path, file in sorted(wish.inline.items()):
+        with faults:
+            files.append(_file(given, file, dotfiles.below_home(path, given.who), "dotfiles", "inline", path))
+    faults.stop()
+    return url, tuple(files)
 
 
 def _forwarded(given: Inner, variables: Iterable[str]) -> list[FileSpec]:
     """Return the files that come from the host's user, but for those that the author writes."""
     found = given.host.forwarded
-    forward.check(given.spec, given.place, found)
     entries = forward.git_entries(found, given.wished, variables, given.mounted, given.who)
     specs = forward.files(given.spec, found, entries, given.who)
     return [spec for spec in specs if spec.path not in given.spec.config_files]
@@ -229,17 +272,22 @@ def _no_source(given: Inner, at: tuple[str, ...], message: str, hint: str) -> Sp
 
 def _repos(given: Inner) -> list[RepoSpec]:
     found = []
+    faults = Faults()
     for index, wish in enumerate(given.spec.repos):
         path = posixpath.normpath(posixpath.join(given.spec.workspace, wish.path))
         if any(mount.target == path and mount.type == "bind" for mount in given.mounted):
-            raise SpecError(
-                f"{path} is a directory of the host: a repository is not cloned over what lies there",
-                code="spec.repo_on_mount",
-                hint="give it a `path` below, such as `app`, or set `mount_cwd: false`",
-                where=given.place.where("repos", index, "path"),
+            faults.add(
+                SpecError(
+                    f"{path} is a directory of the host: a repository is not cloned over what lies there",
+                    code="spec.repo_on_mount",
+                    hint="give it a `path` below, such as `app`, or set `mount_cwd: false`",
+                    where=given.place.where("repos", index, "path"),
+                )
             )
-        url = _inner_url(given, wish.url, "repos", index, "url")
-        found.append(RepoSpec(url, path, wish.ref, wish.depth, given.who.uid, given.who.gid, wish.submodules))
+        with faults:
+            url = _inner_url(given, wish.url, "repos", index, "url")
+            found.append(RepoSpec(url, path, wish.ref, wish.depth, given.who.uid, given.who.gid, wish.submodules))
+    faults.stop()
     return found
 
 
@@ -259,13 +307,13 @@ def _inner_url(given: Inner, url: str, *at: str | int) -> str:
     )
 
 
-def _commands(given: Inner, needs: tuple[str, ...]) -> list[Resource]:
+def _commands(given: Inner, repos: list[RepoSpec], needs: tuple[str, ...]) -> list[Resource]:
     """Return the purpose's commands, then install commands, then setup commands, each after the one before it."""
     found: list[Resource] = []
     seen: dict[str, int] = {}
     previous = needs
     first = home.commands(given.spec, given.host.forwarded, given.purpose_setup, given.who)
-    for address, spec in (*first, *_installs(given), *_setups(given)):
+    for address, spec in (*first, *_installs(given, repos), *_setups(given)):
         number = seen.get(spec.key, 0)
         seen[spec.key] = number + 1
         numbered = CommandSpec(
@@ -276,10 +324,10 @@ def _commands(given: Inner, needs: tuple[str, ...]) -> list[Resource]:
     return found
 
 
-def _installs(given: Inner) -> list[tuple[str, CommandSpec]]:
+def _installs(given: Inner, repos: list[RepoSpec]) -> list[tuple[str, CommandSpec]]:
     who = given.who
     found = []
-    for wish, spec in zip(given.spec.repos, _repos(given), strict=True):
+    for wish, spec in zip(given.spec.repos, repos, strict=True):
         for number, command in enumerate((given.auto_install,) if wish.installs_by_itself else wish.install):
             trigger = f"{spec.url} {spec.ref}"
             run = CommandSpec(command, spec.path, who.uid, who.gid, INSTALL_TIMEOUT, trigger=trigger)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from envspec.engine.objects import ImageState
-from envspec.errors import SpecError, Where
+from envspec.errors import SpecError, SpecFaults, Where
 from envspec.frontmatter import Source
 from envspec.kinds import names
 from envspec.kinds.base_image import BaseImageSpec
@@ -56,7 +56,10 @@ class Chosen:
 
 
 def candidates(
-    spec: Spec, catalogue: Catalogue, params_of: Callable[[Source], Mapping[str, str]] | None = None
+    spec: Spec,
+    catalogue: Catalogue,
+    params_of: Callable[[Source], Mapping[str, str]] | None = None,
+    where: Callable[..., Where] | None = None,
 ) -> tuple[Candidate, ...]:
     """Return all ways to come by the image, the preferred one first.
 
@@ -64,14 +67,18 @@ def candidates(
         spec: The spec.
         catalogue: The purposes in reach.
         params_of: Returns the purpose's params for a source; by default those of the spec. A fault closes that way.
+        where: Returns the place in the file of a value of the spec, for errors; by default they name the key alone.
 
     Raises:
-        SpecError: The purpose or a param of it is faulty, on every way.
+        SpecError: The purpose or a param of it is faulty, on every way; all faults of the preferred one.
     """
     if spec.image is not None:
         return (Candidate("registry", base=spec.image),)
     assert spec.purpose is not None
-    purpose = catalogue.get(spec.purpose.use)
+    try:
+        purpose = catalogue.get(spec.purpose.use)
+    except SpecError as error:
+        raise placed(error, where) from None
     ways: list[Candidate] = []
     sources: tuple[Source, ...] = ("registry", "bootstrap")
     for source in sources:
@@ -80,18 +87,36 @@ def candidates(
             wish = purpose.base(params, source)
             text = purpose.render(params, source, wish.ref)
         except SpecError as error:
-            ways.append(Candidate(source, closed=error))
+            ways.append(Candidate(source, closed=placed(error, where)))
             continue
         content = digest_of([text, wish.ref, wish.recipe])
         ref = f"envspec/{purpose.name}:{content[:12]}"
         ways.append(Candidate(source, wish.ref, wish.recipe, ImageSpec(ref, purpose.name, text, wish.ref, content)))
     if all(way.closed for way in ways):
-        raise ways[0].closed or SpecError("the purpose is faulty")
+        first = next((way for way in ways if way.source == spec.image_source), ways[0])
+        raise first.closed or SpecError("the purpose is faulty")
     return tuple(ways)
 
 
+def placed(error: SpecError, where: Callable[..., Where] | None) -> SpecError:
+    """Return a fault that names a key of the spec with the key's place in the file.
+
+    Args:
+        error: One fault or several.
+        where: Returns the place in the file of a value of the spec, ``None`` where there is no file.
+    """
+    for fault in (error, *(error.faults if isinstance(error, SpecFaults) else ())):
+        if where is not None and fault.where.address and not fault.where.file:
+            fault.where = where(*fault.where.address.split("."))
+    return error
+
+
 def choose(
-    spec: Spec, ways: tuple[Candidate, ...], images: Mapping[str, ImageState], reachable: Callable[[], bool]
+    spec: Spec,
+    ways: tuple[Candidate, ...],
+    images: Mapping[str, ImageState],
+    reachable: Callable[[], bool],
+    where: Callable[..., Where] | None = None,
 ) -> Chosen:
     """Choose where the image comes from.
 
@@ -102,6 +127,7 @@ def choose(
         ways: What :func:`candidates` returned.
         images: The local images among their references.
         reachable: Says whether the registry can be reached.
+        where: Returns the place in the file of a value of the spec, for errors; by default they name the key alone.
 
     Raises:
         SpecError: The way that was asked for, or the only one that is left, is closed.
@@ -114,7 +140,7 @@ def choose(
                 "an `image` cannot be bootstrapped",
                 code="spec.image_source",
                 hint="use a `purpose`, or another `image_source`",
-                where=Where(address="image_source"),
+                where=where("image_source") if where else Where(address="image_source"),
             )
         return Chosen(ways[0], asked)
     if spec.image_source in by_source:

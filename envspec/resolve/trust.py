@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from envspec.errors import SpecError
+from envspec.errors import Faults, SpecError
 from envspec.frontmatter import FrontMatter
 from envspec.spec.load import Loaded
 from envspec.spec.models import Spec
@@ -44,14 +44,18 @@ def check(loaded: Loaded, purpose: FrontMatter | None) -> None:
     """
     if trusted(loaded.spec, purpose):
         return
+    faults = Faults()
     for key, what in _asked(loaded.spec):
         why = "" if loaded.spec.trust else ", as its purpose has it"
-        raise SpecError(
-            f"`{key}` brings {what}, and this environment is untrusted{why}",
-            code="spec.untrusted",
-            hint=f"take `{key}` out, or write `trust: trusted` if you trust what runs in it",
-            where=loaded.where(key),
+        faults.add(
+            SpecError(
+                f"`{key}` brings {what}, and this environment is untrusted{why}",
+                code="spec.untrusted",
+                hint=f"take `{key}` out, or write `trust: trusted` if you trust what runs in it",
+                where=loaded.where(key),
+            )
         )
+    faults.stop()
 
 
 def _asked(spec: Spec) -> Iterator[tuple[str, str]]:

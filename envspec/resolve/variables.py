@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-from envspec.errors import SpecError
+from envspec.errors import Faults, SpecError
 from envspec.host import HostFacts
 from envspec.model import Hidden
 from envspec.resolve.box import Place
@@ -60,13 +60,16 @@ def written(spec: Spec, place: Place, host: HostFacts) -> dict[str, str | Hidden
         SpecError: One is not there, or is none that a variable can hold.
     """
     found: dict[str, str | Hidden] = {}
+    faults = Faults()
     for name, value in spec.env.items():
-        if not isinstance(value, EnvSource):
-            found[name] = value
-        elif value.from_env is not None:
-            found[name] = Hidden(_of_host(name, value.from_env, place, host.environ))
-        else:
-            found[name] = Hidden(_of_file(name, value.from_file or "", place))
+        with faults:
+            if not isinstance(value, EnvSource):
+                found[name] = value
+            elif value.from_env is not None:
+                found[name] = Hidden(_of_host(name, value.from_env, place, host.environ))
+            else:
+                found[name] = Hidden(_of_file(name, value.from_file or "", place))
+    faults.stop()
     return found
 
 

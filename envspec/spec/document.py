@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import Any, Generic, TypeVar
 
 from pydantic import ValidationError
 
-from envspec.errors import SpecError, SpecFaults, Where
+from envspec.errors import SpecError, SpecFaults, Where, near
 from envspec.spec import tree
 from envspec.spec.forms import Form
 from envspec.spec.values import Fault, shown
@@ -117,8 +116,8 @@ def _unknown(loc: tuple[str | int, ...], guesses: Iterator[int], grammar: Gramma
     """Return the fault for an unknown key, with the known key that it resembles most."""
     name = str(loc[-1])
     known = sorted(grammar.at(loc).model_fields)
-    if next(guesses, None) is not None and (near := difflib.get_close_matches(name[:40], known, 1, 0.6)):
-        hint = f"did you mean `{near[0]}`?"
+    if next(guesses, None) is not None and (meant := near(name, known)):
+        hint = f"did you mean `{meant}`?"
     else:
         hint = "the keys here are " + ", ".join(f"`{key}`" for key in known)
     return Fault("spec.unknown_key", f"unknown key {shown(name)}", hint)

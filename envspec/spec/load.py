@@ -7,6 +7,8 @@ import unicodedata
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from pydantic import ValidationError
+
 from envspec.errors import SpecError, Where
 from envspec.spec import tree
 from envspec.spec.document import Grammar, all_of, check, content_of
@@ -15,6 +17,11 @@ from envspec.spec.values import shown
 
 FILE_NAMES = ("env.yaml", "env.yml")
 """What a spec is called when only its directory is given."""
+
+STAND_IN = "envspec/unknown"
+"""Reference of the image of a spec whose own cannot be known."""
+
+_ROUNDS = 3
 
 GRAMMAR = Grammar(Spec, FORMS)
 """What a spec may say."""
@@ -59,6 +66,25 @@ def load(path: Path) -> Loaded:
         SpecError: There is no such file (``spec.not_found``), or it cannot be read (``spec.unreadable``).
         SpecFaults: All faults of the file, in its order.
     """
+    found, faults = load_partly(path)
+    if faults or found is None:
+        raise all_of(faults)
+    return found
+
+
+def load_partly(path: Path) -> tuple[Loaded | None, tuple[SpecError, ...]]:
+    """Load what can be read of a spec although some of its keys are at fault, so that the other ones can be checked.
+
+    Args:
+        path: File or directory, as the user wrote it.
+
+    Returns:
+        The spec without the keys at fault, ``None`` where nothing can be made of it; and the faults. A purpose at
+        fault is stood in for by the image :data:`STAND_IN`.
+
+    Raises:
+        SpecError: As :func:`load`, when the file cannot be read as a mapping at all.
+    """
     file = path
     if path.is_dir():
         file = next((path / name for name in FILE_NAMES if (path / name).exists()), path / FILE_NAMES[0])
@@ -86,7 +112,10 @@ def loads(text: bytes, file: str, directory: Path) -> Loaded:
     Raises:
         SpecFaults: All faults of the text, in its order.
     """
-    return _load(text, file, directory.resolve(), None)
+    found, faults = _load(text, file, directory.resolve(), None)
+    if faults or found is None:
+        raise all_of(faults)
+    return found
 
 
 def slug_of(directory: Path) -> str:
@@ -95,13 +124,29 @@ def slug_of(directory: Path) -> str:
     return re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:40].strip("-")
 
 
-def _load(data: bytes, file: str, directory: Path, path: Path | None) -> Loaded:
+def _load(data: bytes, file: str, directory: Path, path: Path | None) -> tuple[Loaded | None, tuple[SpecError, ...]]:
     spec, top, faults = check(data, file, GRAMMAR)
+    if spec is None:
+        spec = _rest(top)
     if spec and spec.name is None:
         spec = spec.model_copy(update={"name": slug_of(directory)})
         if not spec.name:
             message = f"no name can be made from the directory {shown(directory.name)}"
             faults.append(SpecError(message, code="spec.value", hint="write `name: …`", where=Where(file, 1, 1)))
-    if faults or spec is None:
-        raise all_of(faults)
-    return Loaded(spec, path, directory, file, top)
+    return Loaded(spec, path, directory, file, top) if spec else None, tuple(faults)
+
+
+def _rest(top: tree.Node) -> Spec | None:
+    """Return the spec of those keys that have no fault; taking one out may show that another cannot do without it."""
+    data = top.plain()
+    for _ in range(_ROUNDS):
+        try:
+            return Spec.model_validate(data)
+        except ValidationError as error:
+            faulty = {str(detail["loc"][0]) for detail in error.errors() if detail["loc"]}
+        if faulty & {"purpose", "repo_url", "image"}:
+            faulty |= {"purpose", "repo_url", "image"}
+        data = {key: value for key, value in data.items() if key not in faulty}
+        if "purpose" in faulty:
+            data["image"] = STAND_IN
+    return None
