@@ -32,8 +32,14 @@ def unallowed_losses(plan: Plan, allowed: tuple[str, ...], *, ephemeral: bool = 
     return tuple(change for change in found if not (ephemeral and all(map(goes_unasked, change.data_loss))))
 
 
-def refuse_losses(plan: Plan, allowed: tuple[str, ...], *, ephemeral: bool = False) -> None:
+def refuse_losses(plan: Plan, allowed: tuple[str, ...], *, ephemeral: bool = False, command: str = "") -> None:
     """Insist that every loss was allowed by name; the arguments are those of :func:`unallowed_losses`.
+
+    Args:
+        plan: The plan.
+        allowed: Addresses that may lose what the plan says they would.
+        ephemeral: Whether files that nobody declared, and running jobs, may go.
+        command: The command that carries the plan out once the losses are allowed, "" for the one that was given.
 
     Raises:
         Refused: Something would be lost that nobody allowed.
@@ -42,11 +48,12 @@ def refuse_losses(plan: Plan, allowed: tuple[str, ...], *, ephemeral: bool = Fal
     if not lost:
         return
     told = "; ".join(f"{change.address} would lose {_listed(change.data_loss)}" for change in lost)
-    flags = " ".join(f"--allow-data-loss {change.address}" for change in lost)
+    flags = " ".join(f"--allow-data-loss {address}" for address in (*allowed, *(change.address for change in lost)))
+    again = f"`{command} {flags}`" if command else f"add {flags}"
     raise Refused(
         told,
         code="refused.data_loss",
-        hint=f"save what matters (commit, push, copy it out), or allow it by name: {flags}",
+        hint=f"save what matters (commit and push, `envspec cp {plan.env}:PATH .`), or allow the loss: {again}",
     )
 
 
@@ -136,17 +143,21 @@ def _ends(change: Change) -> bool:
     return stopped and change.address == names.WORKSPACE
 
 
-def refuse_without_consent(plan: Plan) -> None:
+def refuse_without_consent(plan: Plan, command: str = "") -> None:
     """Refuse what would have needed a yes.
+
+    Args:
+        plan: The plan.
+        command: The command that carries the plan out without asking, "" for the one that was given with ``--yes``.
 
     Raises:
         Refused: Always.
     """
     ended = ", ".join(f"{change.action.value} {change.address}" for change in wants_consent(plan))
     raise Refused(
-        f"nobody said yes to: {ended}",
+        f"Not approved: {ended}. Nothing was changed.",
         code="refused.no_consent",
-        hint="look at `envspec plan`, then apply with --yes",
+        hint=f"add --yes to approve it{f': `{command}`' if command else ''}",
     )
 
 

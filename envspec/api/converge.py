@@ -155,9 +155,17 @@ def _merged(before: tuple[Outcome, ...], after: tuple[Outcome, ...]) -> tuple[Ou
 
 def _ask(plan: Plan, options: Options, doors: Doors) -> None:
     """Insist on every loss by name, and on a yes before something that exists is ended."""
-    policy.refuse_losses(plan, options.allow_data_loss, ephemeral=options.ephemeral)
+    command = _command(plan.env, options)
+    policy.refuse_losses(plan, options.allow_data_loss, ephemeral=options.ephemeral, command=command)
     if policy.wants_consent(plan) and not options.yes and not doors.confirm(plan):
-        policy.refuse_without_consent(plan)
+        policy.refuse_without_consent(plan, command)
+
+
+def _command(env: str, options: Options) -> str:
+    """Return the command that does without a question what was asked for, "" where only its author knows all of it."""
+    if options.command:
+        return f"{options.command} --yes"
+    return f"envspec destroy {env}{' --volumes' if options.volumes else ''} --yes" if options.destroy else ""
 
 
 def _check_promise(promised: Plan, now: Plan) -> None:
@@ -202,7 +210,8 @@ def _again(engine: Engine, target: Target, options: Options, first: Look) -> Loo
             hint="plan again, and look at it",
             where=Where(address=worse[0].address),
         )
-    policy.refuse_losses(seen.plan, options.allow_data_loss, ephemeral=options.ephemeral)
+    command = _command(seen.plan.env, options)
+    policy.refuse_losses(seen.plan, options.allow_data_loss, ephemeral=options.ephemeral, command=command)
     return seen
 
 

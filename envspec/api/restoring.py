@@ -80,7 +80,8 @@ def restore(  # noqa: PLR0913 - the doors are named
     if not _is_half(engine, target.env):
         insist_on_ports(engine, look(engine, target, options, judge=True).desired, _other_ports(spec))
         if _exists(engine, target.env):
-            _end(engine, target.env, options, doors)
+            command = f"envspec restore {name}{f' --as {env}' if env else ''}"
+            _end(engine, target.env, dataclasses.replace(options, command=command), doors)
     with claimed(engine, target.env, new=True):
         if _is_half(engine, target.env):
             emit(Notice("an earlier restore was killed: beginning anew"))
@@ -218,7 +219,13 @@ def _end(engine: Engine, env: str, options: Options, doors: Doors) -> None:
         Refused: Something of it stays.
     """
     doors.emit(Notice(f"{env} is there: it ends, with its volumes, before the snapshot takes its place"))
-    agreed = Options(destroy=True, volumes=True, yes=options.yes, allow_data_loss=options.allow_data_loss)
+    agreed = Options(
+        destroy=True,
+        volumes=True,
+        yes=options.yes,
+        allow_data_loss=options.allow_data_loss,
+        command=options.command,
+    )
     report = run(engine, Target(env, None, destroy=True), agreed, doors)
     if not report.ok:
         raise Refused(

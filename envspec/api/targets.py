@@ -51,6 +51,7 @@ class Options:
         session: Session that what is made belongs to, "" for what the process's environment says.
         runner: The process that makes the environment for one command only, as :func:`envspec.api.lock.owner` has it.
         ephemeral: Whether files that nobody declared, and running jobs, go with an environment that was meant to go.
+        command: The command that hints name where it is neither ``envspec apply`` nor ``envspec destroy``.
     """
 
     replace: tuple[str, ...] = ()
@@ -65,6 +66,7 @@ class Options:
     session: str = ""
     runner: str = ""
     ephemeral: bool = False
+    command: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import posixpath
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from fnmatch import fnmatchcase
 
+from envspec.engine import disposable
 from envspec.engine.facts import (
     ENV_FILE,
     RUN_DIR,
@@ -27,19 +30,10 @@ from envspec.engine.fake_world import Container
 from envspec.engine.run_files import read_lines
 from envspec.secrets import seal
 
-PASSED_OVER = (
-    *("/tmp", "/var/tmp", "/run", "/proc", "/sys", "/dev", STATE_DIR, "/var/cache", "/var/log", "/var/lib/apt"),
-    *("/var/lib/dpkg", "/etc/hosts", "/etc/hostname", "/etc/resolv.conf", "/.dockerenv"),
-)
-"""What the search for undeclared files does not enter; the list is that of ``scripts/probe.sh``."""
-
-PASSED_OVER_NAMES = re.compile(
-    r"\.cache|\.npm|__pycache__|.*\.pyc|\..*_history|\.lesshst|\.viminfo|\.wget-hsts|\.envspec-.*"
-)
-"""Names that it passes over, wherever they are."""
-
 MOST = 200
 """How many undeclared files an answer holds."""
+
+_RECORD = re.compile(r"-packages/[^/]*\.dist-info/RECORD$")
 
 
 class FakeInquiry:
@@ -186,15 +180,37 @@ def undeclared(tree: Tree, questions: Questions) -> tuple[str, ...]:
     state = tree.place(STATE_DIR)[0].layer.state
     found = {path for root in questions.undeclared for path in _made(tree, root, state)}
     known = accounts(tree)
-    passed = (*PASSED_OVER, *(located(path, known) for path in questions.declared))
-    kept = (path for path in found if not any(path == p or path.startswith(f"{p}/") for p in passed))
+    passed = (STATE_DIR, *(located(path, known) for path in questions.declared))
+    kept = [path for path in found if not any(path == p or path.startswith(f"{p}/") for p in passed)]
     return tuple(sorted(kept)[:MOST])
 
 
 def _made(tree: Tree, root: str, state: State) -> Iterator[str]:
     before = state.rootfs if tree.place(root)[0].target == "/" else state.initial
-    for path, node in tree.below(root):
+    nodes = dict(tree.below(root))
+    installed = {path for record in nodes if _RECORD.search(record) for path in _listed(record, nodes[record])}
+    for path, node in nodes.items():
         if node.type == "dir" or node.tick <= before or node.tick in state.windows:
             continue
-        if not any(PASSED_OVER_NAMES.fullmatch(part) for part in path.split("/")):
+        linked = node.type == "link" and any(fnmatchcase(node.content.decode(), link) for link in disposable.LINKS)
+        if not linked and path not in installed and not disposable.passed_over(path) and not _is_kept(path, nodes):
             yield path
+
+
+def _listed(record: str, node: Node) -> Iterator[str]:
+    """Yield what a package of Python has outside the directory of packages, by its ``RECORD``."""
+    base = posixpath.dirname(posixpath.dirname(record))
+    for line in node.content.decode(errors="replace").splitlines():
+        if line.startswith(("../", "/")):
+            yield posixpath.normpath(posixpath.join(base, line.rsplit(",", 2)[0]))
+
+
+def _is_kept(path: str, nodes: Mapping[str, Node]) -> bool:
+    """Say whether a path lies in a cache, or is what the making of a virtual environment put there."""
+    top = path
+    while (top := posixpath.dirname(top)) != "/":
+        if f"{top}/pyvenv.cfg" in nodes:
+            return disposable.MADE_WITH_ENVIRONMENT.fullmatch(path[len(top) + 1 :]) is not None
+        if f"{top}/CACHEDIR.TAG" in nodes:
+            return True
+    return False

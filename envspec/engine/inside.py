@@ -16,6 +16,7 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import PurePosixPath
 
+from envspec.engine import disposable
 from envspec.engine.facts import ANCHOR, Account, Answer, FileFact, LedgerEntry, Questions, RepoFact, located
 from envspec.engine.operations import (
     Baseline,
@@ -121,6 +122,7 @@ def probe(mark: str) -> Script:
 
 def asked(questions: Questions) -> bytes:
     """Return questions as the probe reads them."""
+    looks = questions.repos or questions.undeclared
     return _lines(
         [
             *(f"E {path}" for path in questions.exists),
@@ -130,6 +132,9 @@ def asked(questions: Questions) -> bytes:
             *(f"U {path}" for path in questions.undeclared),
             *(f"D {_literal(path)}" for path in questions.declared),
             *(f"K {ledger_name(address)}" for address in questions.links),
+            *(f"N {name}" for name in disposable.NAMES if looks),
+            *(f"P {path}" for path in disposable.PATHS if looks),
+            *(f"L {link}" for link in disposable.LINKS if looks),
         ]
     )
 
@@ -352,14 +357,21 @@ def _is_by_hand(line: str, by_hand: Sequence[str]) -> bool:
     """Say whether somebody made a local change by hand: what it names was touched outside any apply, or is gone.
 
     Args:
-        line: A line of ``git status --porcelain=v2``; a path in it that git had to quote counts as made by hand.
+        line: A line of ``git status --porcelain=v2``; a path in it that git had to quote counts as made by hand, and
+            so does a tracked file where nobody looks for work.
         by_hand: Paths in the work tree that were touched outside any apply.
     """
     kind, _, rest = line.partition(" ")
     fields = {"1": 7, "2": 8, "u": 9}.get(kind, 0)
     path = rest.split(" ", fields)[-1].partition("\t")[0]
     gone = kind != "?" and "D" in rest[:2]
-    return gone or path.startswith('"') or any(f == path or f.startswith(path.rstrip("/") + "/") for f in by_hand)
+    unseen = kind != "?" and disposable.passed_over(path)
+    return (
+        gone
+        or unseen
+        or path.startswith('"')
+        or any(f == path or f.startswith(path.rstrip("/") + "/") for f in by_hand)
+    )
 
 
 def _header(status: Sequence[str], prefix: str) -> str:

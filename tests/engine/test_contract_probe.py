@@ -155,6 +155,40 @@ def test_caches_logs_and_the_like_are_passed_over(world: World, box: str, path: 
     assert path not in (undeclared(world, box) or ())
 
 
+def test_what_package_managers_and_caches_leave_is_no_work_and_what_lies_beside_it_is(world: World, fresh: str) -> None:
+    venv, site = "/opt/venv", "/opt/venv/lib/python3.13/site-packages"
+    no_work = (
+        "/root/.config/go/telemetry/local/go.mode",
+        "/go/pkg/mod/cache/lock",
+        "/usr/local/cargo/registry/index/config.json",
+        "/root/.cargo/bin/cargo-expand",
+        "/opt/npm/lib/node_modules/cowsay/cli.js",
+        "/root/.local/share/uv/tools/ruff/uv-receipt.toml",
+        "/root/.ssh/known_hosts",
+        "/srv/app/target/CACHEDIR.TAG",
+        "/srv/app/target/debug/app",
+        f"{venv}/pyvenv.cfg",
+        f"{venv}/CACHEDIR.TAG",
+        f"{venv}/bin/python3",
+        f"{venv}/bin/activate.fish",
+        f"{site}/six.py",
+    )
+    work = (
+        "/go/notes.txt",
+        f"{venv}/bin/mine",
+        f"{venv}/notes.txt",
+        "/root/.cargo/config.toml",
+        "/srv/app/src/main.rs",
+        "/srv/app/target.txt",
+    )
+    for path in (*no_work, *work):
+        world.hands.write(fresh, path, "by hand\n")
+    world.hands.write(fresh, f"{venv}/bin/normalizer", "#!/opt/venv/bin/python\n")
+    record = "../../../bin/normalizer,sha256=x,1\nsix.py,sha256=y,2\n"
+    world.hands.write(fresh, f"{site}/charset_normalizer-3.0.dist-info/RECORD", record)
+    assert undeclared(world, fresh) == tuple(sorted(work))
+
+
 def test_at_most_two_hundred_are_told(world: World, fresh: str) -> None:
     world.hands.touch(fresh, "/opt/many", 203)
     assert undeclared(world, fresh) == tuple(f"/opt/many/{number:03}" for number in range(200))

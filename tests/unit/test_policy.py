@@ -8,8 +8,8 @@ from envspec.engine.objects import ContainerConfig, Mount
 from envspec.errors import Refused
 from envspec.kinds.container import ContainerSpec
 from envspec.kinds.service_state import ServiceSpec
-from envspec.model import Desired, Resource
-from envspec.policy import refuse_remote_binds
+from envspec.model import Action, Change, Desired, Disruption, Plan, Resource, Summary
+from envspec.policy import refuse_losses, refuse_remote_binds, refuse_without_consent
 
 BIND = {"type": "bind", "source": "/srv/site", "target": "/site"}
 VOLUME = {"type": "volume", "source": "shop_data", "target": "/data"}
@@ -45,3 +45,36 @@ def test_an_engine_elsewhere_binds_no_file_of_this_host(resource: Resource, sour
 @pytest.mark.parametrize("resource", [workspace(Mount("/workspace", "volume", "v")), service(VOLUME), service()])
 def test_volumes_are_as_good_there_as_here(resource: Resource) -> None:
     refuse_remote_binds(Desired("shop", (resource, Resource("file./a", "file", None))), FAR)
+
+
+GOES = Change(
+    "container.workspace",
+    "container",
+    Action.DELETE,
+    "no longer wanted",
+    (),
+    Disruption.REPLACE,
+    ("/opt/a (undeclared)",),
+)
+PLAN = Plan("shop", "", Summary(delete=1), (GOES,))
+
+
+def test_a_refused_destroy_says_what_to_do_in_its_own_words() -> None:
+    with pytest.raises(Refused) as error:
+        refuse_losses(PLAN, (), command="envspec destroy shop --yes")
+    assert error.value.message == "container.workspace would lose /opt/a (undeclared)"
+    assert "`envspec destroy shop --yes --allow-data-loss container.workspace`" in error.value.hint
+    assert "`envspec cp shop:PATH .`" in error.value.hint
+    with pytest.raises(Refused) as error:
+        refuse_losses(PLAN, ("volume.data",))
+    assert "add --allow-data-loss volume.data --allow-data-loss container.workspace" in error.value.hint
+
+
+def test_whoever_said_no_reads_what_was_not_done_and_how_to_approve_it() -> None:
+    with pytest.raises(Refused) as error:
+        refuse_without_consent(PLAN, "envspec destroy shop --yes")
+    assert error.value.message == "Not approved: delete container.workspace. Nothing was changed."
+    assert error.value.hint == "add --yes to approve it: `envspec destroy shop --yes`"
+    with pytest.raises(Refused) as error:
+        refuse_without_consent(PLAN)
+    assert error.value.hint == "add --yes to approve it"

@@ -159,17 +159,17 @@ windows() {
   fi
 }
 
-# made ROOT [PATH...]: "ctime path" of every file below a root that is not passed over, the given paths being so too
+# made ROOT [PATH...]: "ctime path" of every file below a root that is not passed over, the given paths being so too.
+# N and P are patterns of names and paths: the table of what does not count as work.
 made() {
   root=$1
   shift
   passed=$*
-  set -- -name '.envspec-*'
-  for path in /tmp /var/tmp /run /proc /sys /dev "$STATE" /var/cache /var/log /var/lib/apt /var/lib/dpkg \
-    /etc/hosts /etc/hostname /etc/resolv.conf /.dockerenv $passed; do
+  set -- -path "$STATE"
+  for path in $(values P) $passed; do
     set -- "$@" -o -path "$path"
   done
-  for name in .cache .npm __pycache__ '*.pyc' '.*_history' .lesshst .viminfo .wget-hsts; do
+  for name in $(values N); do
     set -- "$@" -o -name "$name"
   done
   if [ "$gnu" ]; then
@@ -179,12 +179,56 @@ made() {
   fi
 }
 
+# dpkg_runs: "dpkg START END" of every run of dpkg, in seconds, by its log, which has local time
+dpkg_runs() {
+  [ -f /var/log/dpkg.log ] && [ ! -L /var/log/dpkg.log ] || return 0
+  awk -v zone="$(date +%z)" '
+    function seconds(day, time,    d, t, y, m, n) {
+      split(day, d, "-"); split(time, t, ":")
+      y = d[1] - (d[2] <= 2); m = (d[2] + 9) % 12
+      n = 365 * y + int(y / 4) - int(y / 100) + int(y / 400) + int((153 * m + 2) / 5) + d[3] - 719469
+      return n * 86400 + t[1] * 3600 + t[2] * 60 + t[3] - offset
+    }
+    BEGIN {
+      offset = (substr(zone, 2, 2) * 60 + substr(zone, 4, 2)) * 60
+      if (substr(zone, 1, 1) == "-") offset = -offset
+    }
+    $1 !~ /^[0-9]+-[0-9]+-[0-9]+$/ || $2 !~ /^[0-9]+:[0-9]+:[0-9]+$/ { next }
+    { now = seconds($1, $2) }
+    $3 == "startup" || first == "" { if (first != "") print "dpkg", first, last; first = now }
+    { last = now + 2 }
+    END { if (first != "") print "dpkg", first, last }' /var/log/dpkg.log
+}
+
+# no_links: the paths on stdin but for links into packages that a manager installed; L is a pattern of where they lead
+no_links() {
+  links=$(values L)
+  while IFS= read -r path; do
+    if [ -L "$path" ]; then
+      target=$(readlink -- "$path")
+      for link in $links; do
+        # shellcheck disable=SC2254 # it is a pattern
+        case $target in
+          $link) continue 2 ;;
+        esac
+      done
+    fi
+    printf '%s\n' "$path"
+  done
+}
+
 # outside ROOT [PATH...]: files of a root, but for the given paths, outside every window that counts on its filesystem
 outside() {
   skip=initial
   [ "$(stat -c %d -- "$1")" = "$(stat -c %d /)" ] || skip=rootfs
-  { windows | grep -v "/$skip "; echo .; made "$@"; } | awk -v exact="$gnu" '
+  {
+    windows | grep -v "/$skip "
+    [ "$skip" = rootfs ] || dpkg_runs
+    echo .
+    made "$@"
+  } | awk -v exact="$gnu" '
     state == "" && $0 == "." { merge(); state = "files"; next }
+    state == "" && $1 == "dpkg" { begun[++runs] = $2; over[runs] = $3; next }
     state == "" {
       key = $2
       if ($3 == "start") start[key] = $1; else end[key] = $1 + (exact ? 0 : 1)
@@ -192,6 +236,10 @@ outside() {
       next
     }
     /^[0-9.]+ \// {
+      path = substr($0, index($0, " ") + 1)
+      top = path; sub("/[^/]*$", "", top); name = substr(path, length(top) + 2)
+      if (name == "CACHEDIR.TAG") tagged[top]
+      if (name == "pyvenv.cfg") environment[top]
       low = 1; high = merged; inside = 0
       while (low <= high) {
         middle = int((low + high) / 2)
@@ -199,7 +247,39 @@ outside() {
         else if ($1 + 0 > to[middle]) low = middle + 1
         else { inside = 1; break }
       }
-      if (!inside) print substr($0, index($0, " ") + 1)
+      if (inside || by_dpkg(path, $1 + 0)) next
+      if (name == "RECORD" && top ~ "[-]packages/[^/]*[.]dist-info$") read_record(top)
+      if (path !~ "/(site|dist)-packages/") found[++count] = path
+    }
+    END { for (i = 1; i <= count; i++) if (is_work(found[i])) print found[i] }
+    function by_dpkg(path, time,    i) {
+      if (path !~ "^/(usr|etc|var|lib|lib64|bin|sbin)/" || path ~ "^/usr/local/") return 0
+      for (i = 1; i <= runs; i++) if (time >= begun[i] && time <= over[i]) return 1
+      return 0
+    }
+    # read_record DIST_INFO: what a package of Python has outside the directory of packages
+    function read_record(top,    base, line, part) {
+      base = top; sub("/[^/]*$", "", base)
+      while ((getline line < (top "/RECORD")) > 0) {
+        if (line !~ "^([.][.]/|/)") continue
+        sub(",[^,]*,[^,]*$", "", line)
+        part = base
+        while (sub("^[.][.]/", "", line)) sub("/[^/]*$", "", part)
+        installed[substr(line, 1, 1) == "/" ? line : part "/" line]
+      }
+      close(top "/RECORD")
+    }
+    function is_work(path,    top, rest) {
+      if (path in installed) return 0
+      top = path
+      while (sub("/[^/]*$", "", top)) {
+        if (top in environment) {
+          rest = substr(path, length(top) + 2)
+          return rest !~ "^(pyvenv[.]cfg|CACHEDIR[.]TAG|[.]gitignore|[.]lock|lib64|include/.*|bin/(python|pypy|activate|Activate|deactivate|pydoc)[^/]*)$"
+        }
+        if (top in tagged) return 0
+      }
+      return 1
     }
     function merge(    key, n, i, j, a, b) {
       for (key in seen) {
@@ -212,7 +292,7 @@ outside() {
         if (merged && first[i] <= to[merged]) { if (last[i] > to[merged]) to[merged] = last[i] }
         else { merged++; from[merged] = first[i]; to[merged] = last[i] }
       }
-    }'
+    }' | no_links
 }
 
 # ── repositories ──
