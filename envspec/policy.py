@@ -5,7 +5,7 @@ One rule has one home: doors ask here and decide nothing themselves.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from envspec.compose.read import refused
@@ -57,15 +57,22 @@ def refuse_losses(plan: Plan, allowed: tuple[str, ...], *, ephemeral: bool = Fal
     )
 
 
-def refuse_effects(effects: tuple[Effect, ...], allowed: tuple[str, ...]) -> None:
+def refuse_effects(
+    effects: tuple[Effect, ...], allowed: tuple[str, ...], place: Callable[[Effect], Where] | None = None
+) -> None:
     """Insist that everything which reaches out of a container was allowed by name.
+
+    Args:
+        effects: What reaches out.
+        allowed: Names of what may.
+        place: Says where an effect stands in a file, ``None`` where that is not known.
 
     Raises:
         Refused: Something was not.
     """
     found = tuple(effect for effect in effects if effect.name not in allowed)
     if found:
-        raise refused(found)
+        raise refused(found, place(found[0]) if place else None)
 
 
 def refuse_remote_binds(desired: Desired, remote: str) -> None:

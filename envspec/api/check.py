@@ -7,7 +7,7 @@ next. ``validate`` is this and nothing else, and a plan that a fault stops asks 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 
 from envspec import host as hosts
@@ -15,6 +15,7 @@ from envspec.api.attempt import unseen
 from envspec.api.stack import Permission, Stack, stack
 from envspec.compose.read import Document
 from envspec.compose.read import read as read_document
+from envspec.compose.variables import Variables
 from envspec.engine.base import Reader
 from envspec.engine.choice import config_file
 from envspec.errors import EngineNotReady, Faults, Refused, SpecError
@@ -67,7 +68,7 @@ def check(
         asked(loaded, facts, purposes)
     document = None
     with faults, suppress(Refused):
-        document = read_document(loaded, allowed)
+        document = read_document(loaded, allowed, _variables_of(reader))
     beside, notes = None, tuple[str, ...]()
     if document is not None and reader is not None:
         with faults, suppress(Refused):
@@ -125,6 +126,17 @@ def _chosen(loaded: Loaded, purposes: Catalogue, tried: Tried | None, faults: Fa
         loaded = dataclasses.replace(loaded, spec=spec.model_copy(update=update))
     way = next((way for way in ways if not way.closed), Candidate("registry", base=STAND_IN))
     return loaded, Chosen(way, way.source)
+
+
+def _variables_of(reader: Reader | None) -> Variables:
+    """Return what reads files of variables, which have none where nothing here can read them."""
+
+    def read(files: Sequence[bytes]) -> Mapping[str, str]:
+        with suppress(EngineNotReady):
+            return reader.compose_variables(files) if reader else {}
+        return {}
+
+    return read
 
 
 def _beside(

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from envspec import policy
-from envspec.compose import effects, shelved
+from envspec.compose import beside, effects, needs, shelved
+from envspec.compose.places import Places
 from envspec.compose.project import Project, project
 from envspec.compose.read import Document
+from envspec.compose.texts import plain
 from envspec.engine.base import Reader
+from envspec.engine.stack import ComposeConfig
+from envspec.errors import SpecError
 from envspec.model import Effect
 from envspec.resolve import Candidate
 from envspec.spec.load import Loaded
@@ -41,14 +46,18 @@ class Permission:
     allowed: tuple[str, ...] = ()
     insists: bool = False
 
-    def check(self, found: tuple[Effect, ...]) -> None:
+    def check(self, found: tuple[Effect, ...], places: Places | None = None) -> None:
         """Refuse effects that are not permitted, where this insists.
+
+        Args:
+            found: The effects.
+            places: Where the keys of the document stand that has them, ``None`` for the workspace's own.
 
         Raises:
             Refused: There is one.
         """
         if self.insists:
-            policy.refuse_effects(found, self.allowed)
+            policy.refuse_effects(found, self.allowed, places.effect if places else None)
 
 
 def stack(  # noqa: PLR0913, PLR0917 - what services are made of
@@ -73,7 +82,7 @@ def stack(  # noqa: PLR0913, PLR0917 - what services are made of
         SpecError: Compose, or envspec, does not take the document.
         Refused: It has an effect that the user did not allow.
     """
-    permission.check(document.effects)
+    permission.check(document.effects, document.places)
     name = loaded.spec.name
     assert name is not None
     variables = {
@@ -82,11 +91,27 @@ def stack(  # noqa: PLR0913, PLR0917 - what services are made of
         "ENVSPEC_BASE_IMAGE": way.base,
         "ENVSPEC_WORKSPACE": loaded.spec.workspace,
     }
-    resolved = reader.compose_config(document.source(name, variables))
-    data = json.loads(resolved)
+    variables |= {"PWD": str(document.directory)}
+    try:
+        config = reader.compose_config(document.source(name, variables))
+    except SpecError as error:
+        raise SpecError(
+            error.message, code=error.code, hint=error.hint, where=document.places.said(error.message)
+        ) from None
+    data = plain(json.loads(config.text))
     document = shelved.with_host(document, data, environ)
     found = tuple(sorted({*document.effects, *effects.of_document(data, document.root)}))
-    permission.check(found)
+    permission.check(found, document.places)
     for _, value in document.host:
         reader.hide(value)
-    return Stack(project(document, resolved, name, reader.shelf(name)), found)
+    idle = needs.check(document, data, reader.name, reader.versions)
+    made = project(document, config.text, name, reader.shelf(name))
+    notes = (*document.notes, *_empty(document, config, environ), *idle, *made.notes)
+    return Stack(dataclasses.replace(made, notes=tuple(dict.fromkeys(notes))), found)
+
+
+def _empty(document: Document, config: ComposeConfig, environ: Mapping[str, str]) -> Iterator[str]:
+    """Yield what Compose warned of: variables without a value, and all else."""
+    for name in config.unset:
+        yield beside.unset(name, str(document.places.variable(name)), document.stray, on_host=name in environ)
+    yield from (f"Compose warns: {warning}" for warning in config.warnings)

@@ -123,7 +123,7 @@ def _outside(  # noqa: PLR0913, PLR0917 - what one look is told
     ways = candidates(loaded.spec, purposes, tried.params if tried else None, loaded.where)
     refs = tuple(ref for way in ways for ref in way.refs)
     permission.check(asked(loaded, facts, purposes))
-    document = read_document(loaded, permission.allowed)
+    document = read_document(loaded, permission.allowed, glance.reader.compose_variables)
     if document is None:
         world = glance.world(refs)
         chosen = choose(loaded.spec, ways, world.images, reachable, loaded.where)

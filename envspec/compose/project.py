@@ -17,7 +17,7 @@ from envspec.compose import context, paths, replicas
 from envspec.compose.read import Document
 from envspec.compose.shelved import KINDS, Shelver
 from envspec.compose.texts import plain
-from envspec.errors import SpecError, Where
+from envspec.errors import SpecError
 from envspec.kinds import names
 from envspec.kinds.network import NetworkSpec
 from envspec.kinds.service_state import ServiceSpec, base_of, built_name, key_of
@@ -144,28 +144,27 @@ class _Made:
 
     def _check(self) -> None:
         """Insist that nothing is asked for that would silently be something else."""
+        fault = self.document.fault
         for name, service in sorted(self.services.items()):
+            path = ("services", name)
             if name == "workspace" or service.get("container_name") == names.container(self.env):
-                raise self._fault(f"service.{name}", "this name is the workspace's", "give the service another name")
+                raise fault(path, "this name is the workspace's", "give the service another name")
             if unfit := replicas.fault(service):
-                raise self._fault(f"service.{name}", *unfit)
+                raise fault(path, *unfit)
             if any(key_of(other) in self.services for other in replicas.names(name, self.counts[name])[1:]):
-                raise self._fault(f"service.{name}", "its containers are called as other services", "rename those")
+                raise fault(path, "its containers are called as other services", "rename those")
         for key, network in sorted(self.networks.items()):
             more = {"driver_opts", "enable_ipv6", "attachable", "ipam"} & {k for k, v in network.items() if v}
             if not network.get("external") and (more or network.get("driver") not in (None, "bridge")):
+                which = sorted(more) or ["driver"]
                 told = f"only plain bridge networks are made, without {', '.join(sorted(more)) or 'a driver'}"
-                raise self._fault(f"network.{key}", told, "make the network yourself and name it with `external: true`")
+                hint = "make the network yourself and name it with `external: true`"
+                raise fault(("networks", key, which[0]), told, hint)
         for kind, items in self.files.items():
             for key, item in sorted(items.items()):
                 if item.get("external"):
                     told = "what a swarm keeps is not on this engine"
-                    raise self._fault(f"{kind}.{key}", told, "give it a `file` of the project, or `environment`")
-
-    def _fault(self, address: str, message: str, hint: str) -> SpecError:
-        return SpecError(
-            f"{address}: {message}", code="compose.unsupported", hint=hint, where=Where(self.document.file)
-        )
+                    raise fault((kind, key), told, "give it a `file` of the project, or `environment`")
 
     # ── the document that Compose is handed ──────────────────────────────────────────────────────────────────────
 
@@ -192,9 +191,16 @@ class _Made:
             made["image"] = made.get("image") or built_name(self.env, name)
             build = dict(made["build"])
             build["args"] = {key: value for key, value in (build.get("args") or {}).items() if value is not None}
-            content = context.digest(build, f"service.{name}")
+            content = self._content(name, build)
             made["build"] = {**build, "labels": {**(build.get("labels") or {}), names.DIGEST: content}}
         return made
+
+    def _content(self, name: str, build: Mapping[str, Any]) -> str:
+        """Return the digest of what an image is built from."""
+        try:
+            return context.digest(plain(build), f"service.{name}")
+        except SpecError as error:
+            raise self.document.fault(("services", name, "build"), error.message, error.hint, error.code) from None
 
     def _bind(self, volume: Mapping[str, Any]) -> dict[str, Any]:
         """Return a mount that names the real path which was judged, not a link that may change."""

@@ -6,17 +6,20 @@ a bomb of 300 bytes. What lies outside the project is not even opened unless the
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from envspec.compose import paths
+from envspec.compose import beside, paths
+from envspec.compose.places import Part, Places, dotted
 from envspec.compose.texts import is_telling
+from envspec.compose.variables import VariableFile, Variables, values_of
 from envspec.engine.stack import ComposeSource
 from envspec.errors import Refused, SpecError, SpecFaults, Where
 from envspec.model import Effect
@@ -35,9 +38,7 @@ MAX_ENV_BYTES = 256 * 1024
 REMOTE = re.compile(r"(?i)^([a-z][a-z0-9+.-]*://|git@|github\.com/|oci:)")
 """How a path begins that Compose would fetch from elsewhere."""
 
-_STEERING = re.compile(r"(COMPOSE|DOCKER|BUILDX|BUILDKIT)_")
-_OURS = re.compile(r"ENVSPEC_[A-Z_]+")
-_ASSIGNMENT = re.compile(r"(?:export\s+)?([A-Za-z_][A-Za-z0-9_.]*)\s*=(.*)", re.DOTALL)
+_OURS = re.compile(r"ENVSPEC_[A-Z_]+|(?<![A-Za-z0-9_])PWD(?![A-Za-z0-9_])")
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +57,9 @@ class Document:
         effects: What is known to need permission before it is resolved.
         mentions: Names of envspec's variables that it, or a file that it takes in, speaks of.
         inputs: Digest of every other file that was read.
+        notes: What of its surroundings is used, and what is not although Compose would.
+        stray: A file ``.env`` beside it that is not read, "" for none.
+        places: Where its keys stand.
     """
 
     file: str
@@ -69,6 +73,21 @@ class Document:
     effects: tuple[Effect, ...] = ()
     mentions: frozenset[str] = frozenset()
     inputs: str = ""
+    notes: tuple[str, ...] = ()
+    stray: str = ""
+    places: Places = field(default_factory=Places, repr=False, compare=False)
+
+    def fault(self, path: Sequence[Part], message: str, hint: str, code: str = "compose.unsupported") -> SpecError:
+        """Return the error of a key of it.
+
+        Args:
+            path: The key, such as ``("services", "web", "ports", 0)``.
+            message: What is wrong with it.
+            hint: The next step.
+            code: The error's code.
+        """
+        where = self.places.where(*path)
+        return SpecError(f"{dotted(tuple(path))}: {message}", code=code, hint=hint, where=where)
 
     @property
     def telling(self) -> list[str]:
@@ -94,12 +113,13 @@ class Document:
         )
 
 
-def read(loaded: Loaded, allowed: tuple[str, ...]) -> Document | None:
+def read(loaded: Loaded, allowed: tuple[str, ...], variables: Variables) -> Document | None:
     """Read the Compose document of a spec; ``None`` when it has none.
 
     Args:
         loaded: The spec and where it lies.
         allowed: Effects that the user permits.
+        variables: Reads files of variables.
 
     Raises:
         SpecError: The document, or a file that it takes in, is missing, faulty, or passes a bound.
@@ -108,22 +128,30 @@ def read(loaded: Loaded, allowed: tuple[str, ...]) -> Document | None:
     wish = loaded.spec.compose
     if wish is None:
         return None
-    secrets: dict[str, str] = {}
-    for index, name in enumerate(wish.env_file):
-        secrets.update(
-            _variables(loaded.directory / Path(name).expanduser(), loaded.where("compose", "env_file", index))
-        )
-    if wish.file is None:
-        assert wish.document is not None
-        taken = _Taken(str(loaded.file), loaded.directory, allowed)
-        data = taken.take(wish.document, loaded.directory)
-        directory = loaded.directory
+    path = loaded.directory / Path(wish.file).expanduser() if wish.file else None
+    directory = path.parent.resolve() if path else loaded.directory
+    root = loaded.directory if paths.lies_inside(directory, loaded.directory) else directory
+    taken = _Taken(str(path or loaded.file), root, allowed)
+    if path:
+        data = taken.take(taken.load(path, loaded.where("compose", "file")), directory)
     else:
-        path = loaded.directory / Path(wish.file).expanduser()
-        directory = path.parent.resolve()
-        root = loaded.directory if paths.lies_inside(directory, loaded.directory) else directory
-        taken = _Taken(str(path), root, allowed)
-        data = taken.take(_load(path, loaded.where("compose", "file")), directory)
+        assert wish.document is not None
+        if loaded.top:
+            above = ("compose", "document") if "document" in _keys(loaded.top, "compose") else ("compose",)
+            taken.places.add(str(loaded.file), loaded.top, *above)
+        data = taken.take(wish.document, directory)
+    notes = beside.overrides(path) if path else ()
+    stray = str(directory / beside.DOT_ENV) if os.path.lexists(directory / beside.DOT_ENV) else ""
+    named = [
+        _text(loaded.directory / Path(name).expanduser(), loaded.where("compose", "env_file", index))
+        for index, name in enumerate(wish.env_file)
+    ]
+    if path and stray and not named:
+        own = taken.file_of(beside.DOT_ENV, directory, ())
+        secrets, steering = beside.parted(values_of((_text(own, Where(str(own))),), variables))
+        notes, stray = (*notes, *beside.told(secrets, steering)), ""
+    else:
+        secrets = values_of(named, variables, steered=False)
     return Document(
         file=taken.file,
         directory=directory,
@@ -133,9 +161,18 @@ def read(loaded: Loaded, allowed: tuple[str, ...]) -> Document | None:
         secrets=tuple(sorted(secrets.items())),
         effects=tuple(sorted(set(taken.effects))),
         mentions=frozenset(taken.mentions),
-        taken=tuple(sorted(taken.values)),
+        taken=tuple(sorted({value for file in taken.variables for value in values_of((file,), variables).values()})),
         inputs=taken.digest.hexdigest(),
+        notes=notes,
+        stray=stray,
+        places=taken.places,
     )
+
+
+def _keys(top: tree.Node, name: str) -> Mapping[str, Any]:
+    """Return the keys below one of the spec's."""
+    value = top.find((name,))[0].value
+    return value if isinstance(value, dict) else {}
 
 
 class _Taken:
@@ -144,11 +181,12 @@ class _Taken:
     def __init__(self, file: str, root: Path, allowed: tuple[str, ...]) -> None:
         self.file = file
         self.root = root
+        self.places = Places(file)
+        self.variables: list[VariableFile] = []
         self.effects: list[Effect] = []
         self.mentions: set[str] = set()
         self.digest = hashlib.sha256()
         self._allowed = allowed
-        self.values: set[str] = set()
         self._seen: set[tuple[Path, Path]] = set()
 
     def take(self, data: dict[str, Any], directory: Path, *, top: bool = True) -> dict[str, Any]:
@@ -165,8 +203,18 @@ class _Taken:
         services = data.get("services")
         for name, service in sorted(services.items()) if isinstance(services, dict) else ():
             if isinstance(service, dict):
-                self._service(f"service.{name}", service, directory)
+                self._service(str(name), service, directory)
         return data
+
+    def load(self, path: Path, where: Where) -> dict[str, Any]:
+        """Read one file of the document, and remember where its keys stand."""
+        top, faults = tree.read(_bytes(path, where, tree.MAX_BYTES), str(path))
+        if faults:
+            raise SpecFaults(tuple(faults))
+        self.places.add(str(path), top)
+        document: dict[str, Any] = typed(top.plain())
+        document.pop("version", None)
+        return document
 
     def _include(self, item: Any, directory: Path, *, top: bool) -> dict[str, Any]:
         """Take an included file in, and keep Compose from reading the ``.env`` beside it.
@@ -176,47 +224,45 @@ class _Taken:
         """
         long = item if isinstance(item, dict) else {"path": item}
         files = [str(path) for path in _listed(long.get("path"))]
-        found = [self._file(file, directory, "include") for file in files]
+        found = [self.file_of(file, directory, ("include",)) for file in files]
         base = directory / str(long["project_directory"]) if long.get("project_directory") else directory
         base = base if long.get("project_directory") or not found else found[0].parent
         for path in found:
             self._next(path, base)
         for file in map(str, _listed(long.get("env_file"))):
             if file != os.devnull:
-                self._values(self._file(file, directory, "include.env_file"))
+                own = self.file_of(file, directory, ("include", "env_file"))
+                self.variables.append(_text(own, Where(str(own))))
+                self.digest.update(self.variables[-1].text)
         if not top and not long.get("env_file") and os.path.lexists(base / ".env"):
             raise self._unsupported(
+                ("include",),
                 f"Compose would read {base / '.env'}, for {', '.join(files)} is included by an included file",
                 f"name it there, `env_file: {os.path.relpath(base / '.env', directory)}`, or {os.devnull} for none",
             )
         return {**long, "path": files, "env_file": long.get("env_file") or [os.devnull]}
 
-    def _values(self, path: Path) -> None:
-        """Remember the values of a file of variables that Compose reads, in whatever way they are written there."""
-        text = _bytes(path, Where(str(path)), MAX_ENV_BYTES)
-        self.digest.update(text)
-        found = (_ASSIGNMENT.fullmatch(line.strip()) for line in text.decode(errors="replace").splitlines())
-        self.values.update(_unquoted(match[2].strip()) for match in found if match)
-
-    def _service(self, address: str, service: dict[str, Any], directory: Path) -> None:
+    def _service(self, name: str, service: dict[str, Any], directory: Path) -> None:
+        address, path = f"service.{name}", ("services", name)
         if "provider" in service:
             self.effects.append(Effect("provider", address, "Compose runs a program of the host for it"))
         if service.get("use_api_socket"):
             self.effects.append(Effect("engine-socket", address, "use_api_socket gives it the engine"))
         for key in ("env_file", "label_file"):
             for item in _listed(service.get(key)):
-                name = item.get("path", "") if isinstance(item, dict) else item
-                path = self._file(str(name), directory, f"{address}.{key}")
-                if path.exists():
-                    self.digest.update(_bytes(path, Where(str(path)), MAX_ENV_BYTES))
-        for mount in _listed(service.get("volumes")):
+                file = item.get("path", "") if isinstance(item, dict) else item
+                found = self.file_of(str(file), directory, (*path, key))
+                if found.exists():
+                    self.digest.update(_bytes(found, Where(str(found)), MAX_ENV_BYTES))
+        for index, mount in enumerate(_listed(service.get("volumes"))):
             source = str(mount.get("source") or "" if isinstance(mount, dict) else mount)
             if source.startswith("~"):
-                raise self._unsupported(f"{address} mounts {source}", "write the path out: a document has no home")
+                told, hint = f"it mounts {source}", "write the path out: a document has no home"
+                raise self._unsupported((*path, "volumes", index), told, hint)
         extended = service.get("extends")
         if isinstance(extended, dict) and extended.get("file"):
-            path = self._file(str(extended["file"]), directory, f"{address}.extends")
-            self._next(path, path.parent)
+            found = self.file_of(str(extended["file"]), directory, (*path, "extends"))
+            self._next(found, found.parent)
 
     def _next(self, path: Path, directory: Path) -> None:
         """Look through another file, each once for every directory that its paths start from."""
@@ -224,32 +270,43 @@ class _Taken:
             return
         self._seen.add((path, directory))
         if len(self._seen) > MAX_FILES:
-            raise self._unsupported(f"more than {MAX_FILES} files are taken in", "put services into fewer files")
-        data = _load(path, Where(str(path)))
+            told = f"more than {MAX_FILES} files are taken in"
+            raise self._unsupported(("include",), told, "put services into fewer files")
+        data = self.load(path, Where(str(path)))
         self.digest.update(json.dumps(data, sort_keys=True).encode())
         self.take(data, directory, top=False)
 
-    def _file(self, name: str, directory: Path, address: str) -> Path:
-        """Return where a file really lies, once it is known that it may be read."""
+    def file_of(self, name: str, directory: Path, path: tuple[Part, ...]) -> Path:
+        """Return where a file really lies, once it is known that it may be read.
+
+        Args:
+            name: The file, as the document names it.
+            directory: What a relative path starts from.
+            path: The key that names it.
+        """
         if REMOTE.match(name):
-            raise self._unsupported(f"{address} names {name}, which lies elsewhere", "keep a copy in the project")
-        path = paths.real(name, directory)
-        if "$" in name or not paths.lies_inside(path, self.root):
+            raise self._unsupported(path, f"it names {name}, which lies elsewhere", "keep a copy in the project")
+        real = paths.real(name, directory)
+        if "$" in name or not paths.lies_inside(real, self.root):
             shown = f"{name} lies outside {self.root}" if "$" not in name else f"{name} may lead anywhere"
+            section, *rest = (str(part) for part in path or (name,))
+            effect = Effect(OUTSIDE_FILE, ".".join([section.removesuffix("s") if rest else section, *rest]), shown)
             if OUTSIDE_FILE not in self._allowed or "$" in name:
-                raise refused((Effect(OUTSIDE_FILE, address, shown),))
-            self.effects.append(Effect(OUTSIDE_FILE, address, shown))
-        return path
+                raise refused((effect,), self.places.where(*path))
+            self.effects.append(effect)
+        return real
 
-    def _unsupported(self, message: str, hint: str) -> SpecError:
-        return SpecError(message, code="compose.unsupported", hint=hint, where=Where(self.file))
+    def _unsupported(self, path: tuple[Part, ...], message: str, hint: str) -> SpecError:
+        where = self.places.where(*path)
+        return SpecError(f"{dotted(path)}: {message}", code="compose.unsupported", hint=hint, where=where)
 
 
-def refused(effects: tuple[Effect, ...]) -> Refused:
+def refused(effects: tuple[Effect, ...], where: Where | None = None) -> Refused:
     """Return the refusal of effects that nobody allowed.
 
     Args:
         effects: At least one.
+        where: Where the first of them stands in a file, ``None`` where that is not known.
     """
     told = "; ".join(f"{effect.name}: {effect.address}: {effect.detail}" for effect in effects[:5])
     more = f"; and {len(effects) - 5} more" if len(effects) > 5 else ""
@@ -258,17 +315,12 @@ def refused(effects: tuple[Effect, ...]) -> Refused:
         f"this reaches out of its containers: {told}{more}",
         code="refused.effect",
         hint=f"take it out, or allow it by name: {flags}",
-        where=Where(address=effects[0].address),
+        where=dataclasses.replace(where or Where(), address=effects[0].address),
     )
 
 
-def _load(path: Path, where: Where) -> dict[str, Any]:
-    top, faults = tree.read(_bytes(path, where, tree.MAX_BYTES), str(path))
-    if faults:
-        raise SpecFaults(tuple(faults))
-    document: dict[str, Any] = typed(top.plain())
-    document.pop("version", None)
-    return document
+def _text(path: Path, where: Where) -> VariableFile:
+    return VariableFile(path, _bytes(path, where, MAX_ENV_BYTES))
 
 
 def _bytes(path: Path, where: Where, most: int) -> bytes:
@@ -294,34 +346,3 @@ def _bytes(path: Path, where: Where, most: int) -> bytes:
 
 def _listed(value: Any) -> Iterator[Any]:
     yield from value if isinstance(value, list) else [] if value is None else [value]
-
-
-def _variables(path: Path, where: Where) -> dict[str, str]:
-    """Read ``NAME=value`` lines: quotes are taken off, ``#`` begins a comment; nothing is interpolated.
-
-    Raises:
-        SpecError: The file cannot be read, a line is none, or a name would steer the engine's own tools.
-    """
-    text = _bytes(path, where, MAX_ENV_BYTES).decode(errors="replace")
-    found = {}
-    for number, line in enumerate(text.splitlines(), 1):
-        if not line.strip() or line.lstrip().startswith("#"):
-            continue
-        match = _ASSIGNMENT.fullmatch(line.strip())
-        if match is None or _STEERING.match(match[1]):
-            why = "is no `NAME=value`" if match is None else f"sets {match[1]}, which steers the engine's tools"
-            raise SpecError(
-                f"line {number} of {path.name} {why}",
-                code="compose.env_file",
-                hint="write one `NAME=value` a line",
-                where=Where(str(path), number),
-            )
-        found[match[1]] = _unquoted(match[2].strip())
-    return found
-
-
-def _unquoted(value: str) -> str:
-    quote = value[:1]
-    if quote in ("'", '"') and value.find(quote, 1) > 0:
-        return value[1 : value.index(quote, 1)]
-    return re.split(r"\s+#", value, maxsplit=1)[0].strip()

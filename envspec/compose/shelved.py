@@ -14,8 +14,7 @@ from typing import Any
 
 from envspec.compose.read import Document
 from envspec.compose.texts import plain
-from envspec.errors import SpecError, Where
-from envspec.kinds.service_state import key_of
+from envspec.kinds.service_state import base_of, key_of
 from envspec.model import Effect, Hidden
 
 KINDS = ("secrets", "configs")
@@ -42,7 +41,7 @@ def with_host(document: Document, data: Mapping[str, Any], environ: Mapping[str,
     for address, name in wanted:
         if name not in environ:
             told, hint = f"the variable {name} has no value", f"set {name}, or name a file of `env_file` that does"
-            raise _fault(document, address, told, hint, "compose.no_value")
+            raise document.fault(tuple(address.split(".", 1)), told, hint, "compose.no_value")
     effects = {Effect(HOST_VARIABLE, address, f"it is given {name} of this host") for address, name in wanted}
     return dataclasses.replace(
         document,
@@ -94,7 +93,8 @@ class Shelver:
         for item in (service.get("build") or {}).get("secrets") or ():
             if self._is_kept(self._files["secrets"].get(item["source"]) or {}):
                 told = f"the build reads the secret {item['source']}, whose content is in no file"
-                raise _fault(self._document, f"service.{name}", told, "give that secret a `file` in the project")
+                hint = "give that secret a `file` in the project"
+                raise self._document.fault(("services", base_of(name), "build", "secrets"), told, hint)
         for kind in KINDS:
             if not made.get(kind):
                 continue
@@ -103,7 +103,7 @@ class Shelver:
                 source = str(item["source"])
                 content = self._content(self._files[kind].get(source) or {}, read_only=bool(service.get("read_only")))
                 if content is not None:
-                    self._check(f"service.{name}", source, item)
+                    self._check(("services", base_of(name), kind, index), source, item)
                     contents[f"{kind}.{source}"] = Hidden(content)
                     own = f"{key_of(name)}.{source}"
                     self.handed[kind][own] = {"file": f"{self._place}/{name}/{kind}.{source}".replace("$", "$$")}
@@ -121,20 +121,16 @@ class Shelver:
         told = any(value in content for value in self._telling)
         return content if told or (content and read_only) else None
 
-    def _check(self, address: str, source: str, item: Mapping[str, Any]) -> None:
+    def _check(self, path: tuple[str | int, ...], source: str, item: Mapping[str, Any]) -> None:
         given = [key for key in _OWNERSHIP if item.get(key) is not None]
         if given:
             told = f"{source} has {given[0]}, and what is bound from memory is everybody's to read in there"
-            raise _fault(self._document, address, told, f"take `{given[0]}` out")
+            raise self._document.fault((*path, given[0]), told, f"take `{given[0]}` out")
         if not self._place:
             told = f"{source} would lie in the memory of this host, which the engine does not see"
-            raise _fault(self._document, address, told, "use an engine of this host, or take it out")
+            raise self._document.fault(path, told, "use an engine of this host, or take it out")
 
 
 def _target(kind: str, source: str, item: Mapping[str, Any]) -> str:
     target = str(item.get("target") or source)
     return target if target.startswith("/") else f"{_DEFAULT_PLACES[kind]}{target}"
-
-
-def _fault(document: Document, address: str, message: str, hint: str, code: str = "compose.unsupported") -> SpecError:
-    return SpecError(f"{address}: {message}", code=code, hint=hint, where=Where(document.file))

@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from typing import Protocol, runtime_checkable
 
 from envspec.engine.archive import Archiver, ArchiveReader
+from envspec.engine.capabilities import Versions
 from envspec.engine.facts import Answer, Questions
 from envspec.engine.objects import (
     LINE,
@@ -25,7 +26,7 @@ from envspec.engine.objects import (
     VolumeState,
 )
 from envspec.engine.operations import Completed, Operation
-from envspec.engine.stack import ComposeSource, ComposeUp
+from envspec.engine.stack import ComposeConfig, ComposeSource, ComposeUp
 from envspec.engine.usage import Usage
 from envspec.model import Hidden
 
@@ -133,13 +134,26 @@ class Reader(ArchiveReader, Protocol):
         """Return what lies there, by ``SERVICE/NAME``."""
         ...
 
-    def compose_config(self, source: ComposeSource) -> str:
+    def compose_config(self, source: ComposeSource) -> ComposeConfig:
         """Resolve a Compose document to JSON, with ``$`` doubled. Asks Compose, but no engine.
 
         Raises:
             SpecError: The document is none, or a variable that it insists on is missing.
             EngineNotReady: Compose is not installed.
         """
+        ...
+
+    def compose_variables(self, files: Sequence[bytes]) -> Mapping[str, str]:
+        """Return the variables of some files as Compose reads them; a later file goes before those before it.
+
+        Raises:
+            SpecError: Compose cannot read one; its place has the line, and nothing of what stands there is told.
+            EngineNotReady: Compose is not installed.
+        """
+        ...
+
+    def versions(self) -> Versions:
+        """Return the versions of the engine and of its Compose, asked once; none of what does not answer."""
         ...
 
 

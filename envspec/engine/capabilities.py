@@ -1,12 +1,15 @@
-"""What an engine really honours on a container that exists.
+"""What an engine really honours: on a container that exists, and of the paths that it is to mount.
 
 Measured, not read: ``docker update`` exits 0 for changes that it ignores, so whatever is not in this table takes a new
-container. The contract tests set, change and unset every attribute of it on a real engine.
+container. The contract tests set, change and unset every attribute of it on a real engine. What keys of a Compose
+document need is in :mod:`envspec.compose.needs`.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
@@ -36,3 +39,28 @@ def changes_in_place(engine: str, attribute: str, after: Any) -> bool:
     """
     table = TAKEN_AWAY if after is None else IN_PLACE
     return attribute in table.get(engine, frozenset())
+
+
+UNMOUNTABLE = ',:"\n'
+"""Characters of a path at which the engine's command line would cut a mount."""
+
+Version = tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Versions:
+    """Versions of an engine and of its Compose; ``()`` where one is not known."""
+
+    engine: Version = ()
+    compose: Version = ()
+
+
+def version_of(text: str) -> Version:
+    """Return the numbers of a version: ``20.10.24+dfsg1`` is ``(20, 10, 24)``; ``()`` where there are none."""
+    found = re.match(r"v?(\d+(?:\.\d+)*)", text.strip())
+    return tuple(int(part) for part in found[1].split(".")) if found else ()
+
+
+def is_mountable(path: str) -> bool:
+    """Say whether the engine's command line can carry a path that is to be mounted."""
+    return not any(character in path for character in UNMOUNTABLE)

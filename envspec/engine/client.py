@@ -5,6 +5,7 @@ Nothing here imports python-on-whales or pydantic, so that reading and ``exec`` 
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import secrets
@@ -13,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from typing import IO, Any
 
 from envspec.engine import inside, inspect, shelf, usage
+from envspec.engine.capabilities import Versions, version_of
 from envspec.engine.dialect import DOCKER, Dialect, rows
 from envspec.engine.facts import Answer, Questions
 from envspec.engine.inquiry import Inquiry
@@ -22,7 +24,19 @@ from envspec.engine.part import Part
 from envspec.engine.private import in_memory
 from envspec.engine.runner import KEEP, NO_SIGNS, Runner, Signs
 from envspec.engine.script import Script, reap
-from envspec.engine.stack import ComposeSource, config_argv, config_environment, config_fault, env_file_text
+from envspec.engine.stack import (
+    ComposeConfig,
+    ComposeSource,
+    compose_version_argv,
+    config_argv,
+    config_environment,
+    config_fault,
+    config_of,
+    env_file_text,
+    variables_fault,
+    variables_of,
+    variables_source,
+)
 from envspec.errors import (
     EngineCallFailed,
     EngineNotReady,
@@ -80,7 +94,9 @@ class Client:
         self._dialect = dialect
         self._remote = remote
         self._workspaces: dict[str, str] = {}
-        self._resolved: dict[ComposeSource, str] = {}
+        self._resolved: dict[ComposeSource, ComposeConfig] = {}
+        self._variables: dict[tuple[bytes, ...], Mapping[str, str]] = {}
+        self._versions: Versions | None = None
         self._lock = threading.Lock()
 
     @property
@@ -175,7 +191,7 @@ class Client:
         """Mask a secret, from now on, in all that operations print and errors tell."""
         self._runner.redactor.add(text)
 
-    def compose_config(self, source: ComposeSource) -> str:
+    def compose_config(self, source: ComposeSource) -> ComposeConfig:
         """Resolve a Compose document; the answer is kept, for one command may ask for it several times."""
         with self._lock:
             known = self._resolved.get(source)
@@ -184,19 +200,53 @@ class Client:
         for _, value in source.secrets:
             self._runner.redactor.add(value)
         with in_memory(env_file_text(source.secrets)) as env_file:
-            completed = self._runner.run(
-                config_argv(self._resolver, source, str(env_file)),
-                stdin=source.text.encode(),
-                deadline=DEADLINE,
-                environ=config_environment(source, os.environ),
-            )
+            completed = self._resolve(source, str(env_file))
+        said = self._runner.redactor.text(completed.stderr.decode(errors="replace"))
         if completed.code:
-            said = self._runner.redactor.text(completed.stderr.decode(errors="replace"))
             raise config_fault(said, source.project)
-        resolved = completed.stdout.decode(errors="replace")
+        resolved = config_of(completed.stdout.decode(errors="replace"), said)
         with self._lock:
             self._resolved[source] = resolved
         return resolved
+
+    def compose_variables(self, files: Sequence[bytes]) -> Mapping[str, str]:
+        """Read files of variables; the answer is kept, and what they hold lies on no disk of ours."""
+        with self._lock:
+            known = self._variables.get(tuple(files))
+        if known is not None:
+            return known
+        with contextlib.ExitStack() as held:
+            places = [str(held.enter_context(in_memory(text))) for text in files]
+            completed = self._resolve(variables_source(places), os.devnull)
+        if completed.code:
+            said = completed.stderr.decode(errors="replace")
+            fault = config_fault(said, "")
+            raise fault if isinstance(fault, EngineNotReady) else variables_fault(said)
+        found = variables_of(completed.stdout.decode(errors="replace"))
+        with self._lock:
+            self._variables[tuple(files)] = found
+        return found
+
+    def versions(self) -> Versions:
+        """Return the versions of the engine and of its Compose, asked once."""
+        with self._lock:
+            known = self._versions
+        if known is None:
+            engine = self._run("version", "--format", "{{.Server.Version}}")
+            compose = self._runner.run(compose_version_argv(self._resolver), deadline=DEADLINE)
+            texts = (done.stdout.decode(errors="replace") for done in (engine, compose))
+            known = Versions(*map(version_of, texts))
+            with self._lock:
+                self._versions = known
+        return known
+
+    def _resolve(self, source: ComposeSource, env_file: str) -> Completed:
+        return self._runner.run(
+            config_argv(self._resolver, source, env_file),
+            stdin=source.text.encode(),
+            deadline=DEADLINE,
+            environ=config_environment(source, os.environ),
+        )
 
     def shelf(self, env: str) -> str:
         """Return where what services bind lies in this host's memory, "" where the engine does not see that."""

@@ -20,10 +20,11 @@ from dataclasses import replace
 from typing import Any
 
 from envspec.engine.base import Inquiry
+from envspec.engine.capabilities import Versions
 from envspec.engine.facts import Answer, Questions
 from envspec.engine.fake_archive import Archives
 from envspec.engine.fake_canonical import canonical
-from envspec.engine.fake_compose import Service, resolved
+from envspec.engine.fake_compose import Service, resolved, unset, variables
 from envspec.engine.fake_fs import Layer, Place, directory
 from envspec.engine.fake_hooks import Tamper
 from envspec.engine.fake_inside import Inside, perform, subjects
@@ -42,7 +43,7 @@ from envspec.engine.objects import (
     Port,
 )
 from envspec.engine.operations import Completed, Operation, ReadEnvironment, ReadState
-from envspec.engine.stack import ComposeSource, ComposeUp
+from envspec.engine.stack import ComposeConfig, ComposeSource, ComposeUp
 from envspec.engine.usage import Usage
 from envspec.errors import EngineCallFailed
 from envspec.model import Hidden, type_json
@@ -135,10 +136,19 @@ class FakeEngine(Archives):
             found = self.find(container_id)
         return f"log of {found.name}" if found and lines else ""
 
-    def compose_config(self, source: ComposeSource) -> str:
+    def compose_config(self, source: ComposeSource) -> ComposeConfig:
         """Resolve the part of Compose's language that the tests speak; the real one is not asked."""
         with self._reading():
-            return resolved(source)
+            return ComposeConfig(resolved(source), unset(source))
+
+    def compose_variables(self, files: Sequence[bytes]) -> Mapping[str, str]:
+        """Read the part of Compose's files of variables that the tests write."""
+        with self._reading():
+            return variables(files)
+
+    def versions(self) -> Versions:
+        """Return those of the oldest Docker that is supported."""
+        return Versions((20, 10, 24), (2, 26, 1))
 
     def shelf(self, env: str) -> str:
         """Return where the engine's host would keep them."""

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from envspec.engine.fake_world import Container
 from envspec.engine.objects import Attachment, ContainerConfig, Mount, Port
-from envspec.engine.stack import COMPOSE, ComposeSource, ComposeUp
+from envspec.engine.stack import COMPOSE, ComposeSource, ComposeUp, variables_fault
 from envspec.errors import EngineCallFailed, SpecError
 
 if TYPE_CHECKING:
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 _VARIABLE = re.compile(r"\$\$|\$\{(\w+)\}")
 _DEFAULT = "default"
+_GAP = re.compile(r"(?:\s|#[^\n]*(?:\n|$))*")
+_VALUE = r"""("(?:[^"\\]|\\.)*"|'[^']*'|(?:(?![ ]\#)[^\n'"])*)"""
+_ASSIGNMENT = re.compile(rf"(?:export[ ]+)?([\w.-]+)[ ]*(?:[=:][ ]*{_VALUE})?[ ]*(?:\#[^\n]*)?(?:\n|$)")
 
 
 def resolved(source: ComposeSource) -> str:
@@ -44,6 +47,36 @@ def resolved(source: ComposeSource) -> str:
         "volumes": _named(document.get("volumes", {}), source.project),
     }
     return json.dumps(document)
+
+
+def unset(source: ComposeSource) -> tuple[str, ...]:
+    """Return the variables that a document speaks of and that have no value."""
+    known = {name for name, _ in (*source.variables, *source.secrets)}
+    return tuple(sorted({found[1] for found in _VARIABLE.finditer(source.text) if found[1]} - known))
+
+
+def variables(files: Sequence[bytes]) -> dict[str, str]:
+    """Return the variables of some files: quoted values, comments, ``export``, and values of several lines.
+
+    Raises:
+        SpecError: A line is none of these.
+    """
+    found: dict[str, str] = {}
+    for file in files:
+        text, place = file.decode(errors="replace"), 0
+        while match := _GAP.match(text, place):
+            place = match.end()
+            if place == len(text):
+                break
+            line = _ASSIGNMENT.match(text, place)
+            if line is None:
+                raise variables_fault(f"line {text.count(chr(10), 0, place) + 1}: unexpected character")
+            place = line.end()
+            _, value = found.pop(line[1], None), line[2]
+            if value is not None:
+                quoted = re.sub(r"\\(.)", r"\1", value[1:-1]) if value[:1] == '"' else value[1:-1]
+                found[line[1]] = quoted if value[:1] in ("'", '"') else value.strip()
+    return found
 
 
 def _named(items: Mapping[str, Any], project: str) -> dict[str, Any]:

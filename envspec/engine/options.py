@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from envspec.engine.capabilities import is_mountable
 from envspec.engine.facts import RUN_DIR, STATE_DIR
 from envspec.engine.objects import ContainerConfig, Port
 from envspec.errors import EngineCallFailed, Where
@@ -61,7 +62,7 @@ def _publish(port: Port) -> tuple[str, str]:
 
 def plain(value: str) -> str:
     """Refuse what would change the meaning of a joined option."""
-    if any(character in value for character in ',:"\n'):
+    if not is_mountable(value):
         raise EngineCallFailed(
             f"the engine's command line cannot carry the path {value!r}",
             code="engine.path",

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from envspec.engine.capabilities import is_mountable
 from envspec.engine.facts import AGENT_SOCKET, ENV_FILE, RUN_DIR, STATE_DIR
 from envspec.engine.inspect import DEFAULT_SHM
 from envspec.engine.objects import ContainerConfig, Mount, Port
@@ -16,6 +17,7 @@ from envspec.kinds.container import ContainerSpec
 from envspec.kinds.image import ImageSpec
 from envspec.resolve.user import Identity
 from envspec.spec.models import Spec
+from envspec.spec.values import shown
 
 DEV_CAPABILITIES = (
     "AUDIT_WRITE",
@@ -65,6 +67,9 @@ def mounts(spec: Spec, place: Place, faults: Faults) -> tuple[Mount, ...]:
     """
     found = [Mount(v.container, "volume", names.volume(place.env, v.name)) for v in spec.volumes]
     if place.mount_cwd:
+        hint = "move the spec to another directory, or write `mount_cwd: false`"
+        with faults:
+            check_mountable(str(place.directory), hint, place.where("mount_cwd"))
         found.append(Mount(spec.workspace, "bind", str(place.directory)))
     else:
         found.append(Mount(spec.workspace, "volume", names.volume(place.env, "workspace")))
@@ -79,17 +84,22 @@ def mounts(spec: Spec, place: Place, faults: Faults) -> tuple[Mount, ...]:
                     where=place.where("mounts", index, "host"),
                 )
             )
-        if any(character in str(host) for character in ",:\n"):
-            faults.add(
-                SpecError(
-                    f"{host}: the engine cannot mount a path with a comma, colon or line break",
-                    code="spec.mount_path",
-                    hint="rename the directory, or mount one above it",
-                    where=place.where("mounts", index, "host"),
-                )
-            )
+        with faults:
+            hint = "rename it, or mount a directory above it"
+            check_mountable(str(host), hint, place.where("mounts", index, "host"))
         found.append(Mount(wish.container, "bind", str(host), wish.mode == "ro"))
     return tuple(sorted(found))
+
+
+def check_mountable(path: str, hint: str, where: Where) -> None:
+    """Insist that a path of the host can be mounted.
+
+    Raises:
+        SpecError: The engine's command line would cut it.
+    """
+    if not is_mountable(path):
+        told = f"{shown(path)}: the engine cannot mount a path with a comma, colon, double quote or line break"
+        raise SpecError(told, code="spec.mount_path", hint=hint, where=where)
 
 
 def container(  # noqa: PLR0913, PLR0917 - what it is made of

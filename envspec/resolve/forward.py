@@ -17,7 +17,7 @@ from envspec.host import HostFacts
 from envspec.kinds.file import FileSpec
 from envspec.model import Hidden
 from envspec.resolve import home
-from envspec.resolve.box import Place
+from envspec.resolve.box import Place, check_mountable
 from envspec.resolve.trust import takes, trusted
 from envspec.resolve.user import Identity, identify
 from envspec.spec.models import Spec
@@ -111,13 +111,8 @@ def mounts(spec: Spec, place: Place, host: HostFacts) -> tuple[Mount, ...]:
             hint="write `user: host`, or `forward_ssh: true` for the files",
             where=place.where("forward_ssh"),
         )
-    if any(character in found.agent for character in ",:\n"):
-        raise SpecError(
-            f"{found.agent}: the engine cannot mount a path with a comma, colon or line break",
-            code="spec.mount_path",
-            hint="start the agent with another socket: `ssh-agent -a PATH`",
-            where=place.where("forward_ssh"),
-        )
+    hint = "start the agent with another socket: `ssh-agent -a PATH`"
+    check_mountable(found.agent, hint, place.where("forward_ssh"))
     return (Mount(AGENT_SOCKET, "bind", found.agent),)
 
 

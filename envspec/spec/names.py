@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 from pydantic import BeforeValidator, WithJsonSchema
 
+from envspec.engine.capabilities import UNMOUNTABLE
 from envspec.engine.facts import RUN_DIR, STATE_DIR
 from envspec.spec.values import bad, either, line, optional, shown, text
 
@@ -271,7 +272,7 @@ def _clean(path: str) -> str:
 
 def _unsplit(path: str) -> None:
     """Refuse what the engine's command line would split a path at."""
-    if found := sorted({",", ":"} & set(path)):
+    if found := sorted({*UNMOUNTABLE} & set(path)):
         raise bad(f"{shown(path)} holds a `{found[0]}`, where the engine would cut it", "use a path without it")
 
 

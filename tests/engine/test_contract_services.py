@@ -21,7 +21,7 @@ ASLEEP = {"command": ["sleep", "infinity"], "init": True}
 
 def resolve(world: World, document: Mapping[str, Any], directory: str = "/", **more: Any) -> dict[str, Any]:
     source = ComposeSource(world.env, directory, json.dumps(document), **more)
-    found: dict[str, Any] = json.loads(world.engine.compose_config(source))
+    found: dict[str, Any] = json.loads(world.engine.compose_config(source).text)
     return found
 
 
@@ -167,3 +167,23 @@ def test_the_shelf_holds_what_it_was_given_last(world: World) -> None:
         for service in ("one", "two"):
             engine.shelve(world.env, service, {})
     assert engine.shelved(world.env) == {}
+
+
+def test_files_of_variables_are_read_as_compose_reads_them(world: World) -> None:
+    first = (
+        b'# a comment\nexport A=1\nQ="a\\"b" # another\nS=\'x$y # z\'\nM="l1\nl2"\nP= plain text # end\nEMPTY=\nBARE\n'
+    )
+    found = dict(world.engine.compose_variables((first, b"A=2\nH=a#b\n")))
+    assert found == {"A": "2", "Q": 'a"b', "S": "x$y # z", "M": "l1\nl2", "P": "plain text", "EMPTY": "", "H": "a#b"}
+
+
+def test_a_faulty_file_of_variables_has_a_line_and_tells_nothing(world: World) -> None:
+    with pytest.raises(SpecError) as caught:
+        world.engine.compose_variables((b"A=1\nPW='canary'\\''s'\n",))
+    assert (caught.value.where.line, "canary" in str(caught.value)) == (2, False)
+
+
+def test_a_variable_without_a_value_is_told(world: World) -> None:
+    document = {"services": {"a": {"image": "x", "user": "${NOBODY}", "labels": {"k": "$$ONE", "l": "${KNOWN}"}}}}
+    source = ComposeSource(world.env, "/", json.dumps(document), secrets=(("KNOWN", "1"),))
+    assert world.engine.compose_config(source).unset == ("NOBODY",)

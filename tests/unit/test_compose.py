@@ -13,7 +13,7 @@ from envspec.compose import context, shelved
 from envspec.compose.project import Project, project
 from envspec.compose.read import Document, read
 from envspec.engine import stack
-from envspec.engine.fake_compose import resolved
+from envspec.engine.fake_compose import resolved, variables
 from envspec.engine.objects import Attachment, ContainerConfig, ContainerState, ImageState, NetworkState
 from envspec.engine.stack import ComposeSource, config_argv
 from envspec.errors import SpecError
@@ -32,7 +32,7 @@ SHELF = "/dev/shm/envspec-0/shop"
 
 def document(directory: Path, compose: dict[str, Any]) -> Document:
     text = json.dumps({"name": ENV, "image": "debian:13", "compose": compose})
-    found = read(loads(text.encode(), "env.yaml", directory), ())
+    found = read(loads(text.encode(), "env.yaml", directory), (), variables)
     assert found is not None
     return found
 

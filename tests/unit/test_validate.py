@@ -9,7 +9,7 @@ import pytest
 from envspec import api
 from envspec.api.targets import Options
 from envspec.engine.fake import FakeEngine
-from envspec.engine.stack import ComposeSource
+from envspec.engine.stack import ComposeConfig, ComposeSource
 from envspec.errors import EngineNotReady, SpecError, SpecFaults, near
 
 COMMENT = "# a comment, so that no fault is on the first line\n"
@@ -116,7 +116,7 @@ def test_a_language_that_try_repo_does_not_know_has_its_line(spec: Path) -> None
 class WithoutCompose(FakeEngine):
     """An engine of a host that has no Compose."""
 
-    def compose_config(self, source: ComposeSource) -> str:
+    def compose_config(self, source: ComposeSource) -> ComposeConfig:
         raise EngineNotReady(f"Compose is not installed, so {source.project} cannot be read")
 
 
