@@ -94,6 +94,11 @@ class SpecError(EnvspecError):
     exit_code = 3
     default_code = "spec.invalid"
 
+    @property
+    def every(self) -> tuple[SpecError, ...]:
+        """Return it with all the faults that it stands for."""
+        return (self,)
+
 
 class SpecFaults(SpecError):
     """All faults of one file at once, in the order of the file.
@@ -107,6 +112,11 @@ class SpecFaults(SpecError):
         more = f" (and {len(faults) - 1} more)" if len(faults) > 1 else ""
         super().__init__(first.message + more, code=first.code, hint=first.hint, where=first.where)
         self.faults = faults
+
+    @property
+    def every(self) -> tuple[SpecError, ...]:
+        """Return it with all the faults that it stands for."""
+        return (self, *self.faults)
 
     def as_json(self) -> dict[str, object]:
         """Return the error with every single fault under ``faults``."""

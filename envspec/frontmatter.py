@@ -4,13 +4,24 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from envspec.errors import SpecError, SpecFaults, Where, near
+from envspec.yaml_text import YamlText, yaml_text
 
 Source = Literal["registry", "bootstrap", "local"]
 """Where a base image comes from. A local image bears the name that it has in its registry."""
@@ -160,6 +171,11 @@ class FrontMatter(_Words):
     home: HomeFiles = HomeFiles()
     setup: Texts = ()
     install: tuple[InstallRule, ...] = ()
+    _places: dict[tuple[str | int, ...], int] = PrivateAttr(default_factory=dict)
+
+    def line(self, *path: str | int) -> int:
+        """Return the line of a value in its file, 0 when it was not read from one."""
+        return self._places.get(_place(path, self._places), 0)
 
     @model_validator(mode="after")
     def _names(self) -> Self:
@@ -181,58 +197,59 @@ def parse(text: str, file: Path) -> FrontMatter:
         SpecFaults: All its other faults.
     """
     places: dict[tuple[str | int, ...], int] = {}
+    shown = yaml_text(text)
     try:
         depth = 0
-        for event in yaml.parse(text, yaml.SafeLoader):
+        for event in yaml.parse(shown.text, yaml.SafeLoader):
             depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
             if depth > _MAX_DEPTH or isinstance(event, yaml.AliasEvent):
                 what = "an alias" if isinstance(event, yaml.AliasEvent) else "too deep a nesting"
                 raise fault(f"{what} has no place in front matter", file, _line(event.start_mark))
-        data = _plain(yaml.compose(text, yaml.SafeLoader), (), places, file)
+        data = _plain(yaml.compose(shown.text, yaml.SafeLoader), (), places, _Written(shown, file))
     except yaml.MarkedYAMLError as error:
         raise fault(f"the front matter is no YAML: {error.problem}", file, _line(error.problem_mark)) from None
     except yaml.YAMLError:
         raise fault("the front matter is no YAML", file) from None
     try:
-        return FrontMatter.model_validate(data)
+        matter = FrontMatter.model_validate(data)
     except ValidationError as error:
         raise SpecFaults(tuple(sorted(_faults(error, places, file), key=lambda fault: fault.where))) from None
+    matter._places.update(places)
+    return matter
 
 
-def _plain(node: yaml.Node | None, path: tuple[str | int, ...], places: dict[Any, int], file: Path) -> Any:
+@dataclass(frozen=True, slots=True)
+class _Written:
+    """The text that is read, as the parser has it, and its file."""
+
+    text: YamlText
+    file: Path
+
+
+def _plain(node: yaml.Node | None, path: tuple[str | int, ...], places: dict[Any, int], written: _Written) -> Any:
     """Turn a YAML node into dicts, lists and texts; a scalar stays what its author wrote."""
     if node is None:
         return None
     places[path] = _line(node.start_mark)
     if isinstance(node, yaml.ScalarNode):
-        return None if node.tag.endswith(":null") else str(node.value)
+        return None if node.tag.endswith(":null") else written.text.restore(str(node.value), node.style)
     if isinstance(node, yaml.SequenceNode):
-        return [_plain(item, (*path, index), places, file) for index, item in enumerate(node.value)]
+        return [_plain(item, (*path, index), places, written) for index, item in enumerate(node.value)]
     result: dict[str, Any] = {}
     for key, value in node.value:
         name = str(key.value)
         if name in result:
-            raise fault(f"`{name}` is there twice, first on line {places[*path, name]}", file, _line(key.start_mark))
-        result[name] = _plain(value, (*path, name), places, file)
+            told = f"`{name}` is there twice, first on line {places[*path, name]}"
+            raise fault(told, written.file, _line(key.start_mark))
+        result[name] = _plain(value, (*path, name), places, written)
         places[*path, name] = _line(key.start_mark)
     return result
 
 
 def _faults(error: ValidationError, places: Mapping[tuple[str | int, ...], int], file: Path) -> list[SpecError]:
-    known = sorted(
-        {
-            *FrontMatter.model_fields,
-            *Param.model_fields,
-            *PerSource.model_fields,
-            *InstallRule.model_fields,
-            *HomeFiles.model_fields,
-        }
-    )
     faults = []
     for item in error.errors():
-        path = tuple(item["loc"])
-        while path and path not in places:
-            path = path[:-1]
+        path = _place(tuple(item["loc"]), places)
         name = ".".join(str(part) for part in item["loc"])
         told = {
             "extra_forbidden": f"unknown key `{name}`",
@@ -240,9 +257,33 @@ def _faults(error: ValidationError, places: Mapping[tuple[str | int, ...], int],
             "model_type": f"{name or 'the front matter'} must be keys and values",
         }
         message = told.get(item["type"], f"{name}: {item['msg']}")
-        hint = nearest(str(item["loc"][-1]), known) if item["type"] == "extra_forbidden" else ""
+        known = _known(tuple(item["loc"]))
+        listed = "the keys here are " + ", ".join(f"`{key}`" for key in known)
+        unknown = item["type"] == "extra_forbidden"
+        hint = nearest(str(item["loc"][-1]), known) or listed if unknown else ""
         faults.append(fault(message, file, places.get(path, 1), hint))
     return faults
+
+
+def _place(path: tuple[str | int, ...], places: Mapping[tuple[str | int, ...], int]) -> tuple[str | int, ...]:
+    """Return a place, or the nearest one above it that is written."""
+    while path and path not in places:
+        path = path[:-1]
+    return path
+
+
+def _known(loc: tuple[str | int, ...]) -> list[str]:
+    """Return the keys that may stand at the place of a key."""
+    depth = len(loc)
+    form: type[_Words] = FrontMatter
+    if depth > 1:
+        form = _FORMS.get(str(loc[0]), FrontMatter)
+    if form is Param and depth > 3:  # params, NAME, and then a key that has keys
+        form = Versions if loc[2] == "versions" else PerSource
+    return sorted(form.model_fields)
+
+
+_FORMS: dict[str, type[_Words]] = {"params": Param, "base": PerSource, "home": HomeFiles, "install": InstallRule}
 
 
 def _line(mark: Any) -> int:

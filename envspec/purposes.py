@@ -7,8 +7,9 @@ files beside the spec come first, then the user's own, then those that ship with
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import platformdirs
@@ -67,6 +68,7 @@ class Purpose:
         template: The Dockerfile template, blank where the front matter was, so that line numbers hold.
         file: Path of its file.
         builtin: Whether it ships with envspec.
+        origins: File and line that each line of the template is from.
     """
 
     name: str
@@ -74,6 +76,7 @@ class Purpose:
     template: str
     file: str
     builtin: bool
+    origins: tuple[tuple[str, int], ...] = field(default=(), repr=False)
 
     def values(self, params: Mapping[str, str], source: Source) -> dict[str, str]:
         """Return the value of every param, sorted by name.
@@ -117,9 +120,10 @@ class Purpose:
             return BaseWish(f"{BASE_REPOSITORY}:{self.matter.base.bootstrap}", self.matter.base.bootstrap)
         from envspec import template  # noqa: PLC0415 - imports jinja2, which listing purposes does not need
 
-        template.check(self.matter.base.registry, frozenset(self.matter.params), self.file)
-        ref = template.fill(self.matter.base.registry, values, self.file)
-        _check_reference(ref, self.file)
+        with self._placed(self.matter.line("base", "registry")):
+            template.check(self.matter.base.registry, frozenset(self.matter.params), self.file)
+            ref = template.fill(self.matter.base.registry, values, self.file)
+            _check_reference(ref, self.file)
         return BaseWish(ref)
 
     def render(self, params: Mapping[str, str], source: Source, base_ref: str) -> str:
@@ -137,10 +141,11 @@ class Purpose:
 
         values = self.values(params, source)
         _check_reference(base_ref, self.file)
-        template.check(self.template, RESERVED | frozenset(values), self.file)
         packaged = source == "bootstrap" or self.matter.packaged
         fixed = {"base": base_ref, "mounts": MOUNTS, "image_source": "bootstrap" if packaged else "registry"}
-        return template.render(self.template, values | fixed, self.file)
+        with self._placed():
+            template.check(self.template, RESERVED | frozenset(values), self.file)
+            return template.render(self.template, values | fixed, self.file)
 
     def setup(self, params: Mapping[str, str], source: Source) -> tuple[str, ...]:
         """Return the commands that set it up inside.
@@ -153,10 +158,26 @@ class Purpose:
         from envspec import template  # noqa: PLC0415 - imports jinja2, which listing purposes does not need
 
         values = self.values(params, source)
-        for text in self.matter.setup:
-            template.check(text, frozenset(values), self.file)
-        filled = (template.fill(text, values, self.file).strip() for text in self.matter.setup)
+        filled = []
+        for index, text in enumerate(self.matter.setup):
+            with self._placed(self.matter.line("setup", index)):
+                template.check(text, frozenset(values), self.file)
+                filled.append(template.fill(text, values, self.file).strip())
         return tuple(command for command in filled if command)
+
+    @contextmanager
+    def _placed(self, line: int = 0) -> Iterator[None]:
+        """Give faults of a template their place in the file: a line of the front matter, or where the line is from."""
+        try:
+            yield
+        except SpecError as error:
+            for fault in error.every:
+                written = fault.where.line
+                if line:
+                    fault.where = Where(self.file, line)
+                elif 0 < written <= len(self.origins):
+                    fault.where = Where(*self.origins[written - 1])
+            raise
 
     def _unknown_param(self, name: str) -> SpecError:
         known = sorted(self.matter.params)
@@ -250,18 +271,38 @@ def read(file: Path, *, builtin: bool = False) -> Purpose:
     if not found:
         raise fault("a purpose begins with front matter between two lines `---`", file, 1)
     matter = frontmatter.parse(found.group(1), file)
-    body = _INCLUDE.sub(lambda line: _part(file, line.group(1)), text[found.end() :])
-    template = "\n" * found.group(0).count("\n") + body
-    return Purpose(file.name.removesuffix(SUFFIX), matter, template, str(file), builtin)
+    before = found.group(0).count("\n")
+    lines = [_Line("\n", str(file), number + 1) for number in range(before)]
+    for number, line in enumerate(_lines(text[found.end() :]), before + 1):
+        included = _INCLUDE.fullmatch(line)
+        lines += _part(file, included.group(1), number) if included else [_Line(line, str(file), number)]
+    template = "".join(line.text for line in lines)
+    origins = tuple((line.file, line.number) for line in lines)
+    return Purpose(file.name.removesuffix(SUFFIX), matter, template, str(file), builtin, origins)
 
 
-def _part(file: Path, name: str) -> str:
-    """Return the instructions of the purpose beside a file, from its first ``RUN`` on."""
-    text = _text(file.with_name(f"{name}{SUFFIX}"))
-    start = text.find("\nRUN ")
-    if start < 0:
-        raise fault(f"purpose `{name}` has no RUN that could be included", file)
-    return text[start + 1 :]
+@dataclass(frozen=True, slots=True)
+class _Line:
+    """A line of a template with its end, and where it is from."""
+
+    text: str
+    file: str
+    number: int
+
+
+def _part(file: Path, name: str, included: int) -> list[_Line]:
+    """Return the instructions of the purpose beside a file, from its first ``RUN`` on; ``included`` is the line."""
+    other = file.with_name(f"{name}{SUFFIX}")
+    lines = [_Line(line, str(other), number) for number, line in enumerate(_lines(_text(other)), 1)]
+    start = next((index for index, line in enumerate(lines) if line.text.startswith("RUN ")), None)
+    if start is None:
+        raise fault(f"purpose `{name}` has no RUN that could be included", file, included)
+    return lines[start:]
+
+
+def _lines(text: str) -> list[str]:
+    """Return the lines of a text, each with its end; a line ends at a line feed and nowhere else."""
+    return re.findall(r"[^\n]*\n|[^\n]+", text)
 
 
 def _text(file: Path) -> str:

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 
 from jinja2 import StrictUndefined, TemplateError, TemplateSyntaxError, nodes
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-from envspec.errors import SpecError, Where
+from envspec.errors import Faults, SpecError, Where
 
 INSTRUCTIONS = (
     *("ADD", "ARG", "CMD", "COPY", "ENTRYPOINT", "ENV", "EXPOSE", "FROM", "HEALTHCHECK", "LABEL"),
@@ -78,21 +79,17 @@ def check(text: str, names: frozenset[str], file: str) -> None:
         raise _fault(f"the template cannot be read: {error.message}", file, error.lineno) from None
     except RecursionError:
         raise _fault("the template is nested too deeply", file) from None
+    faults = Faults()
     for node in _walk(tree):
         if not isinstance(node, _ALLOWED_NODES):
-            raise _fault(
-                f"a purpose's template cannot use `{type(node).__name__.lower()}`",
-                file,
-                node.lineno,
-                hint="print names with {{ }}, and choose with {% if %}, ==, in, and, or, not; nothing else",
-            )
+            told = f"a purpose's template cannot use `{type(node).__name__.lower()}`"
+            hint = "print names with {{ }}, and choose with {% if %}, ==, in, and, or, not; nothing else"
+            faults.add(_fault(told, file, node.lineno, hint))
         if isinstance(node, nodes.Name) and node.name not in names:
-            raise _fault(
-                f"the template uses `{node.name}`, which nothing defines",
-                file,
-                node.lineno,
-                hint=f"declare it under params; defined are {', '.join(sorted(names))}",
-            )
+            told = f"the template uses `{node.name}`, which nothing defines"
+            hint = f"declare it under params; defined are {', '.join(sorted(names))}"
+            faults.add(_fault(told, file, node.lineno, hint))
+    faults.stop()
 
 
 def fill(text: str, values: Mapping[str, str], file: str) -> str:
@@ -122,36 +119,76 @@ def render(text: str, values: Mapping[str, str], file: str) -> str:
         SpecError: The Dockerfile is none, needs a newer BuildKit than 20.10's or a build context, or holds an
             instruction that the template does not.
     """
-    dockerfile = fill(text, values, file).strip("\n") + "\n"
-    for number, line in enumerate(dockerfile.splitlines(), start=1):
-        if _DIRECTIVE.match(line):
-            raise _fault(
-                f"line {number} of the Dockerfile is a parser directive: {line.strip()}",
-                file,
-                hint="take it out: `# syntax=` makes the engine fetch a frontend from a registry",
-            )
-    rendered = tuple(instructions(dockerfile, file))
-    own = tuple(instructions(_UNPRINTED.sub("", _PRINTED.sub("x", text)), file))
-    _check_shape([item.keyword for item in rendered], [item.keyword for item in own], file)
+    lines = tuple(_lines(fill(_numbered(text), values, file)))
+    faults = Faults()
+    for line in lines:
+        if _DIRECTIVE.match(line.text):
+            told = f"the Dockerfile has a parser directive: {line.text.strip()}"
+            hint = "take it out: `# syntax=` makes the engine fetch a frontend from a registry"
+            faults.add(_fault(told, file, line.number, hint))
+    rendered = tuple(_instructions(lines, file))
+    unprinted = _UNPRINTED.sub(lambda tag: "\n" * tag[0].count("\n"), _PRINTED.sub("x", text))
+    own = tuple(_instructions(_counted(unprinted), file))
+    with faults:
+        _check_shape([item.keyword for item in rendered], [item.keyword for item in own], file)
     for item in rendered:
-        _check_instruction(item, file)
-    return dockerfile
+        with faults:
+            _check_instruction(item, file)
+    faults.stop()
+    return "\n".join(line.text for line in lines).strip("\n") + "\n"
 
 
-def instructions(dockerfile: str, file: str) -> Iterator[Instruction]:
+@dataclass(frozen=True, slots=True)
+class _Line:
+    """A line of a Dockerfile, and its number in the template."""
+
+    number: int
+    text: str
+
+
+_NUMBER = re.compile("\ue000([0-9]+)\ue001")
+"""Stands before each line of a template while it is rendered; no value holds its characters, which no one can print."""
+
+
+def _numbered(text: str) -> str:
+    """Return a template whose lines begin with their number, but for those that begin with a tag or within one."""
+    inside = [tag.span() for tag in re.finditer(rf"{_PRINTED.pattern}|{_UNPRINTED.pattern}", text, re.DOTALL)]
+    starts = [0, *(found.end() for found in re.finditer("\n", text))]
+    pieces = []
+    for number, (start, end) in enumerate(pairwise((*starts, len(text))), start=1):
+        line = text[start:end]
+        # Blanks before a tag that begins a line go with it, which they would not behind a number.
+        is_tag = line.lstrip().startswith(("{%", "{#")) or any(first < start < last for first, last in inside)
+        pieces.append(line if is_tag else f"\ue000{number}\ue001{line}")
+    return "".join(pieces)
+
+
+def _lines(rendered: str) -> Iterator[_Line]:
+    """Yield the lines of what a numbered template was rendered to; a line knows the last number before its text."""
+    for line in rendered.split("\n"):
+        numbers = _NUMBER.findall(line)
+        yield _Line(int(numbers[-1]) if numbers else 0, _NUMBER.sub("", line))
+
+
+def _counted(text: str) -> Iterator[_Line]:
+    for number, line in enumerate(text.split("\n"), start=1):
+        yield _Line(number, line)
+
+
+def _instructions(lines: Iterable[_Line], file: str) -> Iterator[Instruction]:
     """Yield the instructions of a Dockerfile in order.
 
     Raises:
         SpecError: A line is no instruction.
     """
     start, parts = 0, list[str]()
-    for number, line in enumerate(dockerfile.splitlines(), start=1):
-        bare = line.strip()
+    for line in lines:
+        bare = line.text.strip()
         if not bare or bare.startswith("#"):
             continue  # both may stand between the lines of one instruction
-        start = start or number
-        parts.append(_CONTINUED.sub("", line))
-        if not _CONTINUED.search(line):
+        start = start or line.number
+        parts.append(_CONTINUED.sub("", line.text))
+        if not _CONTINUED.search(line.text):
             yield _instruction(start, " ".join(parts), file)
             start, parts = 0, []
     if parts:
@@ -185,6 +222,7 @@ def _check_instruction(item: Instruction, file: str) -> None:
         raise _fault(
             f"{item.keyword} uses a here-document, which the BuildKit of Docker 20.10 does not know",
             file,
+            item.line,
             hint="write the lines with printf '%s\\n' …",
         )
     words = item.rest.split()
@@ -194,6 +232,7 @@ def _check_instruction(item: Instruction, file: str) -> None:
         raise _fault(
             f"{item.keyword} needs a build context, and a purpose has none",
             file,
+            item.line,
             hint="write files with RUN printf, or put them in `config_files` of the spec",
         )
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from envspec.engine.objects import ImageState
-from envspec.errors import SpecError, SpecFaults, Where
+from envspec.errors import SpecError, Where
 from envspec.frontmatter import Source
 from envspec.kinds import names
 from envspec.kinds.base_image import BaseImageSpec
@@ -105,7 +105,7 @@ def placed(error: SpecError, where: Callable[..., Where] | None) -> SpecError:
         error: One fault or several.
         where: Returns the place in the file of a value of the spec, ``None`` where there is no file.
     """
-    for fault in (error, *(error.faults if isinstance(error, SpecFaults) else ())):
+    for fault in error.every:
         if where is not None and fault.where.address and not fault.where.file:
             fault.where = where(*fault.where.address.split("."))
     return error

@@ -66,10 +66,7 @@ def load(path: Path) -> Loaded:
         SpecError: There is no such file (``spec.not_found``), or it cannot be read (``spec.unreadable``).
         SpecFaults: All faults of the file, in its order.
     """
-    found, faults = load_partly(path)
-    if faults or found is None:
-        raise all_of(faults)
-    return found
+    return _whole(*_load(*_content(path)))
 
 
 def load_partly(path: Path) -> tuple[Loaded | None, tuple[SpecError, ...]]:
@@ -85,17 +82,7 @@ def load_partly(path: Path) -> tuple[Loaded | None, tuple[SpecError, ...]]:
     Raises:
         SpecError: As :func:`load`, when the file cannot be read as a mapping at all.
     """
-    file = path
-    if path.is_dir():
-        file = next((path / name for name in FILE_NAMES if (path / name).exists()), path / FILE_NAMES[0])
-    if not file.exists():
-        raise SpecError(
-            f"there is no file `{file}`",
-            code="spec.not_found",
-            hint="`envspec init` writes one to start from",
-            where=Where(str(file)),
-        )
-    return _load(content_of(file), str(file), file.parent.resolve(), file.resolve())
+    return _load(*_content(path), partly=True)
 
 
 def loads(text: bytes, file: str, directory: Path) -> Loaded:
@@ -112,10 +99,7 @@ def loads(text: bytes, file: str, directory: Path) -> Loaded:
     Raises:
         SpecFaults: All faults of the text, in its order.
     """
-    found, faults = _load(text, file, directory.resolve(), None)
-    if faults or found is None:
-        raise all_of(faults)
-    return found
+    return _whole(*_load(text, file, directory.resolve(), None))
 
 
 def slug_of(directory: Path) -> str:
@@ -124,9 +108,37 @@ def slug_of(directory: Path) -> str:
     return re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:40].strip("-")
 
 
-def _load(data: bytes, file: str, directory: Path, path: Path | None) -> tuple[Loaded | None, tuple[SpecError, ...]]:
+def _content(path: Path) -> tuple[bytes, str, Path, Path]:
+    """Return the content of a spec's file, what errors call it, its directory, and where it really is."""
+    file = path
+    if path.is_dir():
+        file = next((path / name for name in FILE_NAMES if (path / name).exists()), path / FILE_NAMES[0])
+    if not file.exists():
+        raise SpecError(
+            f"there is no file `{file}`",
+            code="spec.not_found",
+            hint="`envspec init` writes one to start from",
+            where=Where(str(file)),
+        )
+    return content_of(file), str(file), file.parent.resolve(), file.resolve()
+
+
+def _whole(found: Loaded | None, faults: tuple[SpecError, ...]) -> Loaded:
+    """Return a spec that has no fault.
+
+    Raises:
+        SpecFaults: It has.
+    """
+    if faults or found is None:
+        raise all_of(faults)
+    return found
+
+
+def _load(
+    data: bytes, file: str, directory: Path, path: Path | None, *, partly: bool = False
+) -> tuple[Loaded | None, tuple[SpecError, ...]]:
     spec, top, faults = check(data, file, GRAMMAR)
-    if spec is None:
+    if spec is None and partly:
         spec = _rest(top)
     if spec and spec.name is None:
         spec = spec.model_copy(update={"name": slug_of(directory)})

@@ -15,6 +15,7 @@ import yaml
 
 from envspec.errors import SpecError, SpecFaults, Where
 from envspec.spec.values import Scalar, shown
+from envspec.yaml_text import YamlText, yaml_text
 
 MAX_BYTES = 256 * 1024
 MAX_DEPTH = 32
@@ -26,7 +27,14 @@ MAX_DIGITS = 24
 _PARSER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _TOO_DEEP = "maximum nesting depth"
 """Part of what libyaml 0.2.6 and later (PyYAML 6.0.4) says of more than 1,000 open brackets."""
-_CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
+_CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufffe\uffff]")
+"""What no key holds."""
+_RAW = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f]")
+"""What no file holds, in YAML and in JSON."""
+_QUOTED = re.compile("[\x7f-\x84\x86-\x9f\ufffe\uffff]")
+"""What only a text in quotes holds: in JSON too it may stand there as it is."""
+_SURROGATE = re.compile("[\ud800-\udfff]")
+_BREAK = re.compile("\r\n?|\n")
 _NUMBER = re.compile(r"[-+]?[0-9][0-9_.]*(?:[eE][-+]?[0-9]+)?")
 
 
@@ -110,7 +118,7 @@ def read(data: bytes, file: str) -> tuple[Node, list[SpecError]]:
 
 def _parsed(reader: _Reader, text: str, parser: Any) -> tuple[Node, list[SpecError]]:
     """Return the tree that a parser's events make, and the faults that did not stop the reading."""
-    for event in yaml.parse(text, Loader=parser):
+    for event in yaml.parse(reader.hide(text), Loader=parser):
         reader.take(event)
     return reader.root(), reader.faults
 
@@ -125,6 +133,12 @@ class _Reader:
         self._anchors: dict[str, Node | None] = {}
         self._documents: list[Node] = []
         self._count = 0
+        self._text = YamlText("")
+
+    def hide(self, text: str) -> str:
+        """Return the text as the parser is given it."""
+        self._text = yaml_text(text)
+        return self._text.text
 
     def fault(self, code: str, message: str, hint: str, line: int = 0, column: int = 0) -> SpecError:
         """Return a fault of this file."""
@@ -145,20 +159,20 @@ class _Reader:
             line = data.count(b"\n", 0, error.start) + 1
             column = error.start - data.rfind(b"\n", 0, error.start)
             raise self.stop("encoding", "the file is not UTF-8 text", "save it as UTF-8", line, column) from None
-        if match := _CONTROL.search(text):
-            line = text.count("\n", 0, match.start()) + 1
-            column = match.start() - text.rfind("\n", 0, match.start())
-            raise self._control(match[0], line, column)
+        if match := _RAW.search(text):
+            breaks = [found.end() for found in _BREAK.finditer(text, 0, match.start())]
+            raise self._control(match[0], len(breaks) + 1, match.start() - (breaks[-1] if breaks else 0) + 1)
         return text
 
     def _control(self, character: str, line: int, column: int) -> SpecFaults:
-        message = f"the control character U+{ord(character):04X} cannot stand in a spec"
-        return self.stop("control_character", message, "take it out", line, column)
+        message = f"the control character U+{ord(character):04X} cannot stand here"
+        hint = f'take it out; in the text of a value it can be written as "\\u{ord(character):04x}"'
+        return self.stop("control_character", message, hint, line, column)
 
     def syntax(self, error: yaml.YAMLError) -> SpecFaults:
         """Return the fault for what the parser could not read."""
         mark = getattr(error, "problem_mark", None)
-        problem = getattr(error, "problem", None) or "it cannot be read"
+        problem = self._text.restore(getattr(error, "problem", None) or "it cannot be read", None)
         hint = "look at the indentation, quotes and colons near this place"
         if "cannot start any token" in problem:
             hint = "indent with spaces, not tabs, and quote a text that begins with a special character"
@@ -196,7 +210,7 @@ class _Reader:
         if event.anchor is not None:
             self._anchors[event.anchor] = None
         if isinstance(event, yaml.ScalarEvent):
-            node = Node(line, column, self._scalar(event.value, not event.style, line, column))
+            node = Node(line, column, self._scalar(event, line, column))
             self._add(node, line, column)
             if event.anchor is not None:
                 self._anchors[event.anchor] = node
@@ -205,8 +219,13 @@ class _Reader:
             node = Node(line, column, [] if isinstance(event, yaml.SequenceStartEvent) else {})
             self._open.append(_Frame(node, event.anchor))
 
-    def _scalar(self, value: str, plain: bool, line: int, column: int) -> Scalar:
-        if match := _CONTROL.search(value):
+    def _scalar(self, event: yaml.ScalarEvent, line: int, column: int) -> Scalar:
+        plain, value = not event.style, self._text.restore(event.value, event.style)
+        if match := _SURROGATE.search(value):
+            hint = "write both halves, or the character itself"
+            message = f"`\\u{ord(match[0]):04x}` is half of a surrogate pair, and no character"
+            raise self.stop("control_character", message, hint, line, column)
+        if event.style not in ("'", '"') and (match := _QUOTED.search(value)):
             raise self._control(match[0], line, column)
         if plain and len(value) > MAX_DIGITS and _NUMBER.fullmatch(value):
             hint = "put it in quotes if it is a text"
@@ -251,6 +270,8 @@ class _Reader:
             self._pair(frame, parent.value, frame.key, node)
             frame.key = None
         elif isinstance(node.value, Scalar):
+            if match := _CONTROL.search(node.value):
+                raise self._control(match[0], line, column)
             frame.key = node
         else:
             raise self.stop("key", "a key must be a text", "quote it if it begins with `[` or `{`", line, column)

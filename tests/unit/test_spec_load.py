@@ -135,3 +135,46 @@ def test_columns_count_characters() -> None:
     assert (fault.where.line, fault.where.column) == (2, 7)
     (fault,) = faults_of('purpose: python\nenv: {A: "äöü", b-c: x}\n')
     assert (fault.where.line, fault.where.column) == (2, 17)
+
+
+def test_what_a_json_writer_makes_of_any_text_is_read_back(tmp_path: Path) -> None:
+    texts = [
+        "\U0001f600 and \U0001f680",
+        "\x1b[1mbold\x1b[0m",
+        "a\x7fb\x85c\u2028d\u2029e\ufffef\uffff",
+        "\\ud83d",
+        '"\\',
+    ]
+    for ascii_only in (True, False):
+        spec = {"purpose": "python", "config_files": {f"/etc/{n}": text for n, text in enumerate(texts)}}
+        written = json.dumps(spec, ensure_ascii=ascii_only).replace("/etc", "\\/etc")
+        found = loads(written.encode(), "env.json", tmp_path).spec.config_files
+        assert [found[f"/etc/{n}"].content for n in range(len(texts))] == texts
+
+
+def test_an_escape_counts_in_double_quotes_only(tmp_path: Path) -> None:
+    text = """purpose: python
+env:
+  A: '\\ud83d\\ude00'
+  B: \\ud83d\\ude00
+  C: "\\\\ud83d\\ud83d\\ude00"
+  D: |
+    \\ud83d
+"""
+    assert loads(text.encode(), "env.yaml", tmp_path).spec.env == {
+        "A": r"\ud83d\ude00",
+        "B": r"\ud83d\ude00",
+        "C": "\\ud83d\U0001f600",
+        "D": "\\ud83d\n",
+    }
+
+
+def test_lines_are_counted_as_an_editor_counts_them(tmp_path: Path) -> None:
+    text = "purpose: python # a\u2028b\nenv: {A: x\u2028y\x85z}\nmemroy: 1g\n"
+    with pytest.raises(SpecFaults) as caught:
+        loads(text.encode(), "env.yaml", tmp_path)
+    assert [(fault.where.line, fault.code) for fault in caught.value.faults] == [(3, "spec.unknown_key")]
+    assert loads(text.replace("memroy", "memory").encode(), "env.yaml", tmp_path).spec.env == {"A": "x\u2028y\x85z"}
+    with pytest.raises(SpecFaults) as raw:
+        loads(b"purpose: python\r\nenv:\r\n  A: \x1b[1m\r\n", "env.yaml", tmp_path)
+    assert str(raw.value.where) == "env.yaml:3:6"

@@ -113,6 +113,42 @@ def test_a_language_that_try_repo_does_not_know_has_its_line(spec: Path) -> None
     assert faults(spec, text) == [(2, "purpose.unknown_param")] * 2
 
 
+def test_a_faulty_template_shows_all_its_faults_at_their_lines_behind_the_front_matter(spec: Path) -> None:
+    purposes = spec.parent / "purposes"
+    purposes.mkdir()
+    file = purposes / "mine.Dockerfile.j2"
+    matter = "---\nsummary: mine\nbase: {registry: 'debian:13', bootstrap: debian-13}\n"
+    file.write_text(matter + "setup: ['{{ a }}']\n---\nFROM {{ base }}\nRUN {{ b }}\nRUN {{ c }}\n")
+    spec.write_text("purpose: mine\n")
+    with pytest.raises(SpecFaults) as caught:
+        api.validate(spec)
+    assert [str(fault.where) for fault in caught.value.faults] == [f"{file}:{line}" for line in (4, 7, 8)]
+    file.write_text(matter + "---\nFROM {{ base }}\n{% if base %}\n  {# no #}\nRUN true\n{% endif %}\nRUNN x\n")
+    with pytest.raises(SpecError) as one:
+        api.validate(spec)
+    assert str(one.value.where) == f"{file}:10"
+    (purposes / "other.Dockerfile.j2").write_text(matter + "---\nFROM {{ base }}\nRUN a\nCOPY x y\nRUN b <<EOF\n")
+    file.write_text(matter + '---\nFROM {{ base }}\n{% include "other" %}\nRUN {{\n base }}\nADD z z\n')
+    with pytest.raises(SpecFaults) as several:
+        api.validate(spec)
+    other = purposes / "other.Dockerfile.j2"
+    assert [str(f.where) for f in several.value.faults] == [f"{file}:9", f"{other}:7", f"{other}:8"]
+
+
+def test_a_key_of_the_front_matter_is_guessed_among_those_of_its_place(spec: Path) -> None:
+    purposes = spec.parent / "purposes"
+    purposes.mkdir()
+    (purposes / "mine.Dockerfile.j2").write_text(
+        "---\nsummary: mine\ndescription: more\nbase: {registry: a, bootstrap: b, regstry: c}\n---\nFROM {{ base }}\n"
+    )
+    spec.write_text("purpose: mine\n")
+    with pytest.raises(SpecFaults) as caught:
+        api.validate(spec)
+    hints = [fault.hint for fault in caught.value.faults]
+    assert hints[0].startswith("the keys here are `base`, `detect`, ")
+    assert hints[1] == "did you mean `registry`?"
+
+
 class WithoutCompose(FakeEngine):
     """An engine of a host that has no Compose."""
 
