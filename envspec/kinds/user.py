@@ -88,8 +88,9 @@ class User(Kind[UserSpec]):
         (item,) = work
         spec = spec_of(item, UserSpec)
         assert item.resource is not None
-        operation = EnsureUser(spec.name, spec.uid, spec.gid, spec.own, record(item.resource))
-        context.perform(item.change.address, operation)
+        if spec.uid != 0:  # root is there in every image, and an entry of its own would tell of the past only
+            operation = EnsureUser(spec.name, spec.uid, spec.gid, spec.own, record(item.resource))
+            context.perform(item.change.address, operation)
         former = _former(spec, context.observed)
         if former is not None:
             held = holdings(context.observed, spec.own, spec.others)

@@ -82,6 +82,9 @@ FEWER: Doc = {
 }
 """The same with less of everything."""
 
+VOLUME: Doc = {"image": "debian:13", "mount_cwd": False}
+"""A workspace in a volume, which outlives the container and its user."""
+
 REPLACES = (
     History((RICH, OTHER)),
     History(({"image": "debian:13"}, {"image": "node:22", "networks": ["shared"], "config_files": {"/etc/a": "a"}})),
@@ -95,3 +98,9 @@ HISTORIES = (
     History((OTHER, RICH), seed=3),
     History((SERVED, FEWER)),
 )
+
+FOUND = (
+    History(({**VOLUME, "user": "1000:1000"}, {**VOLUME, "user": "root"})),
+    History(({**VOLUME, "user": "root"}, {**VOLUME, "user": "1001"})),
+)
+"""Histories that once broke a law, or are like one that did."""

@@ -12,7 +12,7 @@ from envspec.engine.objects import ContainerConfig
 from envspec.errors import Conflict
 
 from . import laws
-from .fixed import OTHER, REPLACES, RICH
+from .fixed import FOUND, OTHER, REPLACES, RICH
 from .strategies import History, pairs, singles
 from .world import Doc, World, insist_equal
 
@@ -105,6 +105,14 @@ def test_every_boundary_of_a_replace_survives_a_kill_and_a_failure(directory: Pa
     for history in REPLACES:
         assert laws.kills_leave_no_trace(history, directory) > 20
         assert laws.failures_keep_what_ran(history, directory) > 10
+
+
+@pytest.mark.parametrize("history", FOUND, ids=lambda history: " to ".join(str(doc["user"]) for doc in history.docs))
+def test_a_history_that_once_broke_a_law_keeps_them_all(history: History, directory: Path) -> None:
+    laws.applying_converges(history, directory)
+    laws.every_path_leads_to_one_place(history, directory)
+    laws.kills_leave_no_trace(history, directory)
+    laws.failures_keep_what_ran(history, directory)
 
 
 def test_every_tampering_with_a_rich_environment_is_healed(directory: Path) -> None:
