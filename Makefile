@@ -6,13 +6,13 @@ WITH_ENGINE := .ci/with-engine
 EXAMPLE := examples/quickstart/env.yaml
 
 .DEFAULT_GOAL := help
-.PHONY: help venv engine engines quickstart check format test test-unit test-laws test-engine test-podman bench clean
+.PHONY: help venv engine engines quickstart check format test test-unit test-laws test-engine test-podman test-latest test-lowest fuzz lock bench clean
 
 help: ## Say what each target does
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z -]+:.*## / { printf "  %-23s %s\n", $$1, $$NF }' $(MAKEFILE_LIST)
 
-.venv/stamp: pyproject.toml .ci/venv
-	@.ci/venv
+.venv/stamp: pyproject.toml .ci/venv .ci/requirements.lock
+	@.ci/venv .venv locked
 
 venv: .venv/stamp ## Make .venv with envspec and its tools
 
@@ -51,6 +51,17 @@ test-engine: engines ## Test on real engines
 test-podman: engines ## Test on Podman what test-engine leaves out
 	ENVSPEC_PODMAN=rest $(WITH_ENGINE) $(BIN)/python -m pytest -n 2 --dist loadfile tests/engine
 
+test-latest test-lowest: test-%: ## Run unit tests and laws with the newest, or the oldest, dependencies admitted
+	@.ci/venv .venv-$* $*
+	.venv-$*/bin/python -m pytest -n auto tests/unit tests/laws
+
+fuzz: venv ## Hold the laws to new histories; a find is printed with what reproduces it
+	ENVSPEC_HYPOTHESIS=fuzz $(BIN)/python -m pytest -n auto tests/laws/test_laws.py tests/unit
+
+lock: venv ## Lock the newest versions of all dependencies, with hashes, for every Python that is admitted
+	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-annotate \
+	  --no-emit-index-url --custom-compile-command 'make lock' --extra dev --output-file .ci/requirements.lock pyproject.toml
+
 bench: engine ## Measure against the bare engine commands
 	$(WITH_ENGINE) $(BIN)/python -m tests.benchmarks
 
@@ -65,4 +76,4 @@ clean: ## Remove what tests and benchmarks left on the engines, and all caches
 	    done; \
 	  done; \
 	done
-	rm -rf .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .benchmarks build dist
+	rm -rf .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .venv-latest .venv-lowest .hypothesis .benchmarks build dist

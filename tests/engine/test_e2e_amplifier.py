@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.engine.amplifier import make_repository, serving
+from tests.engine.by_hand import gateway
 from tests.engine.e2e import NOBODY, ON_DOCKER, Place, Places, bare, remove_all
 
 pytestmark = [pytest.mark.engine, pytest.mark.build, pytest.mark.timeout(900), ON_DOCKER]
@@ -24,7 +25,7 @@ SETTINGS = "bundle:\n  active: foundation\nprovider:\n  api_key: ${ANTHROPIC_API
 def source(tmp_path: Path) -> Iterator[str]:
     """Where the stand-in comes from: a URL that builds reach."""
     make_repository(tmp_path, "1.0", "2.0")
-    address = bare("network", "inspect", "bridge", "--format", "{{(index .IPAM.Config 0).Gateway}}")
+    address = gateway()
     with serving(tmp_path, address) as url:
         yield f"git+{url}/amplifier.git"
 

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.engine.e2e import NOTHING, ON_DOCKER, ON_PODMAN, Place, bare, objects, until
+from tests.engine.by_hand import gateway
+from tests.engine.e2e import NOTHING, ON_DOCKER, ON_PODMAN, Place, objects, until
 from tests.engine.repositories import REPOSITORIES, Repository
 
 pytestmark = [pytest.mark.engine, pytest.mark.build, pytest.mark.timeout(900)]
@@ -46,7 +47,7 @@ def served(place: Place) -> Iterator[str]:
     """The URL of a repository on a server, the same for this host and for containers."""
     root = place.directory / "served"
     REPOSITORIES[BEHIND_A_URL].make(root / BEHIND_A_URL)
-    address = bare("network", "inspect", "bridge", "--format", "{{(index .IPAM.Config 0).Gateway}}")
+    address = gateway()
     with socket.socket() as free:
         free.bind((address, 0))
         port = free.getsockname()[1]

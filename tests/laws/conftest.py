@@ -1,25 +1,14 @@
-"""How many histories the laws see, and a state directory that is nobody's."""
+"""A directory of the host, and a state directory that belongs to nobody."""
 
 from __future__ import annotations
 
 import functools
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, settings
 
 from envspec import purposes
-
-COMMON = settings(
-    deadline=None,  # a slow machine is no broken law
-    database=None,
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
-)
-settings.register_profile("local", COMMON, max_examples=150)
-settings.register_profile("full", COMMON, max_examples=190, derandomize=True)
-settings.load_profile(os.environ.get("ENVSPEC_LAWS", "local"))
 
 
 @pytest.fixture(scope="session")
