@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     from envspec.api.targets import locate as locate
     from envspec.api.targets import open_engine as open_engine
     from envspec.api.trial import try_repository as try_repository
+    from envspec.api.words import Rendered as Rendered
     from envspec.api.words import purposes as purposes
     from envspec.api.words import render as render
     from envspec.api.words import render_purpose as render_purpose
@@ -84,7 +85,7 @@ _NAMES = {
     "envspec.api.standing": ("connect_command", "environments", "service_containers", "status"),
     "envspec.api.targets": ("Cancel", "Options", "locate", "open_engine"),
     "envspec.api.trial": ("try_repository",),
-    "envspec.api.words": ("purposes", "render", "render_purpose", "validate"),
+    "envspec.api.words": ("Rendered", "purposes", "render", "render_purpose", "validate"),
     "envspec.inside.capture": ("Executed",),
     "envspec.inside.copy_box": ("Copied",),
     "envspec.inside.exec": ("ExecOptions",),

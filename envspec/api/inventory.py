@@ -90,6 +90,7 @@ class EnvironmentStatus:
         container: Name of its container.
         container_id: ID of its container.
         image: Reference of the image that it runs.
+        base: What of it is another base image or version than a registry would give, and why; "" for nothing.
         spec: ``host:path`` of the spec that made it.
         user: Whom work inside runs as, ``name (uid:gid)``.
         workdir: Directory of the workspace.
@@ -117,6 +118,7 @@ class EnvironmentStatus:
     container: str
     container_id: str
     image: str
+    base: str
     spec: str
     user: str
     workdir: str
@@ -188,6 +190,7 @@ def status(reader: Reader, env: str) -> EnvironmentStatus:
         container=box.name,
         container_id=box.id,
         image=config.image,
+        base=box.labels.get(names.STANDS_IN, ""),
         spec=box.labels.get(names.ORIGIN, ""),
         user=f"{info.user} ({config.user})",
         workdir=config.workdir,

@@ -30,6 +30,7 @@ def status_lines(status: EnvironmentStatus, paint: Painter) -> list[str]:
         ("health", status.health),
         ("container", f"{status.container} ({status.container_id[:12]})"),
         ("image", status.image),
+        ("base image", status.base),
         ("spec", status.spec),
         ("user", status.user),
         ("workspace", status.workdir),

@@ -23,7 +23,7 @@ from envspec.model import to_json, type_json
 if TYPE_CHECKING:
     from envspec.engine.fake_store import Store
 
-HISTORY = frozenset(LABEL + name for name in ("base", "digest", "settings", "session", "expires"))
+HISTORY = frozenset(LABEL + name for name in ("base", "digest", "settings", "session", "expires", "stands-in"))
 """Labels that tell of the creation: an update in place leaves them as they were."""
 
 ACCOUNTS = ("/etc/passwd", "/etc/group")

@@ -47,6 +47,7 @@ class ContainerSpec:
         restored: ID of the snapshot's image that it is made from, which ``config.image`` names then; "" otherwise.
         ttl: Seconds that the environment is wanted for, ``None`` for good.
         detected: What a repository showed, as text, where that chose the purpose; else "".
+        stands_in: What of the image is another than a registry would give, and why; "" for nothing.
     """
 
     config: ContainerConfig
@@ -59,6 +60,7 @@ class ContainerSpec:
     restored: str = ""
     ttl: float | None = None
     detected: str = ""
+    stands_in: str = ""
 
     @property
     def places(self) -> dict[str, tuple[str, ...]]:
@@ -214,6 +216,7 @@ def _belonging(spec: ContainerSpec, context: StepContext) -> dict[str, str]:
     old = context.observed.workspace
     marks = {name: old.labels.get(name, "") for name in names.MARKS} if old else context.marks
     found = {**marks, names.EXPIRES: moment(spec.ttl) if spec.ttl else "", names.DETECTED: spec.detected}
+    found[names.STANDS_IN] = spec.stands_in
     return {name: value for name, value in found.items() if value}
 
 

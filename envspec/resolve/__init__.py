@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from pathlib import Path
 
@@ -143,6 +144,7 @@ def resolve(  # noqa: PLR0913, PLR0917 - what an environment is made of
     outer += sorted(shared.values(), key=lambda resource: (resource.kind, resource.address))
     ref = built.ref if built else chosen.candidate.base
     box = container(spec, place, who, mounted, (ref, built), beside.networks if beside else ())
+    box = dataclasses.replace(box, stands_in=chosen.stands_in)
     outer.append(Resource(names.WORKSPACE, "container", box, tuple(r.address for r in outer)))
     services = beside.services if beside else ()
     inner: tuple[Resource, ...] = ()

@@ -12,8 +12,14 @@ from envspec.kinds import names
 from envspec.kinds.base_image import BaseImageSpec
 from envspec.kinds.image import ImageSpec
 from envspec.model import digest_of
-from envspec.purposes import Catalogue
+from envspec.purposes import Catalogue, Purpose
 from envspec.spec.models import Spec
+
+HERE_ALREADY = "it is on this engine already"
+"""Why a local base image is taken."""
+
+OUT_OF_REACH = "no registry can be reached"
+"""Why a base image is bootstrapped that nobody asked to be."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +32,7 @@ class Candidate:
         recipe: Recipe that bootstraps it, "" for a registry.
         image: The image to build from it, ``None`` when the workspace runs the base as it is.
         closed: Why this way is closed.
+        differs: What is another version there than a registry gives by default, ``python is 3.13 instead of 3.12``.
     """
 
     source: Source
@@ -33,6 +40,7 @@ class Candidate:
     recipe: str = ""
     image: ImageSpec | None = None
     closed: SpecError | None = None
+    differs: tuple[str, ...] = ()
 
     @property
     def refs(self) -> tuple[str, ...]:
@@ -47,12 +55,14 @@ class Chosen:
     Attributes:
         candidate: Which.
         source: ``local``, ``registry`` or ``bootstrap``: where the base image comes from if it has to come.
-        note: Why, in words; "" when there was no choice.
+        note: Which base image and why, in words; "" when there was no choice.
+        stands_in: What is another image or version than a registry would give, and why, in words; "" for nothing.
     """
 
     candidate: Candidate
     source: str
     note: str = ""
+    stands_in: str = ""
 
 
 def candidates(
@@ -91,7 +101,8 @@ def candidates(
             continue
         content = digest_of([text, wish.ref, wish.recipe])
         ref = f"envspec/{purpose.name}:{content[:12]}"
-        ways.append(Candidate(source, wish.ref, wish.recipe, ImageSpec(ref, purpose.name, text, wish.ref, content)))
+        image = ImageSpec(ref, purpose.name, text, wish.ref, content)
+        ways.append(Candidate(source, wish.ref, wish.recipe, image, differs=_differing(purpose, params, source)))
     if all(way.closed for way in ways):
         first = next((way for way in ways if way.source == spec.image_source), ways[0])
         raise first.closed or SpecError("the purpose is faulty")
@@ -143,19 +154,38 @@ def choose(
                 where=where("image_source") if where else Where(address="image_source"),
             )
         return Chosen(ways[0], asked)
+    registry = by_source["registry"]
     if spec.image_source in by_source:
-        return Chosen(_open(by_source[spec.image_source]), spec.image_source)
+        way = _open(by_source[spec.image_source])
+        return _with_reason(way, registry, spec.image_source, "`image_source: bootstrap` asks for it")
     local = next((way for way in ways if _is_local(way, images)), None)
     if spec.image_source == "local":
         way = local or next(way for way in ways if not way.closed)
-        return Chosen(way, "local")
+        return _with_reason(way, registry, "local", "`image_source: local` asks for what is on this engine")
     if local:
-        return Chosen(local, local.source, f"base image: {local.base}, local already ({local.source})")
+        return _with_reason(local, registry, local.source, HERE_ALREADY)
     if reachable():
-        return Chosen(_open(by_source["registry"]), "registry", f"base image: {ways[0].base}, from its registry")
-    way = _open(by_source["bootstrap"])
-    why = "no registry can be reached"
-    return Chosen(way, "bootstrap", f"base image: {way.base}, bootstrapped from the package mirror ({why})")
+        return Chosen(_open(registry), "registry", f"base image: {registry.base}, from its registry")
+    return _with_reason(_open(by_source["bootstrap"]), registry, "bootstrap", OUT_OF_REACH)
+
+
+def _with_reason(way: Candidate, registry: Candidate, source: str, why: str) -> Chosen:
+    """Return a choice with its reason; one that gives something else than a registry would says what it is."""
+    if way.source == "registry":
+        return Chosen(way, source, f"base image: {way.base} ({why})" if why == HERE_ALREADY else "")
+    instead = f" instead of {registry.base}" if registry.base else ""
+    so = f", so {', '.join(way.differs)}" if way.differs else ""
+    stands_in = f"{way.base}{instead}{so} ({why})"
+    return Chosen(way, source, f"base image: {stands_in}", stands_in)
+
+
+def _differing(purpose: Purpose, params: Mapping[str, str], source: Source) -> tuple[str, ...]:
+    """Return what of a purpose has another version by default than it has from a registry."""
+    return tuple(
+        f"{purpose.name if name == 'version' else name} is {param.default_for(source)} instead of {usual}"
+        for name, param in sorted(purpose.matter.params.items())
+        if name not in params and param.default_for(source) != (usual := param.default_for("registry"))
+    )
 
 
 def base_image(chosen: Chosen, prefix: str = "") -> BaseImageSpec:

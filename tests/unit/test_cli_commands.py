@@ -241,7 +241,7 @@ def test_schemas_are_printed(envspec: Terminal, name: str) -> None:
 def test_a_purpose_is_shown_and_rendered(envspec: Terminal) -> None:
     assert envspec("purposes", "python") == 0
     assert "version" in envspec.out
-    assert envspec("render", "--purpose", "python", "--param", "version=3.11") == 0
+    assert envspec("render", "--purpose", "python", "--param", "version=3.11", "--image-source", "registry") == 0
     assert envspec.out.startswith("FROM python:3.11")
     assert envspec("render", "--purpose", "python", "--param", "version") == 3
     assert envspec("purposes", "cobol") == 3

@@ -11,6 +11,9 @@ import click
 from envspec.cli import options, output
 from envspec.errors import UsageError
 
+ELSEWHERE = "where no registry can be reached"
+"""When a bootstrapped base image is taken, and its versions with it."""
+
 
 @click.command()
 @click.argument("name", required=False)
@@ -43,5 +46,12 @@ def command(name: str | None, directory: Path, as_json: bool) -> None:
 def _show(row: Mapping[str, Any]) -> list[str]:
     lines = [f"{row['name']}: {row['summary']}", f"({row['origin']})"]
     for name, param in sorted(row["params"].items()):
-        lines.append(f"  {name}: {param['description']}; by default {param['default']}")
-    return lines
+        lines.append(f"  {name}: {param['description']}; by default {_default(param['defaults'])}")
+    registry, bootstrap = row["base"]["registry"], row["base"]["bootstrap"]
+    return [*lines, f"  base image: {registry}, or {bootstrap} {ELSEWHERE}"]
+
+
+def _default(values: Mapping[str, str]) -> str:
+    """Return a default, and the other one that a bootstrapped image has."""
+    usual, other = (value or "(empty)" for value in (values["registry"], values["bootstrap"]))
+    return usual if usual == other else f"{usual}, or {other} {ELSEWHERE}"

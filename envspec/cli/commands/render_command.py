@@ -11,28 +11,37 @@ from envspec.errors import UsageError
 
 
 @click.command()
+@options.engine_options
 @options.spec_argument
 @click.option("--purpose", help="Render this purpose instead of a spec.")
 @click.option("--param", "-p", "params", metavar="NAME=VALUE", multiple=True, help="Param of the purpose; repeatable.")
 @click.option(
+    "--image-source",
     "--source",
-    type=click.Choice(["registry", "bootstrap", "local"]),
-    default="registry",
-    show_default=True,
-    help="With --purpose: where the base image would come from.",
+    "source",
+    type=click.Choice(["auto", "local", "registry", "bootstrap"]),
+    help="Where the base image comes from: by default as SPEC says, or auto, which is what apply takes on this host.",
 )
 @options.json_option
-def command(spec: Path, purpose: str | None, params: tuple[str, ...], source: str, as_json: bool) -> None:
-    """Print the Dockerfile that the workspace's image is built from."""
+def command(spec: Path, purpose: str | None, params: tuple[str, ...], source: str | None, as_json: bool) -> None:
+    """Print the Dockerfile that the workspace's image is built from on this host.
+
+    Standard error says which base image that is, and why.
+    """
     from envspec import api  # noqa: PLC0415 - completion and --help do without the core
 
     if purpose is None and params:
         raise UsageError("--param goes with --purpose", hint="set the params of a spec in its `purpose`")
-    text = api.render(spec) if purpose is None else api.render_purpose(purpose, _pairs(params), source)
-    if as_json:
-        output.print_result({"dockerfile": text})
+    engine = options.open_engine()
+    if purpose is None:
+        found = api.render(spec, source or "", engine)
     else:
-        click.echo(text, nl=not text.endswith("\n"))
+        found = api.render_purpose(purpose, _pairs(params), source or "", engine)
+    if as_json:
+        output.print_result(found)
+        return
+    click.echo(f"note: {found.note}" if found.note else f"note: base image: {found.base} ({found.source})", err=True)
+    click.echo(found.dockerfile, nl=not found.dockerfile.endswith("\n"))
 
 
 def _pairs(params: tuple[str, ...]) -> dict[str, str]:
