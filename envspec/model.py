@@ -188,6 +188,39 @@ class Outcome:
 
 
 @dataclass(frozen=True, slots=True)
+class Provision:
+    """What came into an environment: names, and never the value of a secret.
+
+    Attributes:
+        git: Name and address that git commits with, ``Ada <ada@example.org>``; "" for none.
+        github: Name of the variable that holds the token for GitHub; "" for none.
+        ssh: How SSH keys came along: ``agent``, ``files``, or "" for not at all.
+        variables: Names of the plain variables that the file sets.
+        secrets: Names of the secret variables that the file, or the passing of the host's variables, sets.
+        host_variables: Names of the variables by which tools reach out as the host does: proxies, package indexes.
+        ca_bundle: Whether the CAs that the host trusts came along.
+        mounts: Mounts, ``source -> target (ro)``.
+        ports: Published ports, ``127.0.0.1:8080->80/tcp``.
+        tools: Versions of the tools, where the workspace is new; empty otherwise.
+        not_found: What was looked for on the host, and is not there.
+        ends: How the environment ends, in words.
+    """
+
+    git: str = ""
+    github: str = ""
+    ssh: str = ""
+    variables: tuple[str, ...] = ()
+    secrets: tuple[str, ...] = ()
+    host_variables: tuple[str, ...] = ()
+    ca_bundle: bool = False
+    mounts: tuple[str, ...] = ()
+    ports: tuple[str, ...] = ()
+    tools: Mapping[str, str] = field(default_factory=dict)
+    not_found: tuple[str, ...] = ()
+    ends: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Report:
     """How an apply ended.
 
@@ -201,6 +234,7 @@ class Report:
         connect: The command that takes a person inside, or "".
         remaining: Addresses that a second look still found different; empty when converged.
         notes: The plan's notes.
+        provision: What came inside; ``None`` where the apply did not converge, or where nothing was to stay.
         format_version: Version of this JSON format.
     """
 
@@ -213,6 +247,7 @@ class Report:
     connect: str = ""
     remaining: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    provision: Provision | None = None
     format_version: str = FORMAT_VERSION
 
 

@@ -6,6 +6,7 @@ import os
 import re
 import time
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -14,6 +15,8 @@ import platformdirs
 from envspec import host, policy
 from envspec.api.connect import command_of
 from envspec.api.lock import abandoned
+from envspec.api.provision import provision
+from envspec.api.provision import tools as versions_inside
 from envspec.api.targets import Cancel, Confirm, Options, Target
 from envspec.api.work import Look, look, without_wishes
 from envspec.engine.base import Engine
@@ -24,7 +27,7 @@ from envspec.events import Emit, Notice
 from envspec.glance import Glance
 from envspec.kinds import names
 from envspec.kinds.base import is_service
-from envspec.model import Desired, Outcome, Plan, Report, Status
+from envspec.model import Action, Desired, Outcome, Plan, Report, Status
 
 MAX_ROUNDS = 3
 """Looks at a world that a first round made visible: a container that had to be started shows its inside only then."""
@@ -104,6 +107,7 @@ def _rounds(  # noqa: PLR0913, PLR0917 - the parts of one apply
     from envspec import executor  # noqa: PLC0415 - where nothing is to be done, nothing carries it out
 
     outcomes: tuple[Outcome, ...] = ()
+    tools: dict[str, str] = {}
     current, later = first, without_wishes(options)
     directory = platformdirs.user_state_path("envspec") / "logs" / target.env
     for number in range(MAX_ROUNDS):
@@ -119,9 +123,12 @@ def _rounds(  # noqa: PLR0913, PLR0917 - the parts of one apply
         outcomes = _merged(outcomes, done)
         if not executor.converged(done):
             return _report(current, outcomes, started)
-        seen = look(engine, target, later, again=True)
+        with ThreadPoolExecutor(max_workers=1) as pool:  # tools say their versions while the world is looked at
+            asked = pool.submit(_tools, engine, target.env) if _is_new(done) else None
+            seen = look(engine, target, later, again=True)
+            tools = asked.result() if asked else tools
         if seen.plan.empty or number + 1 == MAX_ROUNDS or doors.cancel.requested:
-            return _report(seen, outcomes, started, image=first)
+            return _report(seen, outcomes, started, image=first, tools=tools)
         _ask(seen.plan, options, doors)
         doors.emit(Notice("the inside can be seen now: going on with what differs there"))
         current = seen
@@ -224,10 +231,28 @@ def _reap(engine: Engine, first: Look, doors: Doors) -> None:
             engine.perform(box.id, Reap())
 
 
-def _report(seen: Look, outcomes: tuple[Outcome, ...], started: float, *, image: Look | None = None) -> Report:
+def _is_new(done: tuple[Outcome, ...]) -> bool:
+    """Say whether a round made the workspace, so that what is in it is news."""
+    return any(o.address == names.WORKSPACE and o.action in (Action.CREATE, Action.REPLACE) for o in done)
+
+
+def _tools(engine: Engine, env: str) -> dict[str, str]:
+    """Return the versions of the tools in the workspace of an environment."""
+    found = [box for box in engine.containers(env) if box.name == names.container(env)]
+    return versions_inside(engine, found[0]) if found and found[0].running else {}
+
+
+def _report(
+    seen: Look,
+    outcomes: tuple[Outcome, ...],
+    started: float,
+    *,
+    image: Look | None = None,
+    tools: Mapping[str, str] | None = None,
+) -> Report:
     ok = all(outcome.status is Status.DONE for outcome in outcomes)
     remaining = tuple(change.address for change in seen.plan.changes) if ok else ()
-    fetched = {o.address for o in outcomes if o.status is Status.DONE and "from the cache" not in o.detail}
+    fetched = {o.address for o in outcomes if o.status is not Status.DONE or "from the cache" not in o.detail}
     ref = _image(seen.desired)
     return Report(
         env=seen.plan.env,
@@ -239,6 +264,7 @@ def _report(seen: Look, outcomes: tuple[Outcome, ...], started: float, *, image:
         connect=command_of(seen.world, seen.desired) if ok and seen.desired.resources else "",
         remaining=remaining,
         notes=(image or seen).plan.notes,
+        provision=provision(seen, tools or {}) if ok and seen.desired.resources else None,
     )
 
 

@@ -6,7 +6,8 @@ import json
 from collections.abc import Callable, Iterator
 
 from envspec.cli.output import Painter, table
-from envspec.model import Action, Cause, Change, Diff, Outcome, Plan, Report, Status, Summary, type_json
+from envspec.kinds.environment import Names, listed
+from envspec.model import Action, Cause, Change, Diff, Outcome, Plan, Provision, Report, Status, Summary, type_json
 
 MARKS = {Action.CREATE: "+", Action.UPDATE: "~", Action.REPLACE: "-/+", Action.DELETE: "-", Action.RUN: "!"}
 """OpenTofu's marks, and ``!`` for what is run."""
@@ -69,12 +70,39 @@ def report_lines(report: Report, paint: Painter, *, destroyed: bool = False) -> 
     if report.remaining:
         lines.append(paint.bad(f"Still different after the apply: {', '.join(report.remaining)}"))
     if report.image:
-        lines.append(f"Image: {report.image} ({'from the cache' if report.image_cached else 'made now'})")
+        lines.append(f"Image: {report.image} ({_came_by(report)})")
+    if report.provision:
+        lines += provision_lines(report.provision, paint)
     if report.outcomes:
         lines.append(paint.bold(_ending(report, destroyed=destroyed)))
     if report.connect:
         lines.append(f"Go inside: {report.connect}")
     return lines
+
+
+def provision_lines(found: Provision, paint: Painter) -> list[str]:
+    """Return what came into an environment, a fact a line; what did not come along is left out."""
+    named = Names(found.variables, found.secrets, found.host_variables)
+    facts = (
+        ("git identity", found.git),
+        ("GitHub token", found.github and f"came along as {found.github}"),
+        ("SSH keys", {"agent": "by the host's agent", "files": "~/.ssh"}.get(found.ssh, "")),
+        ("variables", listed(named, ca_bundle=found.ca_bundle)),
+        ("mounts", ", ".join(found.mounts)),
+        ("ports", ", ".join(found.ports)),
+        ("tools", ", ".join(f"{name} {version}" for name, version in found.tools.items())),
+        ("not found here", "; ".join(found.not_found)),
+        ("ends", found.ends),
+    )
+    return [f"  {line}" for line in table([(paint.dim(name), text) for name, text in facts if text])]
+
+
+def _came_by(report: Report) -> str:
+    """Say where the image came from; one whose building or pulling failed came from nowhere."""
+    if report.image_cached:
+        return "from the cache"
+    made = [o for o in report.outcomes if o.address in ("image.workspace", "base_image.workspace")]
+    return "not made" if any(outcome.status is not Status.DONE for outcome in made) else "made now"
 
 
 def value_text(value: type_json) -> str:

@@ -50,6 +50,7 @@ def read(wish: Wish, environ: Mapping[str, str] = os.environ) -> Forwarded:
         secret=home_files.read(home, wish.secret),
         seed=seed,
         notes=(*told, *left, *kept_back),
+        wish=wish,
     )
 
 

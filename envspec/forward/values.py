@@ -102,6 +102,7 @@ class Forwarded:
         secret: Files of the home that are secret, sorted by path.
         seed: Files of the home to copy, sorted by path.
         notes: What could not be taken along, in words.
+        wish: What was looked for.
     """
 
     git: tuple[Entry, ...] = ()
@@ -113,3 +114,4 @@ class Forwarded:
     secret: tuple[HomeFile, ...] = ()
     seed: tuple[HomeFile, ...] = ()
     notes: tuple[str, ...] = ()
+    wish: Wish = field(default_factory=Wish, compare=False)

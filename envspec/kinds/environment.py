@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,8 +27,20 @@ from envspec.secrets import seal
 ADDRESS = "environment.workspace"
 """Address of an environment's one resource of this kind."""
 
+SHOWN = 6
+"""Names that a line of a plan or a report shows; the report in JSON has all of them."""
+
 HIDDEN = str(Hidden(""))
 """What stands for a secret, wherever one would be shown."""
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """Names of variables, each group sorted: what the file writes, what is secret, and by what tools reach out."""
+
+    plain: tuple[str, ...]
+    secret: tuple[str, ...]
+    host: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +74,17 @@ class EnvironmentSpec:
     def secrets(self) -> dict[str, Hidden]:
         """Return the secret variables, by name."""
         return {name: value for name, value in self.variables if isinstance(value, Hidden)}
+
+    @property
+    def names(self) -> Names:
+        """Return the names of all variables but those that only point at the CA bundle."""
+        secrets, values = self.secrets, dict(self.variables)
+        own = [name for name, _ in self.variables if name not in self.brought]
+        return Names(
+            tuple(name for name in own if name not in secrets),
+            tuple(name for name in own if name in secrets),
+            tuple(sorted(name for name in self.brought if values[name] not in (CA_FILE, Hidden(CA_FILE)))),
+        )
 
     @property
     def hidden(self) -> Iterator[str]:
@@ -246,9 +269,24 @@ def _sha(fact: Any) -> str:
 
 
 def _count(spec: EnvironmentSpec) -> str:
-    number = len(spec.variables) - len(spec.brought)
-    ca = " and its CA bundle" if spec.ca_digest else ""
-    brought = f", {len(spec.brought)} of the host{ca}" if spec.brought else ""
+    """Return what an environment has, by name, and how many files beside that."""
     count = len(spec.brought_files)
-    files = f", {count} {'file' if count == 1 else 'files'}" if count else ""
-    return f"{number} {'variable' if number == 1 else 'variables'}{brought}{files}"
+    files = f"{count} {'file' if count == 1 else 'files'}" if count else ""
+    return "; ".join(filter(None, (listed(spec.names, ca_bundle=bool(spec.ca_digest)), files))) or "no variables"
+
+
+def listed(names: Names, *, ca_bundle: bool) -> str:
+    """Return the names of variables in one line, those that are too many as a number.
+
+    Args:
+        names: The names.
+        ca_bundle: Whether the host's CA bundle comes along.
+    """
+    titled = (("", names.plain), ("secret: ", names.secret), ("of the host: ", names.host))
+    parts = [f"{title}{_shortened(found)}" for title, found in titled if found]
+    return "; ".join([*parts, *(["the host's CA bundle"] if ca_bundle else [])])
+
+
+def _shortened(names: Sequence[str]) -> str:
+    more = len(names) - SHOWN
+    return ", ".join(names[:SHOWN]) + (f" and {more} more" if more > 0 else "")
