@@ -1,7 +1,7 @@
 """Where engines' command lines differ, as data: how each lists what it has, describes a container, and makes one.
 
 Docker's words are the common tongue: what another engine says is put into them, so that :mod:`envspec.engine.inspect`
-reads one shape only. Measured on Docker 20.10 and Podman 4.3.
+reads one shape only. Measured on Docker 20.10 and Podman 4.3 and 5.4.
 """
 
 from __future__ import annotations
@@ -141,12 +141,11 @@ DOCKER = Dialect(
 
 
 def _podman_containers(text: str) -> list[ContainerRow]:
-    found = []
-    for row in rows(text, 3):
-        identity, names = _texts(row[:2])
-        env = Part({"Labels": row[2]}).table("Labels").get(f"{LABEL}env", "")
-        found.append(ContainerRow(identity, frozenset(names.split(",")), env))
-    return [row for row in found if row.id]
+    return [
+        ContainerRow(item.text("Id"), frozenset(item.texts("Names")), item.table("Labels").get(f"{LABEL}env", ""))
+        for item in _parts(text)
+        if item.text("Id")
+    ]
 
 
 def _podman_networks(text: str) -> list[NetworkState]:
@@ -178,7 +177,8 @@ def _ours(labels: Mapping[str, str]) -> Mapping[str, str]:
 
 PODMAN = Dialect(
     name="podman",
-    containers=("ps", "--all", "--no-trunc", "--format", "{{json .ID}},{{json .Names}},{{json .Labels}}"),
+    # Templates differ: 4.3 has no `.Label`, and 6 gives `.Labels` as one text.
+    containers=("ps", "--all", "--no-trunc", "--format", "json"),
     networks=("network", "ls", "--format", "json"),
     volumes=("volume", "ls", "--format", "json"),
     read_containers=_podman_containers,

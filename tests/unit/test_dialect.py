@@ -83,9 +83,19 @@ def test_what_podman_adds_to_a_read_only_root_is_not_ours() -> None:
     assert inspect.container(PODMAN.describe(data)).config.tmpfs == ("/run/envspec",)
 
 
+def test_a_network_that_podman_5_names_by_a_hash_goes_by_its_name() -> None:
+    data = described(ContainerConfig("i"))
+    for attachment in data["NetworkSettings"]["Networks"].values():
+        attachment["NetworkID"] = "2f259bab93aaaaa2542ba43ef33eb990d0999ee1b9924b557b7be53c0b7a1bb9"
+    assert inspect.container(PODMAN.describe(data)).networks == (Attachment("bridge", "podman", ("web",)),)
+
+
 def test_lists_are_read() -> None:
-    row = f'"{IDENTITY}","shop-workspace",{json.dumps({"dev.envspec.env": "shop", "other": "a,b"})}\n"1","db",null\n'
-    assert [(found.env, *found.names) for found in PODMAN.read_containers(row)] == [
+    rows = [
+        {"Id": IDENTITY, "Names": ["shop-workspace"], "Labels": {"dev.envspec.env": "shop", "other": "a,b"}},
+        {"Id": "1", "Names": ["db"], "Labels": None},
+    ]
+    assert [(found.env, *found.names) for found in PODMAN.read_containers(json.dumps(rows))] == [
         ("shop", "shop-workspace"),
         ("", "db"),
     ]
