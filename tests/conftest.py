@@ -10,7 +10,7 @@ PROFILE = "ENVSPEC_HYPOTHESIS"
 """Names the profile: ``fixed``, the default; ``full``, more of the same, for CI; ``fuzz``, new seeds at every run."""
 
 EXAMPLES = "ENVSPEC_EXAMPLES"
-"""Says how many examples of each test ``fuzz`` draws."""
+"""Says how many examples of each test are drawn, in place of the profile's number."""
 
 FIXED = settings(
     deadline=None,  # a slow machine is no failure
@@ -19,9 +19,11 @@ FIXED = settings(
     print_blob=True,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
-settings.register_profile("fixed", FIXED, max_examples=150)
-settings.register_profile("full", FIXED, max_examples=190)
-settings.register_profile(
-    "fuzz", FIXED, derandomize=False, max_examples=int(os.environ.get("ENVSPEC_EXAMPLES", "1000"))
-)
-settings.load_profile(os.environ.get(PROFILE, "fixed"))
+PROFILES = {
+    "fixed": settings(FIXED, max_examples=150),
+    "full": settings(FIXED, max_examples=190),
+    "fuzz": settings(FIXED, max_examples=1000, derandomize=False),
+}
+_chosen = PROFILES[os.environ.get(PROFILE, "fixed")]
+settings.register_profile("envspec", _chosen, max_examples=int(os.environ.get(EXAMPLES, _chosen.max_examples)))
+settings.load_profile("envspec")
