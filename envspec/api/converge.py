@@ -7,6 +7,7 @@ import re
 import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -53,6 +54,17 @@ class Doors:
     cancel: Cancel
 
 
+@dataclass(frozen=True, slots=True)
+class Held:
+    """An environment's mutex that is held already.
+
+    Attributes:
+        stolen: Whether it was taken from somebody who died.
+    """
+
+    stolen: bool
+
+
 def run(  # noqa: PLR0913 - the parts of one apply
     engine: Engine,
     target: Target,
@@ -61,6 +73,7 @@ def run(  # noqa: PLR0913 - the parts of one apply
     *,
     promised: Plan | None = None,
     begun: Glance | None = None,
+    held: Held | None = None,
 ) -> Report:
     """Make the world what it shall be.
 
@@ -71,6 +84,7 @@ def run(  # noqa: PLR0913 - the parts of one apply
         doors: How to speak with the user.
         promised: A saved plan: nothing else is done.
         begun: What was begun already of the first look.
+        held: The environment's mutex where the caller holds it already.
 
     Raises:
         Refused: Something would be lost or ended that nobody allowed, or it would be one environment too many.
@@ -89,7 +103,7 @@ def run(  # noqa: PLR0913 - the parts of one apply
     from envspec.api.room import claimed  # noqa: PLC0415 - a converged environment takes no place
 
     executor.prepare()
-    with claimed(engine, target.env, new=new) as stolen:
+    with nullcontext(held.stolen) if held else claimed(engine, target.env, new=new) as stolen:
         if stolen:
             _reap(engine, first, doors)
         if stolen or engine.containers(target.env, _names(target.env)) != first.world.containers:

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from envspec.api import cache
 from envspec.api.converge import Doors, run
 from envspec.api.inventory import EnvironmentRow, environments
-from envspec.api.lock import abandoned, is_dead, locked, owner
+from envspec.api.lock import abandoned, has_died, is_dead, locked, owner
 from envspec.api.targets import Options, Target
 from envspec.api.work import look
 from envspec.engine.base import Engine
@@ -30,6 +30,9 @@ from envspec.spec.load import Loaded
 PERSISTENT = "it is persistent"
 """Why an environment stays that outlives its session."""
 
+
+RUN_MUTEX = ".run"
+"""Ends the name of the mutex that proves that an ``envspec run`` lives; no environment has a dot in its name."""
 
 RUN_NAME = 29
 """Letters that the name of an environment for one run takes of its spec's: 40 with its ending."""
@@ -103,8 +106,9 @@ def collect(engine: Engine, ending: Ending, doors: Doors) -> tuple[Ended, ...]:
         doors: How to speak with the user.
     """
     boxes = engine.containers()
-    mutexes = [env for env in engine.locked_envs() if _asked(env, ending) and abandoned(engine, env)]
-    found = [_attempt(f"envspec-lock-{env}", "its apply died", _freeing(engine, env), ending) for env in mutexes]
+    mutexes = [env for env in engine.locked_envs() if _asked(env.partition(".")[0], ending) and abandoned(engine, env)]
+    runs = [env for env in mutexes if env.endswith(RUN_MUTEX)]
+    found = [_free(engine, env, ending) for env in mutexes if env not in runs]
     for row in (row for row in environments(engine) if _asked(row.name, ending)):
         ours = [box for box in boxes if box.labels.get(names.ENV) == row.name and not is_service(box)]
         try:
@@ -117,6 +121,7 @@ def collect(engine: Engine, ending: Ending, doors: Doors) -> tuple[Ended, ...]:
         elif any(box.name == names.container(row.name) for box in ours):
             aside = [box for box in ours if box.name == names.next_container(row.name) and not box.unread]
             found += [_attempt(b.name, "left by an interrupted replace", _sweeping(engine, b), ending) for b in aside]
+    found += [_free(engine, env, ending) for env in runs]  # until then they prove that the run died
     return (*found, *([] if ending.only else _images(engine, ending)))
 
 
@@ -171,12 +176,13 @@ def temporary(engine: Engine, loaded: Loaded, options: Options, doors: Doors) ->
     name = f"{str(loaded.spec.name)[:RUN_NAME]}-run-{secrets.token_hex(3)}"
     own = replace(loaded, spec=loaded.spec.model_copy(update={"name": name}))
     chosen = replace(options, yes=True, runner=owner())
-    try:
-        yield run(engine, Target(name, own, destroy=False), chosen, doors)
-    finally:
-        left = end(engine, name, "its run has ended", Ending(volumes=True, allow_data_loss=(name,)), doors)
-        if not left.gone:
-            doors.emit(Notice(f"{name} is left, for {left.kept}: `envspec destroy {name} --volumes` removes it"))
+    with locked(engine, f"{name}{RUN_MUTEX}"):
+        try:
+            yield run(engine, Target(name, own, destroy=False), chosen, doors)
+        finally:
+            left = end(engine, name, "its run has ended", Ending(volumes=True, allow_data_loss=(name,)), doors)
+            if not left.gone:
+                doors.emit(Notice(f"{name} is left, for {left.kept}: `envspec destroy {name} --volumes` removes it"))
 
 
 def wake(engine: Engine, box: ContainerState) -> bool:
@@ -213,11 +219,17 @@ def _unwanted(engine: Engine, row: EnvironmentRow, ours: list[ContainerState], e
         return "its workspace is missing" if row.services else ""
     box = next((box for box in ours if box.name == names.container(row.name)), ours[0])
     runner = box.labels.get(names.RUN, "")
-    if runner and is_dead(runner):
+    if runner and _run_died(engine, row.name, runner):
         return "its run died"
     if box.status == "created" and not any(mount.type == "volume" for mount in box.config.mounts):
         return "it never started"
     return "it expired" if _expired(engine, box, ending) else ""
+
+
+def _run_died(engine: Engine, env: str, runner: str) -> bool:
+    """Say whether the ``envspec run`` that made an environment died; one of an earlier version held no mutex."""
+    holder = engine.lock_holder(f"{env}{RUN_MUTEX}")
+    return has_died(holder) if holder else is_dead(runner)
 
 
 def _expired(engine: Engine, box: ContainerState, ending: Ending) -> bool:
@@ -252,12 +264,12 @@ def _images(engine: Engine, ending: Ending) -> list[Ended]:
     return found
 
 
-def _freeing(engine: Engine, env: str) -> Callable[[], None]:
+def _free(engine: Engine, env: str, ending: Ending) -> Ended:
     def free() -> None:
         with locked(engine, env):  # taking over what a dead process holds, and giving it back, removes it
             return
 
-    return free
+    return _attempt(f"envspec-lock-{env}", "its holder died", free, ending)
 
 
 def _sweeping(engine: Engine, box: ContainerState) -> Callable[[], None]:

@@ -14,13 +14,14 @@ import time
 from pathlib import Path
 
 from envspec import executor, planner
-from envspec.api.converge import Doors, run, session_of
+from envspec.api.converge import Doors, Held, run, session_of
+from envspec.api.lock import has_died
 from envspec.api.ports import insist_on_ports
 from envspec.api.room import claimed
 from envspec.api.targets import Cancel, Confirm, Options, Target, open_engine
 from envspec.api.work import Look, look
 from envspec.engine.base import Engine
-from envspec.engine.objects import Mount
+from envspec.engine.objects import RESTORES, Mount
 from envspec.engine.operations import Baseline, Forget
 from envspec.errors import Conflict, EnvspecError, Refused, StepFailed, Where
 from envspec.events import Emit, Notice
@@ -77,21 +78,24 @@ def restore(  # noqa: PLR0913 - the doors are named
     loaded = loaded_for(manifest, env, spec)
     assert loaded.spec.name is not None
     target = Target(loaded.spec.name, loaded, destroy=False)
-    if not _is_half(engine, target.env):
+    interrupted = _was_killed(engine, target.env, name)
+    if not interrupted and not _is_half(engine, target.env):
         insist_on_ports(engine, look(engine, target, options, judge=True).desired, _other_ports(spec))
         if _exists(engine, target.env):
             command = f"envspec restore {name}{f' --as {env}' if env else ''}"
             _end(engine, target.env, dataclasses.replace(options, command=command), doors)
-    with claimed(engine, target.env, new=True):
+    # The mutex is held to the very end: should this process die, its note says whose half-finished work it is.
+    with claimed(engine, target.env, new=True, notes={RESTORES: name}) as stolen:
         if _is_half(engine, target.env):
-            emit(Notice("an earlier restore was killed: beginning anew"))
+            emit(Notice("an earlier restore was killed: beginning again"))
             _sweep(engine, target.env)
-        seen = look(engine, target, options, judge=True)
-        if _exists(engine, target.env):
+        if not _exists(engine, target.env):
+            seen = look(engine, target, options, judge=True)
+            _Restore(engine, manifest, seen, options, doors).carry_out()
+        elif not interrupted:
             raise Conflict(f"somebody else makes {target.env}", hint="look at `envspec status`, and restore again")
-        _Restore(engine, manifest, seen, options, doors).carry_out()
-    emit(Notice(f"{name} is back as {target.env} after {time.monotonic() - began:.1f} s; applying its spec"))
-    return run(engine, target, options, doors)
+        emit(Notice(f"{name} is back as {target.env} after {time.monotonic() - began:.1f} s; applying its spec"))
+        return run(engine, target, options, doors, held=Held(stolen))
 
 
 class _Restore:
@@ -188,6 +192,12 @@ def _other_ports(spec: Path | None) -> str:
     """Return how to want other ports of the host than a snapshot's spec does."""
     file = spec or "FILE, which `--spec FILE` writes"
     return f"change the port in {file}, or leave it out for any free one (`ports: ['80']`), and restore again"
+
+
+def _was_killed(engine: Engine, env: str, name: str) -> bool:
+    """Say whether a restore of this snapshot died here, so that all there is of the environment is its work."""
+    holder = engine.lock_holder(env)
+    return holder is not None and has_died(holder) and holder.notes.get(RESTORES) == name
 
 
 def _is_half(engine: Engine, env: str) -> bool:

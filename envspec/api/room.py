@@ -7,7 +7,7 @@ a new environment and counts: whoever comes next sees it, made or under way.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 
 from envspec import policy
@@ -28,13 +28,14 @@ PAUSE = 0.05
 
 
 @contextmanager
-def claimed(engine: Engine, env: str, *, new: bool) -> Iterator[bool]:
+def claimed(engine: Engine, env: str, *, new: bool, notes: Mapping[str, str] | None = None) -> Iterator[bool]:
     """Hold an environment's mutex, and with it the place that a new one takes up.
 
     Args:
         engine: The engine.
         env: Name of the environment.
         new: Whether there is none yet, so that ``max_environments`` of the user's configuration matters.
+        notes: As for :func:`envspec.api.lock.locked`.
 
     Yields:
         Whether the mutex was taken from a dead process, as :func:`envspec.api.lock.locked` does.
@@ -46,10 +47,10 @@ def claimed(engine: Engine, env: str, *, new: bool) -> Iterator[bool]:
     most = load_settings().max_environments if new else None
     with ExitStack() as held:
         if most is None:
-            yield held.enter_context(locked(engine, env))
+            yield held.enter_context(locked(engine, env, notes))
             return
         with _counting(engine):
-            stolen = held.enter_context(locked(engine, env))
+            stolen = held.enter_context(locked(engine, env, notes))
             policy.refuse_more(env, _others(engine, env), most)
         yield stolen
 

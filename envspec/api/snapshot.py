@@ -8,6 +8,7 @@ from socket import gethostname
 from envspec.api.lock import locked
 from envspec.api.targets import is_name, open_engine
 from envspec.engine.base import Engine, Reader
+from envspec.engine.objects import PAUSES
 from envspec.errors import SpecError, UsageError, Where
 from envspec.events import Emit, silent
 from envspec.inside import snapshot, snapshot_manifest
@@ -40,8 +41,9 @@ def create_snapshot(
     engine = engine or open_engine()
     loaded, text = _spec_of(engine, target)
     assert loaded.spec.name is not None
-    with locked(engine, loaded.spec.name):
-        return snapshot.create(engine, loaded, text, name, pause=pause, emit=emit)
+    pausable = _pausable(engine, loaded.spec.name) if pause else ()
+    with locked(engine, loaded.spec.name, {PAUSES: " ".join(pausable)}):
+        return snapshot.create(engine, loaded, text, name, pausable=pausable if pause else None, emit=emit)
 
 
 def snapshots(engine: Reader | None = None) -> tuple[SnapshotRow, ...]:
@@ -66,6 +68,16 @@ def remove_snapshot(name: str, engine: Engine | None = None) -> None:
         Conflict: An environment was restored from it and is still there.
     """
     snapshot.remove(engine or open_engine(), name)
+
+
+def _pausable(engine: Engine, env: str) -> tuple[str, ...]:
+    """Return the containers that a snapshot may pause: those that run, or were paused by one that was killed.
+
+    They are noted on the mutex, so that whoever finds it dead lets them go on. What was paused by hand stays so.
+    """
+    holder = engine.lock_holder(env)
+    left = holder.notes.get(PAUSES, "").split() if holder else ()
+    return tuple(box.id for box in engine.containers(env) if box.running or box.id in left)
 
 
 def _spec_of(engine: Engine, target: str) -> tuple[Loaded, str]:

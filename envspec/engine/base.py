@@ -19,6 +19,7 @@ from envspec.engine.objects import (
     Build,
     ContainerConfig,
     ContainerState,
+    Holder,
     ImageState,
     Limits,
     NetworkState,
@@ -304,12 +305,24 @@ class Engine(Reader, Archiver, Protocol):
         """End what a killed apply of the environment left running on this host, and wait until it is gone."""
         ...
 
-    def lock(self, env: str, owner: str) -> bool:
-        """Take the environment's mutex, an object on the engine itself, and say whether it was free."""
+    def lock(self, env: str, owner: str, notes: Mapping[str, str] | None = None) -> bool:
+        """Take the environment's mutex, an object on the engine itself, and say whether it was free.
+
+        It is held until it is given back or this process dies; the engine sees either, wherever this process runs.
+
+        Args:
+            env: Name of the environment.
+            owner: Who takes it.
+            notes: What others are to know of the holder, by label.
+        """
         ...
 
-    def lock_owner(self, env: str) -> str | None:
+    def lock_holder(self, env: str) -> Holder | None:
         """Return who holds the mutex, ``None`` when nobody does."""
+        ...
+
+    def break_lock(self, env: str, owner: str) -> None:
+        """Remove the mutex of a holder that died; one that is held after all, or by somebody else, is left alone."""
         ...
 
     def locked_envs(self) -> tuple[str, ...]:

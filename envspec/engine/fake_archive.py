@@ -70,7 +70,7 @@ class Archives(Store):
 
     @contextmanager
     def paused(self, container_ids: Sequence[str]) -> Iterator[None]:
-        """Keep containers paused."""
+        """Keep containers paused; a crash takes along what would let them go on."""
         chosen = [self.container(container_id) for container_id in container_ids]
         with self._changing("pause", *(box.name for box in chosen)):
             for box in chosen:
@@ -78,7 +78,7 @@ class Archives(Store):
         try:
             yield
         finally:
-            for box in chosen:
+            for box in chosen if not self.crashed else ():
                 box.status = "running"
 
     def commit(self, container_id: str, ref: str, labels: Mapping[str, str]) -> str:

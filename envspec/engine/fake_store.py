@@ -6,6 +6,7 @@ import hashlib
 import json
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 
 from envspec.engine.fake_build import bases_of, fault_of, full_ref
 from envspec.engine.fake_fs import Layer, Node
@@ -17,9 +18,11 @@ from envspec.engine.objects import (
     LINE,
     Attachment,
     Build,
+    Holder,
     ImageState,
     ImageUse,
     NetworkState,
+    Proof,
     StoredImage,
     VolumeState,
 )
@@ -47,7 +50,7 @@ class Store(Hooks):
         self._refs: dict[str, str] = {}
         self._networks = {self.builtin(name): Network(self.builtin(name), name, {}) for name in BUILTIN}
         self._volumes: dict[str, Volume] = {}
-        self._locks: dict[str, str] = {}
+        self._locks: dict[str, Holder] = {}
         self.tokens: set[str] = set()
         self.redactor = Redactor()
         for ref in images:
@@ -337,11 +340,11 @@ class Store(Hooks):
 
     # ── the mutex of an environment ──────────────────────────────────────────────────────────────────────────────
 
-    def lock(self, env: str, owner: str) -> bool:
-        """Take an environment's mutex and say whether it was free."""
+    def lock(self, env: str, owner: str, notes: Mapping[str, str] | None = None) -> bool:
+        """Take an environment's mutex and say whether it was free; it is held until this client crashes."""
         with self._changing("lock", env):
             free = env not in self._locks
-            self._locks.setdefault(env, owner)
+            self._locks.setdefault(env, Holder(owner, Proof.LIVES, dict(notes or {})))
             return free
 
     def lock_is_held(self, env: str) -> bool:
@@ -352,7 +355,7 @@ class Store(Hooks):
         """Return the environments whose mutex is held, sorted."""
         return tuple(sorted(self._locks))
 
-    def lock_owner(self, env: str) -> str | None:
+    def lock_holder(self, env: str) -> Holder | None:
         """Return who holds an environment's mutex."""
         with self._reading():
             return self._locks.get(env)
@@ -360,5 +363,22 @@ class Store(Hooks):
     def unlock(self, env: str, owner: str = "") -> None:
         """Give an environment's mutex back, unless somebody else holds it."""
         with self._changing("unlock", env, regardless=True):
-            if not owner or self._locks.get(env) == owner:
-                self._locks.pop(env, None)
+            if env in self._locks and owner in ("", self._locks[env].owner):
+                del self._locks[env]
+
+    def break_lock(self, env: str, owner: str) -> None:
+        """Remove the mutex of a holder that died."""
+        with self._changing("break_lock", env):
+            holder = self._locks.get(env)
+            if holder and holder.owner == owner and holder.proof is not Proof.LIVES:
+                del self._locks[env]
+
+    def revive(self) -> None:
+        """Let a new client come after a crash; the engine sees that whoever held a mutex died with the old one."""
+        if self.crashed:
+            self.end_holders()
+        super().revive()
+
+    def end_holders(self) -> None:
+        """Let everybody who holds a mutex have died."""
+        self._locks = {env: replace(holder, proof=Proof.DIED) for env, holder in self._locks.items()}

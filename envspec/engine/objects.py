@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from enum import Enum
 
 from envspec.engine.facts import RUN_DIR
 
@@ -12,11 +13,44 @@ LABEL = "dev.envspec."
 
 
 LOCK_PREFIX = "envspec-lock-"
-"""Name of the container that is an environment's mutex, before the environment's own; it never runs."""
+"""Name of the container that is an environment's mutex, before the environment's own."""
+
+PAUSES = f"{LABEL}pauses"
+"""Label of a mutex: IDs of the containers that its holder pauses for a while, with spaces between them."""
+
+RESTORES = f"{LABEL}restores"
+"""Label of a mutex: name of the snapshot that its holder brings back."""
 
 
 LINE = Callable[[str], None]
 """Takes one line of output of a running operation, without its line break."""
+
+
+class Proof(Enum):
+    """What the engine shows of whether the holder of a mutex lives.
+
+    ``NONE`` is of an engine, or of an earlier version, whose mutex proves nothing.
+    """
+
+    LIVES = "lives"
+    DIED = "died"
+    BEGINS = "begins"
+    NONE = "none"
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """Who holds a mutex.
+
+    Attributes:
+        owner: As they called themselves.
+        proof: What shows whether they live.
+        notes: What they noted on it.
+    """
+
+    owner: str
+    proof: Proof
+    notes: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -12,6 +12,7 @@ import os
 import select
 import subprocess
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import IO, TYPE_CHECKING
@@ -109,6 +110,14 @@ class Pipe(io.BufferedIOBase):
         self._complaints.seek(max(self._complaints.seek(0, os.SEEK_END) - KEPT_STDERR, 0))
         return Completed(self._process.returncode, b"", self._complaints.read())
 
+    def wait(self, unless: threading.Event) -> bool:
+        """Wait, in a thread of its own, until the child ends or something happens; say whether that happened."""
+        while not unless.is_set():
+            if self._process.poll() is not None:
+                return unless.is_set()
+            unless.wait(_TICK)
+        return True
+
     def close(self) -> None:
         """End the child, whatever it does, and close its streams."""
         super().close()
@@ -136,13 +145,16 @@ class Pipe(io.BufferedIOBase):
 
 
 @contextlib.contextmanager
-def opened(runner: Runner, argv: Sequence[str], *, idle: float = IDLE_DEADLINE) -> Iterator[Pipe]:
+def opened(
+    runner: Runner, argv: Sequence[str], *, idle: float = IDLE_DEADLINE, directory: str | None = None
+) -> Iterator[Pipe]:
     """Start a program in a session of its own, and end it when the block is left.
 
     Args:
         runner: Counts it, and says when the work was cancelled.
         argv: The program and its arguments.
         idle: Seconds without a byte after which it is given up.
+        directory: Where it runs; here when ``None``.
 
     Raises:
         EngineNotReady: The program is not installed.
@@ -158,6 +170,7 @@ def opened(runner: Runner, argv: Sequence[str], *, idle: float = IDLE_DEADLINE) 
                 stdout=subprocess.PIPE,
                 stderr=complaints,
                 env=allowed(os.environ),
+                cwd=directory,
                 start_new_session=True,
             )
         except OSError as error:

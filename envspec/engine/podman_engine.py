@@ -82,6 +82,10 @@ class PodmanEngine(WhalesEngine):
         argv = [*self._command, "container", "start", "--", container_id]
         return self._runner.run(argv, deadline=DEADLINE, directory=MONITORS)
 
+    @property
+    def _start_directory(self) -> str:
+        return MONITORS
+
     def stop(self, container_id: str, grace: int = 5) -> None:
         """Stop a container; Podman refuses to stop a paused one."""
         try:

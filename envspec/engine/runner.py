@@ -19,7 +19,7 @@ from typing import IO
 
 from envspec.engine.objects import LINE
 from envspec.engine.operations import Completed
-from envspec.errors import EngineNotReady, EngineSilent, EngineTimeout, Interrupted
+from envspec.errors import EngineNotReady, EngineSilent, EngineTimeout, EnvspecError, Interrupted
 from envspec.secrets import Redactor
 
 TRACE_VARIABLE = "ENVSPEC_TRACE"
@@ -218,6 +218,7 @@ class Runner:
         self._lock = threading.Lock()
         self._calls = 0
         self._cancelled = threading.Event()
+        self._failure: EnvspecError | None = None
 
     @property
     def calls(self) -> int:
@@ -233,8 +234,15 @@ class Runner:
         """End every child that runs, and make later calls raise :class:`envspec.errors.Interrupted`."""
         self._cancelled.set()
 
+    def fail(self, error: EnvspecError) -> None:
+        """End every child that runs, and make later calls raise an error: nothing may go on."""
+        self._failure = error
+        self.cancel()
+
     def check(self) -> None:
-        """Raise :class:`envspec.errors.Interrupted` when the work was cancelled."""
+        """Raise :class:`envspec.errors.Interrupted` when the work was cancelled, or what it failed with."""
+        if self._failure:
+            raise self._failure
         if self.cancelled:
             raise Interrupted("the work was stopped", hint="run the same command again to go on where it ended")
 

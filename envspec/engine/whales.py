@@ -24,7 +24,7 @@ from envspec.engine.choice import docker_proxies
 from envspec.engine.client import DEADLINE
 from envspec.engine.dialect import DOCKER, Dialect
 from envspec.engine.inspect import USER_LABEL
-from envspec.engine.mutex import LOCK_IMAGE, MutexClient
+from envspec.engine.mutex import GUARD_LABEL, QUIET, MutexClient
 from envspec.engine.objects import LINE, Build, ContainerConfig, Limits
 from envspec.engine.operations import Completed
 from envspec.engine.options import create_options, plain, quoted
@@ -331,7 +331,7 @@ class WhalesEngine(MutexClient):
 
     # ── the mutex ────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def _make_mutex(self, name: str, labels: Mapping[str, str]) -> str:
+    def _make_mutex(self, name: str, image: str, labels: Mapping[str, str]) -> str:
         """Create the container that is a mutex; one of several who do wins.
 
         Runs in our own runner: every change begins with it, and the library for all others loads meanwhile.
@@ -339,7 +339,8 @@ class WhalesEngine(MutexClient):
         _preload()
         flags = [part for key, value in sorted(labels.items()) for part in ("--label", f"{key}={value}")]
         flags += [part for key in sorted(self._blanks) for part in ("--env", f"{key}=")]
-        words = ("create", "--name", name, "--network", "none", "--pull", "never", *flags, "--", LOCK_IMAGE, "lock")
+        command = () if GUARD_LABEL in labels else ("lock",)
+        words = ("create", "--name", name, *QUIET, *flags, "--", image, *command)
         completed = self._runner.run((*self._creator, *words), deadline=DEADLINE)
         if completed.code:
             raise self._refused("cannot make the lock", completed, name)

@@ -38,7 +38,7 @@ _TRUE_STILL = (names.DIGEST, names.BASE)
 
 
 def create(  # noqa: PLR0913 - of what, as what, and how
-    engine: Engine, loaded: Loaded, text: str, name: str, *, pause: bool, emit: Emit
+    engine: Engine, loaded: Loaded, text: str, name: str, *, pausable: tuple[str, ...] | None, emit: Emit
 ) -> Manifest:
     """Make a snapshot. Whoever calls holds the environment's mutex.
 
@@ -47,7 +47,7 @@ def create(  # noqa: PLR0913 - of what, as what, and how
         loaded: The environment's spec.
         text: Its text.
         name: Name of the snapshot.
-        pause: Whether all that runs of the environment is paused meanwhile.
+        pausable: IDs of the containers that are paused meanwhile if they run; ``None`` to pause nothing.
         emit: Takes notices.
 
     Raises:
@@ -68,7 +68,7 @@ def create(  # noqa: PLR0913 - of what, as what, and how
     box = find_box(engine, env).state
     services = tuple(other for other in engine.containers(env) if is_service(other))
     saving = _Saving(engine, name, box, services, _volumes(engine, env))
-    held = tuple(one.id for one in (box, *services) if one.running) if pause else ()
+    held = tuple(one.id for one in (box, *services) if one.running and one.id in (pausable or ()))
     repos = _repos(engine, box)
     _clear(engine, name, env)
     emit(Notice(f"saving {env}" + (f": {len(held)} paused" if held else "")))
@@ -80,7 +80,7 @@ def create(  # noqa: PLR0913 - of what, as what, and how
             env=env,
             created=datetime.now(UTC).isoformat(timespec="seconds"),
             engine=engine.name,
-            paused=pause,
+            paused=pausable is not None,
             image=saving.standing.ref,
             image_id=saving.standing.id,
             box=image,

@@ -177,4 +177,4 @@ def test_an_image_is_built_and_imported_there(far: Far, docker_base: str) -> Non
     engine.build(Build(f"FROM {docker_base}\nRUN test -d /etc\n", "envspec-test/far:1", {TEST_LABEL: "1"}))
     assert engine.lock("evt-far", "me")
     engine.unlock("evt-far")
-    assert set(engine.images(("envspec-test/far:1", "envspec/lock:1"))) == {"envspec-test/far:1", "envspec/lock:1"}
+    assert set(engine.images(("envspec-test/far:1", "envspec/lock:2"))) == {"envspec-test/far:1", "envspec/lock:2"}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import socket
+import subprocess
 import threading
 import uuid
 from collections.abc import Iterator
@@ -11,15 +11,28 @@ from typing import Any, cast
 
 import pytest
 
+from envspec.api.lock import abandoned
 from envspec.api.room import claimed
 from envspec.engine.base import Engine
+from envspec.engine.fake import FakeEngine
 from envspec.engine.objects import ContainerState, VolumeState
 from envspec.errors import Refused
 from envspec.kinds import names
+from tests.engine.e2e import until
 
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(120)]
 
-DEAD = f"{socket.gethostname()}:1:never"
+
+def died(engine: Engine, env: str) -> None:
+    """Leave the mutex of a holder that died."""
+    if isinstance(engine, FakeEngine):
+        engine.lock(env, "elsewhere:1:1")
+        engine.end_holders()
+        return
+    holder = type(engine)()
+    holder.lock(env, "elsewhere:1:1")
+    subprocess.run([*engine.command, "kill", f"envspec-lock-{env}"], check=True, capture_output=True, timeout=60)
+    until(lambda: abandoned(engine, env), "the engine sees that the holder died")
 
 
 class Alone:
@@ -90,7 +103,7 @@ def test_what_died_as_it_began_and_what_is_no_environment_take_no_room(
     alone: Alone, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     allow(1, tmp_path, monkeypatch)
-    alone.engine.lock(alone.name("dead"), DEAD)
+    died(alone.engine, alone.name("dead"))
     alone.engine.lock(f"{alone.name('network')}.net", "elsewhere:1:1")
     with claimed(cast("Engine", alone), alone.name("first"), new=True):
         with (

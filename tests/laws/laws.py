@@ -201,7 +201,7 @@ def failures_keep_what_ran(history: History, directory: Path, point: float | Non
     return len(chosen)
 
 
-_BESIDE = ("lock", "unlock", "mark_used")
+_BESIDE = ("lock", "unlock", "break_lock", "mark_used")
 """Calls that are no step."""
 
 _SETTLING = ("remove_container", "rename")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import json
-import socket
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
@@ -15,7 +14,7 @@ from unittest import mock
 import yaml
 
 from envspec import host
-from envspec.api import converge, lock
+from envspec.api import converge
 from envspec.api.converge import Doors
 from envspec.api.targets import Cancel, Options, Target
 from envspec.api.work import Look, look
@@ -75,9 +74,6 @@ WITH_A_USER = {**DEBIAN, "/etc/passwd": Node(content=PASSWD + b"node:x:1000:1000
 
 BASES = ("debian:13-slim", "python:3.12-slim-bookworm", "python:3.13-slim-bookworm")
 """What the purposes `clean` and `python` start from where they do not bootstrap."""
-
-DEAD = "4194304:1@boot"
-"""A process that cannot be: Linux counts processes below 2^22."""
 
 
 class Everything(tuple[str, ...]):
@@ -201,7 +197,6 @@ class World:
             mock.patch.object(host, "gather", return_value=facts),
             mock.patch.object(reading, "read", forwarded),
             mock.patch.object(host, "registry_reachable", return_value=self.reachable),
-            mock.patch.object(lock, "owner", return_value=f"{socket.gethostname()}:{DEAD}"),
         ):
             yield
 

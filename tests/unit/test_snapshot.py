@@ -14,7 +14,6 @@ import pytest
 import yaml
 
 from envspec import api, host
-from envspec.api import lock
 from envspec.engine.fake import FakeEngine
 from envspec.engine.fake_hooks import Crashed
 from envspec.engine.objects import ContainerConfig, ContainerState, ImageState
@@ -26,7 +25,7 @@ from envspec.inside.snapshot_spec import text_for
 from envspec.kinds import names
 from envspec.kinds.standing import Standing, standing_of
 from envspec.model import Report
-from tests.laws.world import DEAD, Everything, explain
+from tests.laws.world import Everything, explain
 
 SPEC = {
     "image": "debian:13",
@@ -94,13 +93,11 @@ def doors() -> dict[str, Any]:
 
 @pytest.fixture(autouse=True)
 def here() -> Iterator[None]:
-    """Let this host be one that says always the same of itself, and whose dead processes are told by their name."""
+    """Let this host be one that says always the same of itself."""
     facts = HostFacts(1000, 1000, "ada", hostname=socket.gethostname())
-    owner = f"{socket.gethostname()}:{DEAD}"
     with (
         mock.patch.object(host, "gather", return_value=facts),
         mock.patch.object(host, "registry_reachable", return_value=False),
-        mock.patch.object(lock, "owner", return_value=owner),
     ):
         yield
 
@@ -380,6 +377,32 @@ def test_a_restore_that_was_killed_is_begun_anew(shop: Shop) -> None:
         api.destroy("fork", options, engine=shop.engine, **doors())
 
     assert killed_everywhere(shop.engine, lambda: shop.restore(env="fork", spec=file), after) > 10
+
+
+def test_a_killed_restore_given_again_asks_nobody_about_the_volumes_that_it_made(shop: Shop) -> None:
+    shop.save()
+    options = api.Options(yes=True, volumes=True, allow_data_loss=LOSSES)
+
+    def after() -> None:
+        made = api.environments(shop.engine)
+        finished = "fork" in {row.name for row in made} and shop.engine.lock_holder("fork") is None
+        if finished:
+            with pytest.raises(Refused):
+                shop.restore(env="fork")
+        else:
+            shop.restore(env="fork")
+        assert kept(shop, "fork") == KEPT
+        assert shop.engine.lock_holder("fork") is None
+        assert {"fork-restore", "fork-restore-volumes"}.isdisjoint(shop.left())
+        api.destroy("fork", options, engine=shop.engine, **doors())
+
+    assert killed_everywhere(shop.engine, lambda: shop.restore(env="fork"), after) > 10
+
+
+def test_what_was_paused_by_hand_stays_paused_by_a_snapshot(shop: Shop) -> None:
+    shop.engine.tamper.pause("shop-workspace")
+    shop.save()
+    assert shop.engine.container("shop-workspace").status == "paused"
 
 
 def test_a_restore_that_fails_leaves_nothing(shop: Shop) -> None:
