@@ -121,7 +121,12 @@ def collect(engine: Engine, ending: Ending, doors: Doors) -> tuple[Ended, ...]:
         elif any(box.name == names.container(row.name) for box in ours):
             aside = [box for box in ours if box.name == names.next_container(row.name) and not box.unread]
             found += [_attempt(b.name, "left by an interrupted replace", _sweeping(engine, b), ending) for b in aside]
-    found += [_free(engine, env, ending) for env in runs]  # until then they prove that the run died
+    ended = {one.name: one.gone for one in found}
+    for env in runs:  # as long as an environment stays, its mutex proves that its run died
+        name = env.removesuffix(RUN_MUTEX)
+        if ended.get(name, True):
+            freed = _free(engine, env, ending)
+            found += [] if name in ended else [freed]
     return (*found, *([] if ending.only else _images(engine, ending)))
 
 
