@@ -33,12 +33,14 @@ class Copied:
         files: Number of files and links.
         bytes: Bytes of their content.
         left_out: What was not copied, in order.
+        notes: What else the user should know.
     """
 
     target: str
     files: int
     bytes: int
     left_out: tuple[LeftOut, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

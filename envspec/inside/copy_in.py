@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 import posixpath
+import shlex
 import stat
 import tarfile
 from collections.abc import Iterator
@@ -13,10 +15,17 @@ from io import BufferedIOBase
 from typing import BinaryIO
 
 from envspec.engine.base import Engine
-from envspec.errors import StepFailed, UsageError
+from envspec.errors import EngineCallFailed, Refused, StepFailed, UsageError
 from envspec.events import Emit
+from envspec.inside.copy_arrived import Sent, cut_off, set_times
 from envspec.inside.copy_box import Box, Copied, LeftOut, find_box, means_contents, no_directory, nothing_there
 from envspec.inside.copy_progress import Archive, Counted, Meter
+
+MAX_HOLES = 256 << 20
+"""Bytes of holes, in all files together, that are filled with zeros rather than refused."""
+
+BLOCK = 512
+"""Bytes of a block as ``stat(2)`` counts them."""
 
 VOLATILE = "lies in memory inside"
 SPECIAL = "is neither file, directory nor link"
@@ -55,7 +64,7 @@ def copy_in(engine: Engine, env: str, source: str | BinaryIO, destination: str, 
 
     Raises:
         UsageError: There is no such environment, or no such source.
-        Refused: The destination lies on a tmpfs.
+        Refused: The destination lies on a tmpfs, or the source has holes of more than :data:`MAX_HOLES`.
         StepFailed: The destination is not where something can be put, or the source cannot be read.
         EngineCallFailed: The engine refused.
     """
@@ -67,15 +76,22 @@ def copy_in(engine: Engine, env: str, source: str | BinaryIO, destination: str, 
         raise nothing_there(source)
     is_tree = os.path.isdir(real)
     landing = _landing(box, source, destination, is_tree=is_tree)
-    meter = Meter(source, _size(real), emit)
+    size, holes = _size(real)
+    if holes > MAX_HOLES:
+        raise _holes(env, source, holes)
+    meter = Meter(source, size, emit)
     left_out: list[LeftOut] = []
-    with engine.write_archive(box.state.id, landing.directory) as sink:
-        packer = _Packer(box, landing, sink, meter, left_out)
-        try:
-            packer.pack(real)
-        except (OSError, tarfile.TarError) as error:
-            raise _unreadable(error, source) from None
-    return Copied(landing.path, meter.files, meter.bytes, tuple(left_out))
+    sent: list[Sent] = []
+    try:
+        with engine.write_archive(box.state.id, landing.directory) as sink:
+            packer = _Packer(box, landing, sink, meter, left_out, sent)
+            try:
+                packer.pack(real)
+            except (OSError, tarfile.TarError) as error:
+                raise _unreadable(error, source) from None
+    except EngineCallFailed as error:
+        raise cut_off(box, error, sent) from None
+    return Copied(landing.path, meter.files, meter.bytes, tuple(left_out), set_times(box, sent))
 
 
 def _landing(box: Box, source: str, destination: str, *, is_tree: bool) -> Landing:
@@ -94,23 +110,55 @@ def _landing(box: Box, source: str, destination: str, *, is_tree: bool) -> Landi
     return Landing(above.real, name)
 
 
-def _size(path: str) -> int:
-    """Return the bytes of a file or of all files of a tree, as far as they can be seen."""
+def _size(path: str) -> tuple[int, int]:
+    """Return the bytes of a file or of all files of a tree, as far as they can be seen, and those of their holes."""
     if not os.path.isdir(path):
-        return os.stat(path).st_size
-    found = 0
+        return os.stat(path).st_size, _holes_of(path, os.stat(path))
+    found = holes = 0
     for directory, _, files in os.walk(path):
         for name in files:
-            status = os.lstat(os.path.join(directory, name))
-            found += status.st_size if stat.S_ISREG(status.st_mode) else 0
-    return found
+            file = os.path.join(directory, name)
+            status = os.lstat(file)
+            if stat.S_ISREG(status.st_mode):
+                found += status.st_size
+                holes += _holes_of(file, status)
+    return found, holes
+
+
+def _holes_of(path: str, status: os.stat_result) -> int:
+    """Return the bytes of a file's holes; few blocks alone may be due to a filesystem that compresses."""
+    if not stat.S_ISREG(status.st_mode) or status.st_size - status.st_blocks * BLOCK <= MAX_HOLES:
+        return 0
+    data = at = 0
+    with contextlib.suppress(OSError), open(path, "rb", buffering=0) as file:  # ENXIO: no data behind here
+        while at < status.st_size:
+            begin = os.lseek(file.fileno(), at, os.SEEK_DATA)
+            at = os.lseek(file.fileno(), begin, os.SEEK_HOLE)
+            data += at - begin
+    return status.st_size - data
+
+
+def _holes(env: str, source: str, holes: int) -> Refused:
+    return Refused(
+        f"{source} has holes of {holes >> 20} MiB, which the engine would fill with zeros on its disk",
+        code="copy.holes",
+        hint=f"pack it, which keeps them: `tar --sparse -cf - {shlex.quote(source)} | envspec exec {env} -- tar -xf -`",
+    )
 
 
 class _Packer:
     """Writes one tree as a tar stream."""
 
-    def __init__(self, box: Box, landing: Landing, sink: BufferedIOBase, meter: Meter, left_out: list[LeftOut]) -> None:
-        self._box, self._landing, self._meter, self._left_out = box, landing, meter, left_out
+    def __init__(  # noqa: PLR0913, PLR0917 - from where, to where, and what is told of it
+        self,
+        box: Box,
+        landing: Landing,
+        sink: BufferedIOBase,
+        meter: Meter,
+        left_out: list[LeftOut],
+        sent: list[Sent],
+    ) -> None:
+        self._box, self._landing, self._meter, self._left_out, self._sent = box, landing, meter, left_out, sent
         self._archive = Archive(sink)
         self._describe = tarfile.TarFile(fileobj=io.BytesIO(), mode="w").gettarinfo
 
@@ -130,6 +178,7 @@ class _Packer:
             return
         _own(info, self._box.owner)
         if info.isreg():
+            self._sent.append(Sent(posixpath.join(self._landing.directory, name), info.size, info.mtime))
             with open(path, "rb") as file:
                 self._archive.add(info, Counted(file, self._meter))
         else:
@@ -155,13 +204,17 @@ def _stream_in(box: Box, stream: BinaryIO, destination: str, emit: Emit) -> Copi
         raise no_directory(destination)
     meter = Meter("-", 0, emit)
     left_out: list[LeftOut] = []
-    with box.engine.write_archive(box.state.id, found.real) as sink:
-        try:
-            with tarfile.open(fileobj=stream, mode="r|*") as incoming:
-                _pass_on(incoming, Archive(sink), box, found.real, meter, left_out)
-        except (OSError, tarfile.TarError) as error:
-            raise _unreadable(error, "the stream") from None
-    return Copied(found.real, meter.files, meter.bytes, tuple(left_out))
+    sent: list[Sent] = []
+    try:
+        with box.engine.write_archive(box.state.id, found.real) as sink:
+            try:
+                with tarfile.open(fileobj=stream, mode="r|*") as incoming:
+                    _pass_on(incoming, Archive(sink), box, found.real, meter, left_out, sent)
+            except (OSError, tarfile.TarError) as error:
+                raise _unreadable(error, "the stream") from None
+    except EngineCallFailed as error:
+        raise cut_off(box, error, sent) from None
+    return Copied(found.real, meter.files, meter.bytes, tuple(left_out), set_times(box, sent))
 
 
 def _pass_on(  # noqa: PLR0913, PLR0917 - from where, to where, and what is told of it
@@ -171,6 +224,7 @@ def _pass_on(  # noqa: PLR0913, PLR0917 - from where, to where, and what is told
     directory: str,
     meter: Meter,
     left_out: list[LeftOut],
+    sent: list[Sent],
 ) -> None:
     for info in incoming:
         name = _clean(info.name)
@@ -184,6 +238,8 @@ def _pass_on(  # noqa: PLR0913, PLR0917 - from where, to where, and what is told
         info.linkname = _clean(info.linkname) if info.islnk() else info.linkname
         _own(info, box.owner)
         content = incoming.extractfile(info) if info.isreg() else None
+        if content:
+            sent.append(Sent(posixpath.join(directory, name), info.size, info.mtime))
         outgoing.add(info, Counted(content, meter) if content else None)
         meter.files += not info.isdir()
     outgoing.end()
@@ -221,5 +277,5 @@ def _unreadable(error: Exception, source: str) -> Exception:
     return StepFailed(
         f"{where} cannot be read: {getattr(error, 'strerror', None) or error}",
         code="copy.unreadable",
-        hint="mend that, and copy again: what was copied stays",
+        hint="fix that, and copy again: what was copied stays",
     )

@@ -7,6 +7,7 @@ directory on the way is opened without following a link, and every file gets its
 
 from __future__ import annotations
 
+import errno
 import os
 import posixpath
 import tarfile
@@ -59,7 +60,7 @@ def copy_out(engine: Engine, env: str, source: str, destination: str | BinaryIO,
     try:
         path = _copy(box, found, source, destination, sieve)
     except OSError as error:
-        raise _unwritable(error, destination) from None
+        raise _unwritable(error, destination, sieve.whole) from None
     except tarfile.TarError as error:
         raise StepFailed(
             f"what {env} sent broke off: {error}",
@@ -102,12 +103,16 @@ class _Sieve:
         box: The container.
         real: Real path inside of what is copied.
         meter: Counts.
+
+    Attributes:
+        whole: Number of files that are there.
     """
 
     def __init__(self, box: Box, real: str, meter: Meter) -> None:
         self._box, self._real, self.meter = box, real, meter
         self.left_out: list[LeftOut] = []
         self._files: set[str] = set()
+        self.whole = 0
 
     def relative(self, name: str) -> str:
         """Return a member's path relative to what is copied: names begin with its last part, except of the root.
@@ -180,6 +185,7 @@ def _to_disk(stream: BufferedIOBase, sieve: _Sieve, target: Target) -> None:
                 content = tar.extractfile(info)
                 assert content is not None
                 target.write(path, Counted(content, sieve.meter), info.mode, info.mtime)
+                sieve.whole += 1
     for path, link in links:
         if not target.symlink(path, link):
             sieve.leave_out_link(path)
@@ -201,8 +207,14 @@ def _to_stream(stream: BufferedIOBase, sieve: _Sieve, out: BinaryIO, top: str) -
     out.flush()
 
 
-def _unwritable(error: OSError, destination: str | BinaryIO) -> StepFailed:
+def _unwritable(error: OSError, destination: str | BinaryIO, whole: int) -> StepFailed:
     place = destination if isinstance(destination, str) else "standard output"
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        arrived = (
+            f": {whole} {'file is' if whole == 1 else 'files are'} there, each whole" if place == destination else ""
+        )
+        hint = "free some space there, and copy again: what arrived stays"
+        return StepFailed(f"no space is left for {place}{arrived}", code="copy.no_space", hint=hint)
     return StepFailed(
         f"{posixpath.join(place, str(error.filename or ''))} cannot be written: {error.strerror or error}",
         code="copy.unwritable",

@@ -66,7 +66,11 @@ class Target:
             number = os.open(name, _NEW_FILE, 0o600, dir_fd=directory)
             with os.fdopen(number, "wb") as file:
                 while chunk := content.read(CHUNK):
-                    file.write(chunk)
+                    if chunk.count(0) == len(chunk):
+                        file.seek(len(chunk), os.SEEK_CUR)  # zeros take no room: holes stay holes
+                    else:
+                        file.write(chunk)
+                file.truncate()
                 file.flush()
                 os.fchmod(number, mode)
                 os.utime(number, ns=_times(mtime))

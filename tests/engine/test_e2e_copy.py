@@ -43,13 +43,25 @@ STAT = "stat -c '%n %u:%g %a %Y' /data/tree/a && readlink /data/tree/sub/link &&
 
 def test_a_tree_goes_in_and_comes_out_as_it_was(settled: Place, tree: Path, tmp_path: Path) -> None:
     told = settled.told("cp", str(tree), f"{settled.name}:/data").result
-    assert told == {"target": "/data/tree", "files": 2, "bytes": 256, "left_out": []}
+    assert told == {"target": "/data/tree", "files": 2, "bytes": 256, "left_out": [], "notes": []}
     assert settled.inside(STAT).splitlines() == [f"/data/tree/a {USER} 750 1000000", "../a", f"{USER} 700"]
     settled.run("cp", f"{settled.name}:/data/tree", str(tmp_path / "back"))
     found = tmp_path / "back" / "a"
     assert found.read_bytes() == bytes(range(256))
     assert (found.stat().st_mode & 0o7777, found.stat().st_mtime, found.stat().st_uid) == (0o750, 1e6, os.geteuid())
     assert (tmp_path / "back" / "sub" / "link").readlink() == Path("../a")
+
+
+def test_a_time_before_1970_and_a_hole_come_through(settled: Place, tmp_path: Path) -> None:
+    old = tmp_path / "moon landing"
+    old.write_text("x")
+    os.utime(old, (-14_182_940, -14_182_940))
+    settled.run("cp", str(old), f"{settled.name}:/data/")
+    assert settled.inside("stat -c %Y '/data/moon landing' && truncate -s 300M /data/hole") == "-14182940"
+    settled.run("cp", f"{settled.name}:/data/hole", str(tmp_path))
+    found = (tmp_path / "hole").stat()
+    assert (found.st_size, found.st_blocks) == (300 << 20, 0)
+    assert settled.told("cp", str(tmp_path / "hole"), f"{settled.name}:/data/", code=4).error["code"] == "copy.holes"
 
 
 def test_nothing_unsafe_comes_out(settled: Place, tmp_path: Path) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import os
+import subprocess
 import tarfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,12 +16,14 @@ import pytest
 from envspec import api
 from envspec.cli.commands.cp_command import _parse
 from envspec.cli.progress import copy_line
+from envspec.engine.archive import PathFact
 from envspec.engine.fake import FakeEngine
 from envspec.engine.objects import ContainerConfig, Mount
-from envspec.errors import EnvspecError, Refused, StepFailed, UsageError
+from envspec.engine.operations import Completed, Operation, RunCommand
+from envspec.errors import EngineCallFailed, EnvspecError, Refused, StepFailed, UsageError
 from envspec.events import CopyProgress, Event
 from envspec.inside.copy_out import stays_inside
-from envspec.inside.copy_progress import Meter
+from envspec.inside.copy_progress import Counted, Meter
 
 LABELS = {"dev.envspec.env": "shop"}
 OWNER = (1000, 1001)
@@ -364,3 +368,115 @@ def link(tree: Path, target: str) -> Path:
     directory.mkdir()
     (directory / "l").symlink_to(target)
     return directory
+
+
+# ── holes, old files and full disks ──────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_hole_does_not_fill_the_engines_disk(engine: FakeEngine, tmp_path: Path) -> None:
+    with (tmp_path / "hole").open("wb") as file:
+        file.truncate(1 << 40)
+    with pytest.raises(Refused) as refused:
+        api.copy_in(str(tmp_path), "shop", "/srv", engine=engine)
+    assert code(refused) == "copy.holes"
+    assert "envspec exec shop -- tar -xf -" in refused.value.hint
+    assert engine.container("shop-workspace").tree.get("/srv/hole") is None
+
+
+def test_a_hole_does_not_fill_this_hosts_disk(engine: FakeEngine, tmp_path: Path) -> None:
+    content = bytes(3 << 20) + b"x" + bytes(5 << 20)
+    (tmp_path / "hole").write_bytes(content)
+    api.copy_in(str(tmp_path / "hole"), "shop", "/srv/", engine=engine)
+    api.copy_out("shop", "/srv/hole", str(tmp_path / "back"), engine=engine)
+    back = tmp_path / "back"
+    assert back.read_bytes() == content
+    assert back.stat().st_blocks * 512 <= 2 << 20
+
+
+def test_a_full_disk_here_says_what_arrived_and_leaves_no_half_file(
+    engine: FakeEngine, tree: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    api.copy_in(str(tree), "shop", "/srv", engine=engine)
+
+    def read(self: Counted, size: int | None = -1, /) -> bytes:
+        if self._meter.files == 2:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return plain(self, size)
+
+    plain = Counted.read
+    monkeypatch.setattr(Counted, "read", read)
+    with pytest.raises(StepFailed) as caught:
+        api.copy_out("shop", "/srv/tree", str(tmp_path / "back"), engine=engine)
+    assert code(caught) == "copy.no_space"
+    assert caught.value.message.endswith(": 1 file is there, each whole")
+    assert sorted(path.name for path in (tmp_path / "back").rglob("*") if path.is_file()) == ["a"]
+
+
+class OnThisHost(FakeEngine):
+    """An engine whose container is a directory of this host, on a disk that is full after some bytes."""
+
+    full_after = 1 << 20
+
+    def perform(self, container_id: str, operation: Operation, **_: object) -> Completed:
+        """Run a command here."""
+        assert container_id
+        assert isinstance(operation, RunCommand)
+        done = subprocess.run(["sh", "-e", "-c", operation.command], capture_output=True, check=False)
+        return Completed(done.returncode, done.stdout, done.stderr)
+
+    @contextmanager
+    def write_archive(self, container_id: str, directory: str) -> Iterator[io.BytesIO]:
+        """Unpack as the engines do: without a time before 1970, and the last file as far as it goes."""
+        sink = io.BytesIO()
+        yield sink
+        left = self.full_after
+        with tarfile.open(fileobj=io.BytesIO(sink.getvalue())) as tar:
+            for info in tar:
+                file, content = Path(directory) / info.name, tar.extractfile(info)
+                assert content is not None
+                file.write_bytes(content.read(left))
+                os.utime(file, (0, max(0, info.mtime)))
+                left -= info.size
+                if left < 0:
+                    raise EngineCallFailed(f"cannot write to {directory}: {container_id}: No space left on device")
+
+    def find_path(self, container_id: str, path: str) -> PathFact:
+        """Say where a path of this host leads."""
+        assert container_id
+        return PathFact("dir" if Path(path).is_dir() else "file" if Path(path).exists() else "", path)
+
+
+@pytest.fixture
+def host() -> OnThisHost:
+    made = OnThisHost(images=("debian:13",))
+    made.start(made.create_container("shop-workspace", ContainerConfig("debian:13", user="0:0"), LABELS))
+    return made
+
+
+def test_a_full_disk_inside_says_what_arrived_and_leaves_no_half_file(host: OnThisHost, tmp_path: Path) -> None:
+    source, target = tmp_path / "it's", tmp_path / "the target"
+    source.mkdir()
+    target.mkdir()
+    for name in ("a", "b", "c", "d"):
+        (source / name).write_bytes(b"x" * 400_000)
+    with pytest.raises(EngineCallFailed) as caught:
+        api.copy_in(f"{source}/.", "shop", str(target), engine=host)
+    assert code(caught) == "copy.no_space"
+    assert caught.value.message.endswith(f"; 2 of the files sent arrived whole, {target}/c was cut off and is removed")
+    assert sorted(path.name for path in target.iterdir()) == ["a", "b"]
+
+
+def test_a_file_from_1969_keeps_its_time(host: OnThisHost, tmp_path: Path) -> None:
+    (tmp_path / "old").write_text("x")
+    os.utime(tmp_path / "old", (-86400, -86400))
+    (tmp_path / "in").mkdir()
+    assert api.copy_in(str(tmp_path / "old"), "shop", f"{tmp_path}/in/", engine=host).notes == ()
+    assert (tmp_path / "in" / "old").stat().st_mtime == -86400
+
+
+def test_where_no_time_before_1970_can_be_set_that_is_said(engine: FakeEngine, tmp_path: Path) -> None:
+    (tmp_path / "old").write_text("x")
+    os.utime(tmp_path / "old", (-86400, -86400))
+    engine.stop(engine.container("shop-workspace").id)
+    (note,) = api.copy_in(str(tmp_path / "old"), "shop", "/srv/", engine=engine).notes
+    assert note.startswith("/srv/old is from before 1970")

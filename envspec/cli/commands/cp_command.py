@@ -67,5 +67,7 @@ def _parse(text: str) -> tuple[str, str] | None:
 def _tell(copied: Copied) -> None:
     for item in copied.left_out:
         click.echo(f"left out: {item.path} {item.reason}", err=True)
+    for note in copied.notes:
+        click.echo(f"note: {note}", err=True)
     count = f"{copied.files} {'file' if copied.files == 1 else 'files'}"
     click.echo(f"{copied.target}: {count}, {copied.bytes / _MIB:.1f} MiB", err=True)
