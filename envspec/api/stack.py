@@ -105,7 +105,8 @@ def stack(  # noqa: PLR0913, PLR0917 - what services are made of
     for _, value in document.host:
         reader.hide(value)
     idle = needs.check(document, data, reader.name, reader.versions)
-    made = project(document, config.text, name, reader.shelf(name))
+    strict = loaded.spec.security.profile == "strict"
+    made = project(document, config.text, name, reader.shelf(name), strict=strict)
     notes = (*document.notes, *_empty(document, config, environ), *idle, *made.notes)
     return Stack(dataclasses.replace(made, notes=tuple(dict.fromkeys(notes))), found)
 

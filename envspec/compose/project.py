@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from envspec.compose import context, paths, replicas
+from envspec.compose import context, hardening, paths, replicas
 from envspec.compose.read import Document
 from envspec.compose.shelved import KINDS, Shelver
 from envspec.compose.texts import plain
@@ -37,7 +37,7 @@ MASK = "(hidden)"
 
 _UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9}
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|us|ns|h|m|s)")
-_DROPPED = ("depends_on", "profiles", "develop", "scale", "pull_policy")
+_DROPPED = ("depends_on", "profiles", "develop", "scale", "pull_policy", "x-envspec")
 _NOT_SETTINGS = ("environment", "build", "image", "networks")
 _RESTARTS = {"": "", "none": "no", "any": "always", "on-failure": "on-failure"}
 
@@ -61,7 +61,7 @@ class Project:
     notes: tuple[str, ...] = ()
 
 
-def project(document: Document, resolved: str, env: str, shelf: str = "") -> Project:
+def project(document: Document, resolved: str, env: str, shelf: str = "", *, strict: bool = False) -> Project:
     """Turn a resolved document into resources.
 
     Args:
@@ -69,18 +69,21 @@ def project(document: Document, resolved: str, env: str, shelf: str = "") -> Pro
         resolved: What Compose made of it.
         env: Name of the environment, which is the project's too.
         shelf: Where files lie that services bind from memory, "" where there can be none.
+        strict: Whether the spec asks for the security profile of that name.
 
     Raises:
         SpecError: It asks for something that envspec does not do.
     """
-    return _Made(document, json.loads(resolved), env, shelf).project()
+    return _Made(document, json.loads(resolved), env, shelf, strict=strict).project()
 
 
 class _Made:
-    def __init__(self, document: Document, data: dict[str, Any], env: str, shelf: str) -> None:
+    def __init__(self, document: Document, data: dict[str, Any], env: str, shelf: str, *, strict: bool) -> None:
         self.document = document
         self.env = env
         self.shelf = shelf
+        self.strict = strict
+        self.defaults: dict[str, tuple[str, ...]] = {}
         self.shelved: dict[str, tuple[tuple[str, Hidden], ...]] = {}
         self.services: dict[str, dict[str, Any]] = data.get("services") or {}
         self.networks: dict[str, dict[str, Any]] = data.get("networks") or {}
@@ -108,6 +111,9 @@ class _Made:
             for name, service in self.services.items()
             if service.get("ports") and all((self.networks.get(key) or {}).get("internal") for key, _ in _nets(service))
         ]
+        if any("read_only" in defaults for defaults in self.defaults.values()):
+            told = "services are strict: what they write outside volumes, /run and /tmp fails; "
+            self.notes.append(f"{told}`x-envspec: {{without: [read_only]}}` in a service lets it")
         text = Hidden(json.dumps(self._document(names_of), sort_keys=True))
         made = {name: self._spec(name, names_of, text) for name in self.services}
         known = {resource.address for resource in outer}
@@ -193,7 +199,15 @@ class _Made:
             build["args"] = {key: value for key, value in (build.get("args") or {}).items() if value is not None}
             content = self._content(name, build)
             made["build"] = {**build, "labels": {**(build.get("labels") or {}), names.DIGEST: content}}
-        return made
+        return self._hardened(name, made)
+
+    def _hardened(self, name: str, service: dict[str, Any]) -> dict[str, Any]:
+        """Return a service with envspec's defaults, and note which of them it does without."""
+        made = hardening.harden(service, self.document.waived.get(name, ()), strict=self.strict)
+        self.defaults[name] = made.defaults
+        if made.loosened:
+            self.notes.append(f"{name} is less confined than services are by default: {', '.join(made.loosened)}")
+        return made.service
 
     def _content(self, name: str, build: Mapping[str, Any]) -> str:
         """Return the digest of what an image is built from."""
@@ -246,7 +260,8 @@ class _Made:
                     for key, wish in _nets(service)
                 )
             ),
-            limits=_limits(service),
+            limits={**_limits(service), **hardening.observed(service)},
+            defaults=self.defaults[base],
             patience=END_PATIENCE if ends else _patience(service.get("healthcheck") or {}),
             ends=ends,
             content=str(((service.get("build") or {}).get("labels") or {}).get(names.DIGEST, "")),

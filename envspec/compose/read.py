@@ -13,10 +13,12 @@ import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 from envspec.compose import beside, paths
+from envspec.compose.hardening import NO_NEW_PRIVILEGES, WAIVERS
 from envspec.compose.places import Part, Places, dotted
 from envspec.compose.texts import is_telling
 from envspec.compose.variables import VariableFile, Variables, values_of
@@ -60,6 +62,7 @@ class Document:
         notes: What of its surroundings is used, and what is not although Compose would.
         stray: A file ``.env`` beside it that is not read, "" for none.
         places: Where its keys stand.
+        waived: Defaults of envspec's that services do without, by service.
     """
 
     file: str
@@ -75,6 +78,7 @@ class Document:
     inputs: str = ""
     notes: tuple[str, ...] = ()
     stray: str = ""
+    waived: Mapping[str, frozenset[str]] = field(default_factory=dict)
     places: Places = field(default_factory=Places, repr=False, compare=False)
 
     def fault(self, path: Sequence[Part], message: str, hint: str, code: str = "compose.unsupported") -> SpecError:
@@ -166,6 +170,7 @@ def read(loaded: Loaded, allowed: tuple[str, ...], variables: Variables) -> Docu
         notes=notes,
         stray=stray,
         places=taken.places,
+        waived=taken.waived,
     )
 
 
@@ -187,6 +192,7 @@ class _Taken:
         self.mentions: set[str] = set()
         self.digest = hashlib.sha256()
         self._allowed = allowed
+        self.waived: dict[str, frozenset[str]] = {}
         self._seen: set[tuple[Path, Path]] = set()
 
     def take(self, data: dict[str, Any], directory: Path, *, top: bool = True) -> dict[str, Any]:
@@ -244,6 +250,7 @@ class _Taken:
 
     def _service(self, name: str, service: dict[str, Any], directory: Path) -> None:
         address, path = f"service.{name}", ("services", name)
+        self._waive(name, service)
         if "provider" in service:
             self.effects.append(Effect("provider", address, "Compose runs a program of the host for it"))
         if service.get("use_api_socket"):
@@ -263,6 +270,24 @@ class _Taken:
         if isinstance(extended, dict) and extended.get("file"):
             found = self.file_of(str(extended["file"]), directory, (*path, "extends"))
             self._next(found, found.parent)
+
+    def _waive(self, name: str, service: dict[str, Any]) -> None:
+        """Note which defaults of envspec's a service does without; Compose itself shows no key of another's."""
+        if "x-envspec" not in service:
+            return
+        said, path = service["x-envspec"], ("services", name, "x-envspec")
+        words = list(map(str, _listed(said.get("without")))) if isinstance(said, dict) else []
+        if not isinstance(said, dict) or said.keys() != {"without"}:
+            hint = f"write `x-envspec: {{without: [WORD, …]}}` with words of {', '.join(WAIVERS)}"
+            raise self._unsupported(path, "it says something else than `without`", hint)
+        for index, word in enumerate(words):
+            if word not in WAIVERS:
+                near = get_close_matches(word, WAIVERS, 1)
+                hint = f"did you mean {near[0]}?" if near else f"the words are {', '.join(WAIVERS)}"
+                raise self._unsupported((*path, "without", index), f"{word!r} is not a default of services", hint)
+        if NO_NEW_PRIVILEGES in words:
+            self.effects.append(Effect("security-opt", f"service.{name}", f"x-envspec: without {NO_NEW_PRIVILEGES}"))
+        self.waived[name] = frozenset(words)
 
     def _next(self, path: Path, directory: Path) -> None:
         """Look through another file, each once for every directory that its paths start from."""

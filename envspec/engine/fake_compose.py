@@ -147,6 +147,10 @@ class Service:
             pids=service.get("pids_limit"),
             restart=service.get("restart", "no"),
             init=bool(service.get("init")),
+            cap_add=tuple(service.get("cap_add") or ()),
+            cap_drop=tuple(service.get("cap_drop") or ()),
+            security_opt=tuple(service.get("security_opt") or ()),
+            read_only=bool(service.get("read_only")),
             env=dict(sorted((service.get("environment") or {}).items())),
         )
 

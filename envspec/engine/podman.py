@@ -101,7 +101,7 @@ def describe(data: type_json) -> type_json:
     assert config is not None
     assert host is not None
     assert state is not None
-    asked = _asked(config)
+    asked = {**_capabilities(data, host), **_asked(config)}
     status, named, networks = state.get("Status"), config.get("Labels"), _object((settings or {}).get("Networks"))
     return {
         **data,
@@ -152,6 +152,15 @@ def _asked(config: type_json) -> type_json:
     except (TypeError, ValueError, RecursionError):
         return {}
     return found if isinstance(found, dict) else {}
+
+
+def _capabilities(data: type_json, host: type_json) -> type_json:
+    """Return what a container that envspec did not create itself may do: all is dropped but what it may gain.
+
+    Podman shows how that differs from a list of its own, which is not the one that it starts containers with.
+    """
+    bounding = data.get("BoundingCaps")
+    return {"cap_drop": ["ALL"], "cap_add": bounding} if bounding is not None and not host.get("Privileged") else {}
 
 
 def _bindings(ports: Any) -> Any:

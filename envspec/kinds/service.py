@@ -21,9 +21,9 @@ from envspec.kinds.service_state import (
     built_name,
     compare,
     key_of,
-    says,
+    reason,
 )
-from envspec.model import Action, Cause, Diff, Disruption, Hidden, Resource
+from envspec.model import Action, Cause, Diff, Disruption, Hidden, Resource, to_json
 
 POLL = 0.25
 """Seconds between two looks at a service that is not ready yet."""
@@ -33,6 +33,9 @@ LOG_LINES = 20
 
 LIMITS = ("memory", "cpus", "pids", "restart")
 """Attributes that :class:`envspec.engine.objects.Limits` can set."""
+
+CONFINEMENT = ("cap_add", "cap_drop", "init", "read_only", "security_opt")
+"""Attributes of what a container may do, which take a new container."""
 
 
 class Service(Kind[ServiceSpec]):
@@ -54,7 +57,7 @@ class Service(Kind[ServiceSpec]):
                 "status": "unhealthy" if box.health == "unhealthy" else box.status,
                 "image": box.image_id,
                 "networks": [[a.network, list(a.aliases)] for a in box.networks],
-                "limits": {name: getattr(box.config, name) for name in LIMITS},
+                "limits": {name: to_json(getattr(box.config, name)) for name in (*LIMITS, *CONFINEMENT)},
             }
             for box in boxes_of(address, world)
         ] or None
@@ -66,12 +69,12 @@ class Service(Kind[ServiceSpec]):
             return Verdict(Action.CREATE, f"there is no container of this service{spec.which}")
         found = compare(spec, world)
         diffs = found.stubborn + found.live
-        reason = "; ".join(says(diff) for diff in diffs)
+        why = reason(spec, diffs)
         if found.stubborn:
-            return Verdict(Action.REPLACE, reason, diffs, Disruption.REPLACE)
+            return Verdict(Action.REPLACE, why, diffs, Disruption.REPLACE)
         if found.live:
             starts = any(diff.path == "status" or diff.path.startswith(SHELVED) for diff in found.live)
-            return Verdict(Action.UPDATE, reason, diffs, Disruption.RESTART if starts else Disruption.UPDATE)
+            return Verdict(Action.UPDATE, why, diffs, Disruption.RESTART if starts else Disruption.UPDATE)
         if boxes[0].health == "starting" or (spec.ends and boxes[0].running):
             return Verdict(Action.RUN, "wait until it has ended" if spec.ends else "wait until it is healthy")
         return None

@@ -13,7 +13,7 @@ from envspec.engine.objects import ContainerState
 from envspec.kinds import names
 from envspec.kinds.base import Observed
 from envspec.kinds.container import names_in, remembered, told
-from envspec.model import Cause, Diff, Hidden
+from envspec.model import Cause, Diff, Hidden, to_json
 
 SHELVED = ("secrets.", "configs.")
 """How the names of files begin that a service binds from memory."""
@@ -33,7 +33,8 @@ class ServiceSpec:
         settings: Everything that is compared by what was written at creation, by attribute; secrets masked.
         environment: Its variables, sorted; values that came from the user's files are hidden.
         networks: Names of its networks on the engine, each with the aliases asked for, sorted.
-        limits: Limits and restart policy that are compared with the container as it is, by attribute.
+        limits: Limits, restart policy and confinement that are compared with the container as it is, by attribute.
+        defaults: Attributes of the settings that envspec set, not the document.
         patience: Seconds within which it must run and be healthy, or end.
         ends: Whether others wait for its end: it is as it shall be when it exited with 0.
         content: Digest of what its image is built from, "" when it is not built.
@@ -52,6 +53,7 @@ class ServiceSpec:
     environment: tuple[tuple[str, str | Hidden], ...] = ()
     networks: tuple[tuple[str, tuple[str, ...]], ...] = ()
     limits: Mapping[str, Any] = field(default_factory=dict)
+    defaults: tuple[str, ...] = ()
     patience: float = 0.0
     ends: bool = False
     content: str = ""
@@ -163,6 +165,13 @@ def says(diff: Diff) -> str:
     return f"{diff.path} changed" if diff.cause is Cause.SPEC else f"{diff.path} changed by hand"
 
 
+def reason(spec: ServiceSpec, diffs: tuple[Diff, ...]) -> str:
+    """Return differences in words; what envspec itself set, and an older version did not, is said to be its own."""
+    new = [d.path for d in diffs if d.path in spec.defaults and d.cause is Cause.SPEC and d.before is None]
+    others = [says(diff) for diff in diffs if diff.path not in new]
+    return "; ".join([*others, *([f"new defaults of envspec for services: {', '.join(new)}"] if new else [])])
+
+
 def _is_misnamed(spec: ServiceSpec, boxes: tuple[ContainerState, ...]) -> bool:
     return len(boxes) > 1 or boxes[0].name != spec.container
 
@@ -235,7 +244,11 @@ def _shelved(spec: ServiceSpec, world: Observed) -> list[Diff]:
 
 def _limits(spec: ServiceSpec, box: ContainerState) -> list[Diff]:
     found = ((name, getattr(box.config, name), spec.limits[name]) for name in sorted(spec.limits))
-    return [Diff(n, told(n, before), told(n, after), Cause.DRIFT) for n, before, after in found if before != after]
+    return [
+        Diff(n, told(n, to_json(before)), told(n, to_json(after)), Cause.DRIFT)
+        for n, before, after in found
+        if before != after
+    ]
 
 
 def _networks(spec: ServiceSpec, box: ContainerState, kept: Mapping[str, Any], known: set[str]) -> list[Diff]:

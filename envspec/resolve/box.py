@@ -36,6 +36,9 @@ DEV_CAPABILITIES = (
 STRICT_CAPABILITIES = ("CHOWN", "DAC_OVERRIDE", "FOWNER", "KILL", "SETGID", "SETUID")
 """What envspec itself needs to write files for the user, to become the user, and to end what it started."""
 
+STRICT_CPUS = 1.0
+"""Processors of a strict workspace that names no limit: it leaves the host to others."""
+
 READ_ONLY_TMPFS = ("/tmp", "/var/tmp", "/home", STATE_DIR)
 """What has to be writable although the root filesystem is not."""
 
@@ -122,7 +125,8 @@ def container(  # noqa: PLR0913, PLR0917 - what it is made of
     """
     security = spec.security
     read_only = bool(security.read_only)
-    base = STRICT_CAPABILITIES if security.profile == "strict" else DEV_CAPABILITIES
+    strict = security.profile == "strict"
+    base = STRICT_CAPABILITIES if strict else DEV_CAPABILITIES
     ref, built = image
     # What is started without a shell does not read the tmpfs, and the place of a socket is no secret.
     agent = {"SSH_AUTH_SOCK": AGENT_SOCKET} if any(mount.target == AGENT_SOCKET for mount in mounted) else {}
@@ -137,7 +141,7 @@ def container(  # noqa: PLR0913, PLR0917 - what it is made of
         network=spec.network,
         add_hosts=tuple(sorted(spec.add_hosts.items())),
         memory=spec.memory,
-        cpus=spec.cpus,
+        cpus=STRICT_CPUS if strict and spec.cpus is None else spec.cpus,
         pids=spec.pids,
         shm_size=None if spec.shm_size == DEFAULT_SHM else spec.shm_size,
         gpu=spec.gpu,

@@ -375,7 +375,8 @@ class Security(Form):
     short_schema: ClassVar[dict[str, Any] | None] = {"enum": ["dev", "strict"]}
 
     profile: Annotated[Literal["dev", "strict"], BeforeValidator(choice("dev", "strict"))] = "dev"
-    """dev suits daily work; strict leaves root the few capabilities that setting up needs, and the user none."""
+    """dev suits daily work. strict leaves root the few capabilities that setting up needs and the user none, gives one
+    processor unless `cpus` says more, and gives services a read-only root filesystem."""
     cap_add: Annotated[tuple[names.Capability, ...], BeforeValidator(listed)] = ()
     """Capabilities to add, with or without `CAP_`."""
     read_only: Annotated[bool | None, BeforeValidator(optional(flag))] = None

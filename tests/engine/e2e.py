@@ -56,16 +56,16 @@ def engine_name() -> str:
     return os.environ.get(VARIABLE) or "docker"
 
 
-def bare(*words: str, stdin: str = "", code: int | None = 0) -> str:
+def bare(*words: str, stdin: str = "", code: int | None = 0, patience: float = PATIENCE) -> str:
     """Run the engine's own client and return what it printed; ``code`` of ``None`` takes any exit code."""
-    done = _asked(*words, stdin=stdin)
+    done = _asked(*words, stdin=stdin, patience=patience)
     assert code is None or done.returncode == code, f"{words}: {done.stdout}{done.stderr}"
     return done.stdout.strip()
 
 
-def _asked(*words: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
+def _asked(*words: str, stdin: str = "", patience: float = PATIENCE) -> subprocess.CompletedProcess[str]:
     argv = [shutil.which(engine_name()) or engine_name(), *words]
-    return subprocess.run(argv, input=stdin, capture_output=True, text=True, timeout=PATIENCE, check=False)
+    return subprocess.run(argv, input=stdin, capture_output=True, text=True, timeout=patience, check=False)
 
 
 def named(kind: str, env: str) -> list[str]:
