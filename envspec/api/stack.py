@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from envspec import policy
 from envspec.compose import beside, effects, needs, shelved
-from envspec.compose.places import Places
 from envspec.compose.project import Project, project
 from envspec.compose.read import Document
 from envspec.compose.texts import plain
 from envspec.engine.base import Reader
 from envspec.engine.stack import ComposeConfig
-from envspec.errors import SpecError
+from envspec.errors import SpecError, Where
 from envspec.model import Effect
 from envspec.resolve import Candidate
 from envspec.spec.load import Loaded
@@ -46,18 +45,18 @@ class Permission:
     allowed: tuple[str, ...] = ()
     insists: bool = False
 
-    def check(self, found: tuple[Effect, ...], places: Places | None = None) -> None:
+    def check(self, found: tuple[Effect, ...], place: Callable[[Effect], Where] | None = None) -> None:
         """Refuse effects that are not permitted, where this insists.
 
         Args:
             found: The effects.
-            places: Where the keys of the document stand that has them, ``None`` for the workspace's own.
+            place: Says where an effect stands in a file, ``None`` where that is not known.
 
         Raises:
             Refused: There is one.
         """
         if self.insists:
-            policy.refuse_effects(found, self.allowed, places.effect if places else None)
+            policy.refuse_effects(found, self.allowed, place)
 
 
 def stack(  # noqa: PLR0913, PLR0917 - what services are made of
@@ -82,7 +81,7 @@ def stack(  # noqa: PLR0913, PLR0917 - what services are made of
         SpecError: Compose, or envspec, does not take the document.
         Refused: It has an effect that the user did not allow.
     """
-    permission.check(document.effects, document.places)
+    permission.check(document.effects, document.places.effect)
     name = loaded.spec.name
     assert name is not None
     variables = {
@@ -101,7 +100,7 @@ def stack(  # noqa: PLR0913, PLR0917 - what services are made of
     data = plain(json.loads(config.text))
     document = shelved.with_host(document, data, environ)
     found = tuple(sorted({*document.effects, *effects.of_document(data, document.root)}))
-    permission.check(found, document.places)
+    permission.check(found, document.places.effect)
     for _, value in document.host:
         reader.hide(value)
     idle = needs.check(document, data, reader.name, reader.versions)

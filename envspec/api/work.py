@@ -122,7 +122,8 @@ def _outside(  # noqa: PLR0913, PLR0917 - what one look is told
     tried = target.tried
     ways = candidates(loaded.spec, purposes, tried.params if tried else None, loaded.where)
     refs = tuple(ref for way in ways for ref in way.refs)
-    permission.check(asked(loaded, facts, purposes))
+    asks = asked(loaded, facts, purposes)
+    permission.check(tuple(asks), asks.__getitem__)
     document = read_document(loaded, permission.allowed, glance.reader.compose_variables)
     if document is None:
         world = glance.world(refs)

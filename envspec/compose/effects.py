@@ -7,10 +7,11 @@ found needs permission by name, ``--allow NAME``.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from envspec.compose import paths
+from envspec.compose import paths, sensitive
 from envspec.compose.read import OUTSIDE_FILE, REMOTE
 from envspec.engine.objects import ContainerConfig
 from envspec.kinds import names
@@ -24,8 +25,12 @@ DEFAULT_CAPABILITIES = frozenset(
 )
 """What Docker gives every container; adding one of these adds nothing."""
 
-WORKSPACE_ASKS = frozenset({"privileged", "engine-socket"})
-"""Effects of the workspace's own keys that need permission: these give the host away. Others are noted in the plan."""
+WORKSPACE_ASKS = frozenset({"privileged"})
+"""Effects of the workspace's own settings that need permission: this gives the host away. Others are noted in the
+plan. What it names by path is judged by :func:`of_path`."""
+
+HOST_BIND = "host-bind"
+"""Effect of binding what is neither the project's nor harmless."""
 
 _NAMESPACES = {
     "network_mode": "network",
@@ -40,6 +45,19 @@ _LOGGING = ("", "json-file", "local", "none")
 _FOUND = Iterator[tuple[str, str]]
 
 type_service = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A path of the host that a spec names.
+
+    Attributes:
+        path: Where it really leads.
+        reads: Whether its content is read and brought inside; else it is bound.
+    """
+
+    path: Path
+    reads: bool = False
 
 
 def of_document(document: Mapping[str, Any], directory: Path) -> tuple[Effect, ...]:
@@ -71,13 +89,27 @@ def of_workspace(config: ContainerConfig) -> tuple[Effect, ...]:
     if config.network == "host":
         found.append(("host-network", "it is on the host's network"))
     found += [("capability", name) for name in config.cap_add if name not in DEFAULT_CAPABILITIES]
-    for mount in config.mounts:
-        if mount.type == "bind" and paths.reaches_engine(Path(mount.source)):
-            found.append(("engine-socket", f"{mount.source} gives it the engine"))
     found += [("public-port", f"{p.address}:{p.host or 'any'}") for p in config.ports if not is_loopback(p.address)]
     if config.gpu:
         found.append(("gpu", "all GPUs"))
     return tuple(sorted(Effect(name, names.WORKSPACE, detail) for name, detail in found))
+
+
+def of_path(wanted: Wanted, directory: Path, *, trusted: bool) -> Iterator[tuple[str, str]]:
+    """Yield the effect of one path of the host and what is to be said of it, nothing where nobody has to be asked.
+
+    Args:
+        wanted: The path.
+        directory: The directory of the spec, or of the project.
+        trusted: Whether what lies outside that directory may be had unless it is sensitive.
+    """
+    name = OUTSIDE_FILE if wanted.reads else HOST_BIND
+    if not wanted.reads and paths.reaches_engine(wanted.path):
+        yield "engine-socket", f"{wanted.path} gives it the engine"
+    elif why := sensitive.why(wanted.path):
+        yield name, why
+    elif not trusted and not paths.lies_inside(wanted.path, directory):
+        yield name, f"{wanted.path}, outside {directory}"
 
 
 def is_loopback(address: str) -> bool:
@@ -122,11 +154,7 @@ def _binds(service: type_service, directory: Path) -> _FOUND:
     for mount in service.get("volumes") or ():
         kind, source = mount.get("type"), str(mount.get("source") or "")
         if kind == "bind":
-            path = paths.real(source, directory)
-            if paths.reaches_engine(path):
-                yield "engine-socket", f"{source} gives it the engine"
-            elif not paths.lies_inside(path, directory):
-                yield "host-bind", f"{source}, outside the project"
+            yield from of_path(Wanted(paths.real(source, directory)), directory, trusted=False)
         elif kind not in ("volume", "tmpfs"):
             yield "volume-driver", f"a mount of type {kind}"
 
@@ -201,8 +229,8 @@ def _build(service: type_service, directory: Path) -> _FOUND:
 
 
 def _file(item: Mapping[str, Any], directory: Path) -> _FOUND:
-    if item.get("file") and not paths.lies_inside(paths.real(str(item["file"]), directory), directory):
-        yield OUTSIDE_FILE, f"{item['file']}, outside the project"
+    if item.get("file"):
+        yield from of_path(Wanted(paths.real(str(item["file"]), directory), reads=True), directory, trusted=False)
 
 
 def _volume(volume: Mapping[str, Any]) -> _FOUND:

@@ -10,7 +10,7 @@ from envspec.compose import effects
 from envspec.compose.project import Project
 from envspec.detect import install_script, knowledge
 from envspec.engine.objects import Mount
-from envspec.errors import Faults
+from envspec.errors import Faults, Where
 from envspec.forward.values import Wish
 from envspec.frontmatter import FrontMatter
 from envspec.host import HostFacts
@@ -22,6 +22,7 @@ from envspec.purposes import Catalogue
 from envspec.resolve import forward, trust
 from envspec.resolve.box import Place, container, mounts
 from envspec.resolve.inner import Inner, resources
+from envspec.resolve.reach import reaches
 from envspec.resolve.source import Candidate, Chosen, base_image, candidates, choose
 from envspec.resolve.user import identify
 from envspec.spec.load import Loaded
@@ -78,8 +79,8 @@ def takes_network(loaded: Loaded, catalogue: Catalogue, usual: str) -> bool:
     return trust.takes(loaded.spec, matter, "host_network", usually=usual == "auto")
 
 
-def asked(loaded: Loaded, host: HostFacts, catalogue: Catalogue) -> tuple[Effect, ...]:
-    """Return what the workspace itself needs permission for, whatever image it will run.
+def asked(loaded: Loaded, host: HostFacts, catalogue: Catalogue) -> dict[Effect, Where]:
+    """Return what the workspace itself needs permission for, whatever image it will run, and where that stands.
 
     Args:
         loaded: The spec and where it lies.
@@ -95,7 +96,9 @@ def asked(loaded: Loaded, host: HostFacts, catalogue: Catalogue) -> tuple[Effect
     mounted = _mounts(loaded, place, host, faults)
     faults.stop()
     box = container(loaded.spec, place, who, mounted, ("", None))
-    return tuple(effect for effect in effects.of_workspace(box.config) if effect.name in effects.WORKSPACE_ASKS)
+    own = (effect for effect in effects.of_workspace(box.config) if effect.name in effects.WORKSPACE_ASKS)
+    trusted = trust.trusted(loaded.spec, _matter(loaded, catalogue))
+    return {**{effect: loaded.where("security") for effect in own}, **reaches(loaded, place, trusted=trusted)}
 
 
 def wish(loaded: Loaded, catalogue: Catalogue) -> Wish:

@@ -258,6 +258,8 @@ def _owner(owner: str, who: Identity) -> tuple[int, int]:
 def _source(given: Inner, source: str, *at: str) -> bytes:
     file = given.place.directory / Path(source).expanduser()
     try:
+        if not file.is_file():
+            raise _no_source(given, at, f"there is no file {source}", "`source` is relative to the spec's directory")
         if file.stat().st_size > MAX_SOURCE_BYTES:
             raise _no_source(given, at, f"{source} is larger than 64 MiB", "mount it or clone it instead")
         return file.read_bytes()

@@ -152,7 +152,7 @@ def test_what_reaches_out_has_the_line_of_what_reaches_out(tmp_path: Path) -> No
     found = document(tmp_path, DB + "    volumes:\n      - ./x:/x\n      - /etc:/h\n    privileged: true\n")
     effect = Effect("host-bind", "service.db", "/etc, outside the project")
     with pytest.raises(Refused) as caught:
-        Permission((), insists=True).check((effect,), found.places)
+        Permission((), insists=True).check((effect,), found.places.effect)
     assert place(caught.value) == ("compose.yaml", 6, "service.db")
 
 
