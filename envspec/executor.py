@@ -23,6 +23,7 @@ from envspec.kinds import names
 from envspec.kinds.base import Done, Kind, Observed, StepContext, Work
 from envspec.kinds.every import all_kinds
 from envspec.model import Action, Change, Desired, Outcome, Plan, Status
+from envspec.visible import visible
 
 if TYPE_CHECKING:
     import networkx as nx
@@ -214,7 +215,7 @@ class _Log:
         if self.file:
             self.file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             with self.file.open("a", encoding="utf-8") as out:
-                out.write(text + "\n")
+                out.write(visible(text) + "\n")
         self.emit(StepOutput(self.address, text))
 
 

@@ -113,6 +113,6 @@ def _print(error: EnvspecError) -> None:
     paint = output.painter(sys.stderr)
     for item in error.faults if isinstance(error, SpecFaults) else (error,):
         where = f"{item.where}: " if str(item.where) else ""
-        click.echo(f"{paint.bad('error')}: {where}{item.message}", err=True, color=True)
+        output.say(f"{paint.bad('error')}: {where}{item.message}")
         if item.hint:
-            click.echo(f"  {paint.dim('hint')}: {item.hint}", err=True, color=True)
+            output.say(f"  {paint.dim('hint')}: {item.hint}")

@@ -10,6 +10,7 @@ from envspec.cli.options import asked, is_file
 from envspec.engine.choice import choose
 from envspec.errors import EnvspecError
 from envspec.inside.door import Door, no_command, open_door, open_doors
+from envspec.visible import one_line
 
 COMPLETION_DEADLINE = 2.0
 """Seconds; whoever presses Tab waits no longer."""
@@ -56,7 +57,8 @@ def environment_names() -> tuple[str, ...]:
         done = subprocess.run((*engine.command, *words), capture_output=True, timeout=COMPLETION_DEADLINE, check=False)
     except (OSError, subprocess.TimeoutExpired, EnvspecError):
         return ()
-    return tuple(sorted({line for line in done.stdout.decode(errors="replace").splitlines() if line}))
+    found = {line for line in done.stdout.decode(errors="replace").splitlines() if line}
+    return tuple(sorted(name for name in found if one_line(name) == name))
 
 
 def replace_process(argv: Sequence[str]) -> None:

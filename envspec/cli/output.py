@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
+import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NoReturn, TextIO
 
 import click
 
 from envspec.errors import EnvspecError
+from envspec.visible import one_line, visible, within_json
 
 
 def leave(code: int) -> NoReturn:
@@ -33,26 +36,52 @@ class Painter:
 
     def good(self, text: str) -> str:
         """Return text for what went well or is added."""
-        return self._style(text, "green")
+        return self._style(text, fg="green")
 
     def bad(self, text: str) -> str:
         """Return text for what failed or is lost."""
-        return self._style(text, "red")
+        return self._style(text, fg="red")
 
     def change(self, text: str) -> str:
         """Return text for what changes."""
-        return self._style(text, "yellow")
+        return self._style(text, fg="yellow")
 
     def bold(self, text: str) -> str:
         """Return text that stands out."""
-        return click.style(text, bold=True) if self.enabled else text
+        return self._style(text, bold=True)
 
     def dim(self, text: str) -> str:
         """Return text that stands back."""
-        return click.style(text, dim=True) if self.enabled else text
+        return self._style(text, dim=True)
 
-    def _style(self, text: str, colour: str) -> str:
-        return click.style(text, fg=colour) if self.enabled else text
+    def _style(self, text: str, **style: Any) -> str:
+        if not self.enabled:
+            return text
+        # Whatever the text brings along has no mark before it, and shows as an escape.
+        begin, _, end = click.style("\0", **style).partition("\0")
+        return f"{_mark()}{begin}{text}{_mark()}{end}"
+
+
+@functools.cache
+def _mark() -> str:
+    """Return what stands before every colour of ours until it is printed; nobody else can know it."""
+    return "".join(chr(0x100000 + int.from_bytes(os.urandom(2)) % 0xFFFD) for _ in range(4))
+
+
+def terminal_text(text: str) -> str:
+    """Return text as it goes to a terminal: our own colours as they are, all else that would steer it as escapes."""
+    return _but_colours(visible, text)
+
+
+def line(text: str) -> str:
+    """Return text that is one line, with the marks of our own colours; a line feed in it is an escape."""
+    return _but_colours(one_line, text, _mark())
+
+
+def _but_colours(shown: Callable[[str], str], text: str, kept: str = "") -> str:
+    """Pass all but our own colours through a function; ``kept`` stands before them afterwards."""
+    parts = re.split(rf"{_mark()}(\x1b\[\d+m)", text)
+    return "".join(f"{kept}{part}" if index % 2 else shown(part) for index, part in enumerate(parts))
 
 
 def painter(stream: TextIO) -> Painter:
@@ -67,15 +96,20 @@ def is_interactive(stream: TextIO) -> bool:
 
 
 def print_text(text: str) -> None:
-    """Print text on standard output, with the colours that it has."""
-    click.echo(text, color=True)
+    """Print text on standard output, with the colours that a painter gave it; see :func:`terminal_text`."""
+    click.echo(terminal_text(text), color=True)
+
+
+def say(text: str) -> None:
+    """Print text on standard error, likewise."""
+    click.echo(terminal_text(text), err=True, color=True)
 
 
 def print_json(document: Any) -> None:
     """Print one JSON document on standard output, on one line, as the events before it are."""
     import json  # noqa: PLC0415 - `exec` and `--help` do without it
 
-    click.echo(json.dumps(document, ensure_ascii=False))
+    click.echo(within_json(json.dumps(document, ensure_ascii=False)))
 
 
 def print_result(result: Any) -> None:
@@ -100,6 +134,7 @@ def megabytes(size: int) -> str:
 
 
 def table(rows: Sequence[Sequence[str]]) -> list[str]:
-    """Return rows as lines with aligned columns, the last one ragged."""
+    """Return rows as lines with aligned columns, the last one ragged; no cell breaks its line."""
+    rows = [[line(cell) for cell in row] for row in rows]
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))] if rows else []
     return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 
-from envspec.cli.output import Painter, table
+from envspec.cli.output import Painter, line, table
 from envspec.kinds.environment import Names, listed
 from envspec.model import Action, Cause, Change, Diff, Outcome, Plan, Provision, Report, Status, Summary, type_json
 
@@ -37,9 +37,8 @@ def plan_lines(plan: Plan, paint: Painter) -> list[str]:
         lines.append(f"{paint.bad('needs')} --allow {effect.name}: {effect.address}: {effect.detail}")
     if plan.notes or plan.effects:
         lines.append("")
-    if plan.empty:
-        return [*lines, f"No changes. {plan.env} is converged."]
-    return [*lines, paint.bold(count(plan.summary))]
+    end = f"No changes. {plan.env} is converged." if plan.empty else paint.bold(count(plan.summary))
+    return list(map(line, [*lines, end]))
 
 
 def count(summary: Summary) -> str:
@@ -77,7 +76,7 @@ def report_lines(report: Report, paint: Painter, *, destroyed: bool = False) -> 
         lines.append(paint.bold(_ending(report, destroyed=destroyed)))
     if report.connect:
         lines.append(f"Go inside: {report.connect}")
-    return lines
+    return list(map(line, lines))
 
 
 def provision_lines(found: Provision, paint: Painter) -> list[str]:
@@ -94,7 +93,7 @@ def provision_lines(found: Provision, paint: Painter) -> list[str]:
         ("not found here", "; ".join(found.not_found)),
         ("ends", found.ends),
     )
-    return [f"  {line}" for line in table([(paint.dim(name), text) for name, text in facts if text])]
+    return [f"  {row}" for row in table([(paint.dim(name), text) for name, text in facts if text])]
 
 
 def _came_by(report: Report) -> str:
@@ -162,7 +161,9 @@ def _word(outcome: Outcome) -> str:
 
 def _failure(outcome: Outcome, paint: Painter) -> Iterator[str]:
     error = outcome.error or {}
-    yield f"{paint.bad('failed')}: {outcome.address}: {error.get('message', '')}".rstrip(": ")
+    message = str(error.get("message", "")).split("\n")
+    yield f"{paint.bad('failed')}: {outcome.address}: {message[0]}".rstrip(": ")
+    yield from message[1:]
     if error.get("hint"):
         yield f"  {paint.dim('hint')}: {error['hint']}"
 

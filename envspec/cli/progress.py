@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, TextIO
 
-import click
-
-from envspec.cli.output import Painter, painter
+from envspec.cli.output import Painter, painter, print_json, terminal_text
 from envspec.cli.plan_text import DONE_WORDS, MARKS
 from envspec.events import CopyProgress, Event, Notice, StepFinished, StepOutput, StepStarted
 from envspec.model import Action, Outcome, Status, to_json
+from envspec.visible import one_line
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -51,7 +49,7 @@ class JsonProgress:
 
     def __call__(self, event: Event) -> None:
         """Print an event."""
-        click.echo(json.dumps(to_json(event), ensure_ascii=False))
+        print_json(to_json(event))
 
     def pause(self) -> None:
         """Do nothing: what is printed stays."""
@@ -88,7 +86,7 @@ class PlainProgress:
                 self._write(copy_line(event))
 
     def _write(self, text: str) -> None:
-        print(text, file=self._stream, flush=True)
+        print(terminal_text(text), file=self._stream, flush=True)
 
 
 @dataclass(slots=True)
@@ -164,7 +162,7 @@ class LiveProgress:
         from rich.text import Text  # noqa: PLC0415 - rich is loaded for a terminal only
 
         if self._console:
-            self._console.print(Text.from_ansi(text))
+            self._console.print(Text.from_ansi(terminal_text(text)))
 
     def _draw(self) -> RenderableType:
         from rich.text import Text  # noqa: PLC0415 - rich is loaded for a terminal only
@@ -178,7 +176,7 @@ class LiveProgress:
             lines.append(self._copy)
         if self._ended:
             lines.insert(0, f"    {self._ended} done")
-        return Text("\n".join(lines), no_wrap=True, overflow="ellipsis")
+        return Text("\n".join(map(one_line, lines)), no_wrap=True, overflow="ellipsis")
 
 
 def copy_line(event: CopyProgress) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from envspec.api import EnvironmentRow, EnvironmentStatus, ServiceRow
-from envspec.cli.output import Painter, megabytes, table
+from envspec.cli.output import Painter, line, megabytes, table
 from envspec.engine.usage import Usage
 
 
@@ -52,9 +52,12 @@ def status_lines(status: EnvironmentStatus, paint: Painter) -> list[str]:
         ("go inside", status.connect),
     )
     rows = [
-        (name if index == 0 else "", line) for name, value in facts for index, line in enumerate(value.splitlines())
+        (name if index == 0 else "", text)
+        for name, value in facts
+        for index, text in enumerate(value.split("\n"))
+        if value
     ]
-    return [paint.bold(status.name), *table(rows)]
+    return [line(paint.bold(status.name)), *table(rows)]
 
 
 def _service(row: ServiceRow) -> str:

@@ -1,4 +1,7 @@
-"""Several commands at once, their lines on one standard output, each with its name before it."""
+"""Several commands at once, their lines on one standard output, each with its name before it.
+
+These lines are what the commands say to the user, as one command's would be: they are passed on as they are.
+"""
 
 from __future__ import annotations
 

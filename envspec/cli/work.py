@@ -45,7 +45,7 @@ class Job:
         if self.as_json or not (output.is_interactive(sys.stdin) and output.is_interactive(sys.stderr)):
             return False
         self.emit.pause()
-        click.echo("\n".join(plan_text.plan_lines(plan, output.painter(sys.stderr))), err=True, color=True)
+        output.say("\n".join(plan_text.plan_lines(plan, output.painter(sys.stderr))))
         return click.confirm("Go on?", err=True)
 
 

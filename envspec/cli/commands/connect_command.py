@@ -19,4 +19,4 @@ def command(env: str, as_json: bool) -> None:
     if as_json:
         output.print_result(info)
     else:
-        click.echo(info.command)
+        output.print_text(info.command)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from envspec.cli import options
+from envspec.cli import options, output
 from envspec.errors import UsageError
 
 if TYPE_CHECKING:
@@ -66,8 +66,8 @@ def _parse(text: str) -> tuple[str, str] | None:
 
 def _tell(copied: Copied) -> None:
     for item in copied.left_out:
-        click.echo(f"left out: {item.path} {item.reason}", err=True)
+        output.say(output.line(f"left out: {item.path} {item.reason}"))
     for note in copied.notes:
-        click.echo(f"note: {note}", err=True)
+        output.say(output.line(f"note: {note}"))
     count = f"{copied.files} {'file' if copied.files == 1 else 'files'}"
-    click.echo(f"{copied.target}: {count}, {copied.bytes / _MIB:.1f} MiB", err=True)
+    output.say(output.line(f"{copied.target}: {count}, {copied.bytes / _MIB:.1f} MiB"))

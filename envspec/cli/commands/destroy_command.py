@@ -80,7 +80,7 @@ def _all_names(session: str, *, yes: bool) -> tuple[str, ...]:
         return names
     if not output.is_interactive(sys.stdin):
         raise Refused("nobody can be asked whether to destroy every environment", hint="add --yes")
-    click.echo(f"These environments will be destroyed: {', '.join(names)}", err=True)
+    output.say(output.line(f"These environments will be destroyed: {', '.join(names)}"))
     if not click.confirm("Destroy them all?", err=True):
         raise Refused("nothing was destroyed", hint="name one environment to destroy only that")
     return names

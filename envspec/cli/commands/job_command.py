@@ -59,7 +59,7 @@ def start(
     if as_json:
         output.print_result({"job": started.job, "created": started.created})
     else:
-        click.echo(started.job.id)
+        output.print_text(started.job.id)
 
 
 @command.command("list")
@@ -76,7 +76,7 @@ def list_jobs(env: str | None, as_json: bool) -> None:
         output.print_result(jobs)
         return
     for job in jobs:
-        click.echo(f"{f'{job.env}/{job.id}':32} {_state(job):14} {job.started}  {_shown(job)}")
+        output.print_text(output.line(f"{f'{job.env}/{job.id}':32} {_state(job):14} {job.started}  {_shown(job)}"))
 
 
 @command.command()
@@ -96,7 +96,7 @@ def poll(job_id: str, env: str, offset: int, limit: int, as_json: bool) -> None:
         return
     sys.stdout.buffer.write(polled.output)
     sys.stdout.flush()
-    click.echo(f"{name}: {_state(polled.job)}; next --offset {polled.next_offset}", err=True)
+    output.say(f"{name}: {_state(polled.job)}; next --offset {polled.next_offset}")
 
 
 @command.command()
@@ -126,7 +126,7 @@ def wait(job_id: str, env: str, timeout: float | None, as_json: bool) -> int:
     if as_json:
         output.print_result(job)
     else:
-        click.echo(f"{name}: {_state(job)}", err=True)
+        output.say(f"{name}: {_state(job)}")
     codes = {"exited": job.code or 0, "cancelled": CANCELLED, "lost": LOST}
     return codes.get(job.state, TIMED_OUT)
 
@@ -145,7 +145,7 @@ def cancel(job_id: str, env: str, grace: int, as_json: bool) -> int:
         output.print_result({"job": done.job, "ended": done.ended, "left": done.left})
     else:
         left = f"still running: {'; '.join(done.left)}" if done.left else "nothing is left running"
-        click.echo(f"{name}: {_state(done.job)}; {done.ended} processes ended, {left}")
+        output.print_text(output.line(f"{name}: {_state(done.job)}; {done.ended} processes ended, {left}"))
     return int(bool(done.left))
 
 

@@ -35,7 +35,7 @@ def command(wants_fix: bool, as_json: bool) -> None:
 
 
 def _say(line: str) -> None:
-    click.echo(line, err=True)
+    output.say(line)
 
 
 def _hint(checks: tuple[Check, ...], engine: str, *, wants_fix: bool) -> str:

@@ -46,7 +46,7 @@ def command(
     else:
         state = "ready" if waited.ready else "not ready"
         tries = f"{waited.attempts} {'try' if waited.attempts == 1 else 'tries'}"
-        click.echo(f"{waited.env}: {waited.what} is {state} after {tries}, {waited.seconds:.1f} s")
+        output.print_text(f"{waited.env}: {waited.what} is {state} after {tries}, {waited.seconds:.1f} s")
         if waited.output:
-            click.echo(waited.output.rstrip("\n"))
+            output.print_text(waited.output.rstrip("\n"))
     return int(not waited.ready)
