@@ -10,7 +10,7 @@ from __future__ import annotations
 import importlib
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -46,6 +46,7 @@ class Inputs:
         marks: Labels that say whose the environment is, given to a container that is made.
         log_dir: Where the full output of each step is kept, ``None`` to keep none.
         stopping: Set from outside when the user asked to stop: running steps finish, no new one starts.
+        explain: Turns the error of a step, by its address, into one that names the cause, where that is known.
     """
 
     build_secrets: Mapping[str, bytes] = field(default_factory=dict)
@@ -54,6 +55,7 @@ class Inputs:
     marks: Mapping[str, str] = field(default_factory=dict)
     log_dir: Path | None = None
     stopping: threading.Event = field(default_factory=threading.Event)
+    explain: Callable[[str, EnvspecError], EnvspecError] = lambda _, error: error
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +146,8 @@ class _Run:
         for item in work:
             self.emit(StepStarted(item.change.address, item.change.action))
         kind = self.kinds[work[0].change.kind]
-        running[pool.submit(_apply, kind, work, self._context(work[0].change.address))] = node
+        context = self._context(work[0].change.address)
+        running[pool.submit(_apply, kind, work, context, self.inputs.explain)] = node
 
     def _end(self, node: str, ended: _Ended) -> None:
         self.ended[node] = ended
@@ -163,7 +166,7 @@ class _Run:
         try:
             self.kinds[change.kind].finish(work, self._context(change.address), began.done, ok=ok)
         except EnvspecError as error:
-            return _Ended(error=error)
+            return _Ended(error=self.inputs.explain(change.address, error))
         return _Ended() if ok else _Ended(error=Interrupted("the old workspace was kept", code="step.skipped"))
 
     def _context(self, address: str) -> StepContext:
@@ -219,12 +222,18 @@ class _Log:
         self.emit(StepOutput(self.address, text))
 
 
-def _apply(kind: Kind[Any], work: tuple[Work, ...], context: StepContext) -> _Ended:
+def _apply(
+    kind: Kind[Any],
+    work: tuple[Work, ...],
+    context: StepContext,
+    explain: Callable[[str, EnvspecError], EnvspecError],
+) -> _Ended:
     started = time.monotonic()
     try:
         done = kind.apply(work, context)
     except EnvspecError as error:
-        return _Ended(error=error, seconds=round(time.monotonic() - started, 3))
+        seconds = round(time.monotonic() - started, 3)
+        return _Ended(error=explain(work[0].change.address, error), seconds=seconds)
     return _Ended(done, seconds=round(time.monotonic() - started, 3))
 
 

@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 import platformdirs
 
 from envspec import host, policy
+from envspec.api.causes import explainer
 from envspec.api.connect import command_of
 from envspec.api.lock import abandoned
 from envspec.api.provision import provision
@@ -132,6 +133,7 @@ def _rounds(  # noqa: PLR0913, PLR0917 - the parts of one apply
             no_cache=number == 0 and (options.no_cache or "image.workspace" in options.replace),
             log_dir=directory / datetime.now(UTC).strftime("%Y%m%d-%H%M%S-%f"),
             stopping=doors.cancel.event,
+            explain=explainer(engine, current),
         )
         done = executor.execute(current.plan, current.desired, current.world, engine, inputs=inputs, emit=doors.emit)
         outcomes = _merged(outcomes, done)

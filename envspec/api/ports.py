@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
 
 from envspec.engine.base import Reader
 from envspec.engine.objects import ContainerState, Port
@@ -18,6 +20,9 @@ EVERYWHERE = frozenset({"0.0.0.0", "::"})
 """Addresses that stand for all of a host."""
 
 SOMEBODY = "a program of this host"
+
+_LISTENS = "0A"
+"""State of a TCP socket that listens, in ``/proc/net/tcp``."""
 
 
 def insist_on_ports(reader: Reader, desired: Desired, hint: str) -> None:
@@ -33,21 +38,36 @@ def insist_on_ports(reader: Reader, desired: Desired, hint: str) -> None:
     Raises:
         Conflict: Somebody does.
     """
+    found = taken(reader, desired.env, desired.resources)
+    if found:
+        told = "; ".join(what for _, what in found)
+        raise Conflict(f"{desired.env}: {told}", code="conflict.port", hint=hint, where=Where(address=found[0][0]))
+
+
+def taken(reader: Reader, env: str, resources: Iterable[Resource]) -> list[tuple[str, str]]:
+    """Return the fixed ports that resources want and somebody else holds: each with the address, and who, in words.
+
+    Args:
+        reader: The engine.
+        env: The environment, whose own containers do not count.
+        resources: What wants ports.
+    """
+    wanted = [(resource.address, port) for resource in resources for port in _fixed(resource)]
+    if not wanted:
+        return []
     boxes = reader.containers()
-    own = [port for box in boxes if box.labels.get(names.ENV) == desired.env for port in box.published]
-    others = [box for box in boxes if box.labels.get(names.ENV) != desired.env]
-    taken = []
-    for resource in desired.resources:
-        for port in _fixed(resource):
-            holder = _holder(port, others)
-            if not holder and not reader.remote and not any(_meet(port, held) for held in own) and _is_bound(port):
-                holder = SOMEBODY
-            if holder:
-                taken.append((resource.address, f"{port.address}:{port.host}/{port.protocol} is held by {holder}"))
-    if taken:
-        address = taken[0][0]
-        told = "; ".join(what for _, what in taken)
-        raise Conflict(f"{desired.env}: {told}", code="conflict.port", hint=hint, where=Where(address=address))
+    own = {box.name: box.published for box in boxes if box.labels.get(names.ENV) == env}
+    others = [box for box in boxes if box.labels.get(names.ENV) != env]
+    foreign = {name: ports for name, ports in reader.publishers().items() if name not in own}
+    found = []
+    for address, port in wanted:
+        holder = _holder(port, others) or _foreign_holder(port, foreign)
+        mine = any(_meet(port, held) for ports in own.values() for held in ports)
+        if not holder and not reader.remote and not mine and _is_bound(port):
+            holder = program_at(port) or SOMEBODY
+        if holder:
+            found.append((address, f"{port.address}:{port.host}/{port.protocol} is held by {holder}"))
+    return found
 
 
 def _fixed(resource: Resource) -> Iterator[Port]:
@@ -68,6 +88,37 @@ def _holder(port: Port, boxes: list[ContainerState]) -> str:
         if any(_meet(port, held) for held in box.published):
             return f"{box.name}, of the environment {box.labels.get(names.ENV, '')}"
     return ""
+
+
+def _foreign_holder(port: Port, foreign: Mapping[str, tuple[Port, ...]]) -> str:
+    """Return which container that is not of envspec holds a port, in words, "" when none does."""
+    found = sorted(name for name, ports in foreign.items() if any(_meet(port, held) for held in ports))
+    return f"the container {found[0]}" if found else ""
+
+
+def program_at(port: Port, proc: Path = Path("/proc")) -> str:
+    """Return which process of this host has bound a port, ``nginx (process 812)``; "" where it cannot be seen.
+
+    See ``proc(5)``: the kernel lists sockets with their inodes, and each process what it has open.
+    """
+    inodes = {inode for name in (port.protocol, f"{port.protocol}6") for inode in _inodes(proc / "net" / name, port)}
+    for directory in sorted(proc.glob("[0-9]*/fd")) if inodes else ():
+        with contextlib.suppress(OSError):  # it is somebody else's, or ended meanwhile
+            if any(str(link.readlink()) in inodes for link in directory.iterdir()):
+                return f"{(directory.parent / 'comm').read_text().strip()} (process {directory.parent.name})"
+    return ""
+
+
+def _inodes(table: Path, port: Port) -> Iterator[str]:
+    """Yield the sockets that are bound to a port and listen, or may receive, as a process's list of files has them."""
+    try:
+        lines = table.read_text(encoding="ascii").splitlines()[1:]
+    except OSError:
+        return
+    for fields in map(str.split, lines):
+        bound = int(fields[1].rpartition(":")[2], 16)
+        if bound == port.host and (port.protocol != "tcp" or fields[3] == _LISTENS):
+            yield f"socket:[{fields[9]}]"
 
 
 def _meet(one: Port, other: Port) -> bool:

@@ -23,6 +23,7 @@ from envspec.engine.objects import (
     ImageState,
     Limits,
     NetworkState,
+    Port,
     StoredImage,
     VolumeState,
 )
@@ -98,6 +99,10 @@ class Reader(ArchiveReader, Protocol):
 
     def network_users(self, network_id: str) -> tuple[str, ...]:
         """Return the names of the containers, stopped ones too, that are attached to a network, sorted."""
+        ...
+
+    def publishers(self) -> Mapping[str, tuple[Port, ...]]:
+        """Return the ports of the host that running containers hold, whoever made them, by the container's name."""
         ...
 
     def volumes(self) -> tuple[VolumeState, ...]:

@@ -7,13 +7,14 @@ socket takes a connection, and where a context leads is read from the files that
 from __future__ import annotations
 
 import os
+import re
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from envspec.errors import SpecError, UsageError, Where
+from envspec.errors import EngineNotReady, SpecError, UsageError, Where
 
 ENGINES = ("docker", "podman", "auto")
 """What may be asked for."""
@@ -28,6 +29,7 @@ CONNECT_DEADLINE = 1.0
 """Seconds for a socket of this host to take a connection."""
 
 _PROXIES = {key: f"{key.removesuffix('Proxy')}_proxy" for key in ("httpProxy", "httpsProxy", "noProxy", "allProxy")}
+_LOGIN = re.compile(r"//[^/@]*@")
 _UNIX = "unix://"
 _OWN = "unix:///run/user/"
 _KEY = "engine"
@@ -74,6 +76,30 @@ def choose(asked: str = "", context: str = "", *, environ: Mapping[str, str] = o
     command = ("docker", "--context", context) if context else ("docker",)
     local = endpoint.startswith(_UNIX)
     return EngineChoice("docker", command, "" if local else endpoint, rootless=endpoint.startswith(_OWN))
+
+
+def no_answer(said: str, command: Sequence[str], environ: Mapping[str, str] = os.environ) -> EngineNotReady:
+    """Return the error of an engine that does not answer; it names what led there, where the user chose the way.
+
+    Args:
+        said: What the engine's command printed, "" for nothing.
+        command: That command, with the options that lead to the engine.
+        environ: The process's environment.
+    """
+    reason = f": {said}" if said else ""
+    host = environ.get("DOCKER_HOST", "")
+    if command[0] != "docker" or (len(command) == 1 and not host and _endpoint("", environ) == DOCKER_SOCKET):
+        return EngineNotReady(
+            f"the engine does not answer{reason}", hint="`envspec preflight` says why, --fix mends it"
+        )
+    if len(command) > 1:
+        at, hint = f"the context {command[-1]} leads", "`docker context ls` lists the contexts and where they lead"
+    elif host:
+        at = f"DOCKER_HOST={_LOGIN.sub('//', host)} leads"
+        hint = "correct DOCKER_HOST, or `unset DOCKER_HOST` to work on this host's engine"
+    else:
+        at, hint = "the current Docker context leads", "`docker context use default` takes this host's engine"
+    return EngineNotReady(f"no engine answers where {at}{reason}", code="engine.no_answer", hint=hint)
 
 
 def config_file(environ: Mapping[str, str] = os.environ) -> Path:

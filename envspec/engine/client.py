@@ -15,13 +15,15 @@ from typing import IO, Any
 
 from envspec.engine import inside, inspect, shelf, usage
 from envspec.engine.capabilities import Versions, version_of
+from envspec.engine.choice import no_answer
 from envspec.engine.dialect import DOCKER, Dialect, rows
 from envspec.engine.facts import Answer, Questions
 from envspec.engine.inquiry import Inquiry
-from envspec.engine.objects import LABEL, LINE, ContainerState, ImageState, NetworkState, StoredImage, VolumeState
+from envspec.engine.objects import LABEL, LINE, ContainerState, ImageState, NetworkState, Port, StoredImage, VolumeState
 from envspec.engine.operations import Completed, Operation, ReadEnvironment, ReadState
 from envspec.engine.part import Part
 from envspec.engine.private import in_memory
+from envspec.engine.publishing import published
 from envspec.engine.runner import KEEP, NO_SIGNS, Runner, Signs
 from envspec.engine.script import Script, reap
 from envspec.engine.stack import (
@@ -154,6 +156,11 @@ class Client:
         """Return the names of the containers, stopped ones too, that are attached to a network, sorted."""
         listed = self._listed("ps", "--all", "--filter", f"network={network_id}", "--format", "{{json .Names}}")
         return tuple(sorted(row[0] for row in rows(listed, 1) if isinstance(row[0], str)))
+
+    def publishers(self) -> Mapping[str, tuple[Port, ...]]:
+        """Return the ports of the host that running containers hold, whoever made them, by the container's name."""
+        rows = self._listed("ps", "--format", "{{.Names}}\t{{.Ports}}").splitlines()
+        return {name: published(ports) for name, _, ports in (row.partition("\t") for row in rows)}
 
     def volumes(self) -> tuple[VolumeState, ...]:
         """Return all named volumes, sorted by name."""
@@ -451,7 +458,7 @@ class Client:
                 code="engine.permission",
                 hint="join the docker group (`sudo usermod -aG docker $USER`) and log in again",
             )
-        raise EngineNotReady(f"the engine does not answer: {said}", hint="envspec preflight --fix")
+        raise no_answer(said, self._command)
 
 
 def _gone(container_id: str) -> EngineCallFailed:

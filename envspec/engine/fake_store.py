@@ -22,6 +22,7 @@ from envspec.engine.objects import (
     ImageState,
     ImageUse,
     NetworkState,
+    Port,
     Proof,
     StoredImage,
     VolumeState,
@@ -164,6 +165,11 @@ class Store(Hooks):
         with self._reading():
             found = (c.name for c in self.live.values() for a in c.networks.values() if a.network_id == network_id)
             return tuple(sorted(found))
+
+    def publishers(self) -> Mapping[str, tuple[Port, ...]]:
+        """Return the ports of the host that running containers hold, by the container's name."""
+        with self._reading():
+            return {c.name: c.published for c in self.live.values() if c.status == "running"}
 
     def volumes(self) -> tuple[VolumeState, ...]:
         """Return all volumes, sorted by name."""

@@ -8,6 +8,7 @@ import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from envspec.engine.choice import no_answer
 from envspec.errors import Conflict, EngineNotReady, UsageError, Where
 
 LOOK_DEADLINE = 30.0
@@ -64,12 +65,12 @@ def open_door(env: str, engine: tuple[str, ...]) -> Door:
     except FileNotFoundError:
         raise no_command(engine[0]) from None
     except subprocess.TimeoutExpired:
-        raise EngineNotReady("the engine does not answer", hint="`envspec preflight` tells why") from None
+        raise no_answer("", engine) from None
     if done.returncode:
         said = done.stderr.decode(errors="replace").strip()
         if "no such container" in said.lower():
             raise unknown(env)
-        raise EngineNotReady(f"the engine does not answer: {said[:200]}", hint="`envspec preflight` tells why")
+        raise no_answer(said[:200], engine)
     running, paused, user, owner, workdir = done.stdout.decode(errors="replace").rstrip("\n").split(" ", 4)
     if owner != env:
         raise unknown(env)
@@ -99,7 +100,7 @@ def open_doors(engine: tuple[str, ...]) -> Iterator[Door]:
     except FileNotFoundError:
         raise no_command(engine[0]) from None
     except (subprocess.TimeoutExpired, subprocess.CalledProcessError):
-        raise EngineNotReady("the engine does not answer", hint="`envspec preflight` tells why") from None
+        raise no_answer("", engine) from None
     for name in sorted(done.stdout.decode(errors="replace").split()):
         env = name.removesuffix(container_name(""))
         if container_name(env) == name:

@@ -36,6 +36,15 @@ DRAIN = 5.0
 TOKEN = "ENVSPEC_STEP"
 """Variable by which the processes of a command are found again; ``scripts/tree.sh`` looks for it."""
 
+GO_THERE = """\
+cd -- "$1" 2> /dev/null || {
+  printf 'envspec: there is no directory %s inside that the user may enter\\n' "$1" >&2
+  exit 126
+}
+shift
+"""
+"""Goes to a directory, or says in our words that it is not there; what the engine would say of it is its own matter."""
+
 MIND = """\
 read -r client
 read -r _ && exit 0
@@ -165,15 +174,16 @@ def _start(
 ) -> subprocess.Popen[bytes]:
     values = [f"{name}={value}" for name, value in sorted(options.variables.items())]
     passed = {f"ENVSPEC_VAR_{number}": value for number, value in enumerate(values, 1)}
+    directory = (door.directory(options.workdir),) if options.workdir else ()
+    script = f"{GO_THERE if directory else ''}{text_of('enter')}"
     user = "0:0" if options.root else options.user or door.user
     argv = [
         *(*door.engine, "exec", "--interactive"),
         *(("--user", user) if user else ()),
         *(("--tty",) if options.tty else ()),
-        *(("--workdir", door.directory(options.workdir)) if options.workdir else ()),
         *("--env", f"{TOKEN}={token}"),
         *(word for name in passed for word in ("--env", name)),
-        *(door.container, "sh", "-c", text_of("enter"), "envspec", str(len(values)), *words),
+        *(door.container, "sh", "-c", script, "envspec", *directory, str(len(values)), *words),
     ]
     stdin = None if streams.stdin is None else subprocess.PIPE
     try:

@@ -107,7 +107,8 @@ def _daemon(system: System, answer: Completed, info: Info) -> Check:
         return Check("engine", State.FAIL, f"hangs: no answer within {INFO_DEADLINE:.0f} s; restart it")
     if system.remote:
         said = answer.stderr.decode(errors="replace").strip() or "no answer"
-        return Check("engine", State.FAIL, f"{system.docker_host} (from DOCKER_HOST): {said}")
+        where = f"no engine answers where DOCKER_HOST={system.docker_host} leads"
+        return Check("engine", State.FAIL, f"{where}; correct it, or `unset DOCKER_HOST`; docker says: {said}")
     if _denied(answer, info):
         return _no_permission(system)
     group = () if system.root or "docker" in system.groups | system.member_of else (Need.GROUP,)

@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from envspec import host, host_tls
+from envspec import host, host_gpu, host_tls
 from envspec.host_tls import Seen, Sight
 from envspec.preflight.steps import has_subids
 from envspec.preflight.system import System
@@ -44,7 +44,17 @@ def common(system: System, ways: WaysOut) -> tuple[Check, ...]:
         system: The host.
         ways: Look at the ways out.
     """
-    return registry(ways.registry), bootstrap(system), trust(system), tls(ways.tls()), packages(), git(system)
+    first = (registry(ways.registry), bootstrap(system), trust(system), tls(ways.tls()))
+    return (*first, packages(), git(system), gpu(host_gpu.lacking()))
+
+
+def gpu(lacking: str) -> Check:
+    """Say whether containers can have a GPU; most need none, so that nothing is wrong where there is none.
+
+    Args:
+        lacking: What this host lacks for it, "" for nothing.
+    """
+    return Check("gpu", State.OK, f"none to give: {lacking}" if lacking else "NVIDIA, with its container toolkit")
 
 
 def disk(root: str) -> Check:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from envspec.engine.objects import Attachment, Build, Mount, NetworkState
+from envspec.engine.objects import Attachment, Build, Mount, NetworkState, Port
 from tests.engine.contract import TEST_LABEL, World, refused
 
 pytestmark = pytest.mark.engine
@@ -19,6 +19,14 @@ def by_id(world: World, network: str) -> NetworkState | None:
 
 def joined(world: World, box: str) -> tuple[Attachment, ...]:
     return world.state(box).networks
+
+
+def test_who_holds_a_port_of_the_host_is_told_by_name_and_nobody_once_it_stopped(world: World) -> None:
+    box = world.run(ports=(Port(80),))
+    state = world.state(box)
+    assert world.engine.publishers()[state.name] == state.published
+    world.engine.stop(box, 0)
+    assert not world.engine.publishers().get(world.state(box).name)
 
 
 # ── networks ──

@@ -101,13 +101,15 @@ def test_a_command_runs_as_the_environments_user(run: Exec, log: Path) -> None:
 
 @pytest.mark.parametrize(("who", "user"), [(("--root",), "0:0"), (("--user", "www-data"), "www-data")])
 def test_options_reach_the_engine(run: Exec, log: Path, who: tuple[str, ...], user: str) -> None:
-    run("shop", *who, "--workdir", "/srv", "--", "true")
-    assert started(log).startswith(f"exec --interactive --user {user} --workdir /srv --env ENVSPEC_STEP=")
+    done = run("shop", *who, "--workdir", "/usr", "--", "pwd")
+    assert (done.stdout, done.returncode) == ("/usr\n", 0)
+    assert started(log).startswith(f"exec --interactive --user {user} --env ENVSPEC_STEP=")
 
 
-def test_a_relative_directory_lies_in_the_workspace(run: Exec, log: Path) -> None:
-    run("shop", "--workdir", "sub", "--", "true")
-    assert " --workdir /srv/my work/sub --env " in started(log)
+def test_a_relative_directory_lies_in_the_workspace_and_one_that_is_missing_is_named(run: Exec) -> None:
+    done = run("shop", "--workdir", "sub", "--", "true")
+    assert done.stderr == "envspec: there is no directory /srv/my work/sub inside that the user may enter\n"
+    assert done.returncode == 126
 
 
 def test_root_and_a_user_are_one_too_many(run: Exec) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 from collections.abc import Iterator
 
@@ -84,6 +85,7 @@ def test_a_program_of_this_host_holds_ports_too(engine: FakeEngine, program: int
     taken = Desired("fork", (workspace(Port(80, program)), service("15432")))
     with pytest.raises(Conflict) as error:
         insist_on_ports(engine, taken, "")
-    assert f"127.0.0.1:{program}/tcp is held by a program of this host" in error.value.message
+    assert f"127.0.0.1:{program}/tcp is held by " in error.value.message
+    assert f"(process {os.getpid()})" in error.value.message
     assert "15432/tcp is held by shop-db-1" in error.value.message
     insist_on_ports(engine, Desired("fork", (workspace(Port(80, program, protocol="udp")),)), "")
