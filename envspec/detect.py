@@ -36,11 +36,13 @@ class Knowledge:
         purpose: Name of the purpose.
         shown_by: Files that show it.
         rules: How such a repository is installed; the first rule that fits counts.
+        tests: Commands that install what its tests need, after those of the rule.
     """
 
     purpose: str
     shown_by: tuple[str, ...]
     rules: tuple[InstallRule, ...]
+    tests: tuple[str, ...] = ()
 
     @property
     def files(self) -> frozenset[str]:
@@ -78,7 +80,7 @@ def knowledge(catalogue: Catalogue, first: str = "") -> tuple[Knowledge, ...]:
     found: list[Knowledge] = []
     for name in sorted(catalogue.names(), key=lambda name: (name != first, name)):
         matter = catalogue.get(name).matter
-        new = Knowledge(name, matter.detect, matter.install)
+        new = Knowledge(name, matter.detect, matter.install, matter.tests)
         if new.files and not any(new.files & known.files for known in found):
             found.append(new)
     return tuple(sorted(found, key=lambda known: known.purpose))
@@ -154,7 +156,7 @@ def _install(item: Knowledge, place: str, paths: frozenset[str], contents: Mappi
         path = place + rule.file
         if path in paths and (not rule.matching or re.search(rule.matching, contents.get(path, ""), re.MULTILINE)):
             into = f"cd {shlex.quote(place.rstrip('/'))} && " if place else ""
-            return tuple(into + command for command in rule.run)
+            return tuple(into + command for command in (*rule.run, *item.tests))
     return ()
 
 
@@ -197,6 +199,8 @@ def _chain(item: Knowledge) -> str:
         words = " ".join(shlex.quote(word) for word in (rule.file, rule.matching, _tool(rule)))
         lines.append(f"{'elif' if lines else 'if'} fits {words}; then")
         lines += [f"  {command}" for command in rule.run]
+        # An image of somebody else's may lack the program; it installs the repository all the same.
+        lines += [f"  if command -v {command.split()[0]} > /dev/null; then {command}; fi" for command in item.tests]
     return "\n".join([*lines, "fi"])
 
 

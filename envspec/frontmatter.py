@@ -158,6 +158,7 @@ class FrontMatter(_Words):
         home: Files of the user's home that come along.
         setup: Templates of commands that the user inside runs once, before all others; one that is blank is left out.
         install: How a repository of its kind is installed; the first rule whose file is there counts.
+        tests: Commands that install what the tests of such a repository need, run after those of the rule.
     """
 
     summary: str = Field(min_length=1)
@@ -171,6 +172,7 @@ class FrontMatter(_Words):
     home: HomeFiles = HomeFiles()
     setup: Texts = ()
     install: tuple[InstallRule, ...] = ()
+    tests: Texts = ()
     _places: dict[tuple[str | int, ...], int] = PrivateAttr(default_factory=dict)
 
     def line(self, *path: str | int) -> int:

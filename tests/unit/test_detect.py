@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -14,6 +15,8 @@ from envspec.purposes import catalogue
 
 KNOWN = knowledge(catalogue(None))
 PROJECT = "[project]\nname = 'x'\nversion = '1'\n"
+TESTS = "install-test-dependencies"
+BUN = ("npm install --global bun@1", "bun install --frozen-lockfile")
 BERRY = 'npm install --global --force "@yarnpkg/cli-dist@'
 
 
@@ -25,15 +28,17 @@ def seen(files: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
 @pytest.mark.parametrize(
     ("files", "commands"),
     [
-        ({"uv.lock": "", "pyproject.toml": PROJECT}, ("uv sync --active --inexact --frozen",)),
-        ({"poetry.lock": "", "pyproject.toml": ""}, ("uvx --from poetry~=2.0 poetry install --no-interaction",)),
-        ({"pyproject.toml": PROJECT, "requirements.txt": ""}, ("uv pip install --editable .",)),
+        ({"uv.lock": "", "pyproject.toml": PROJECT}, ("uv sync --active --inexact --frozen", TESTS)),
+        ({"poetry.lock": "", "pyproject.toml": ""}, ("uvx --from poetry~=2.0 poetry install --no-interaction", TESTS)),
+        ({"pyproject.toml": PROJECT, "requirements.txt": ""}, ("uv pip install --editable .", TESTS)),
         (
             {"pyproject.toml": "[tool.ruff]\n", "requirements.txt": ""},
-            ("uv pip install --requirement requirements.txt",),
+            ("uv pip install --requirement requirements.txt", TESTS),
         ),
-        ({"setup.py": ""}, ("uv pip install --editable .",)),
+        ({"setup.py": ""}, ("uv pip install --editable .", TESTS)),
         ({"package.json": "{}", "package-lock.json": ""}, ("npm ci",)),
+        ({"package.json": "{}", "bun.lock": ""}, BUN),
+        ({"package.json": "{}", "bun.lockb": ""}, BUN),
         ({"package.json": "{}", "pnpm-lock.yaml": ""}, ("pnpm install --frozen-lockfile",)),
         ({"package.json": "{}", "yarn.lock": ""}, ("yarn install --frozen-lockfile",)),
         ({"package.json": '{"packageManager": "pnpm@9.1.0"}'}, ("pnpm install",)),
@@ -72,7 +77,7 @@ def test_a_mixed_repository_shows_all_of_its_languages_wherever_they_are() -> No
     }
     assert seen(files) == {
         "node": ("cd web && npm ci",),
-        "python": ("uv pip install --editable .",),
+        "python": ("uv pip install --editable .", TESTS),
         "rust": ("cargo fetch",),
     }
 
@@ -136,9 +141,9 @@ def run_script(files: Mapping[str, str], tmp_path: Path, *programs: str) -> subp
     ],
 )
 def test_the_script_does_what_the_files_ask_for(files: dict[str, str], tmp_path: Path) -> None:
-    done = run_script(files, tmp_path, "uv", "uvx", "npm", "pnpm", "yarn", "cargo", "go")
+    done = run_script(files, tmp_path, "uv", "uvx", "npm", "pnpm", "yarn", "cargo", "go", TESTS)
     assert (done.returncode, done.stderr) == (0, "")
-    ran = [line.removeprefix("ran: ") for line in done.stdout.splitlines() if line.startswith("ran: ")]
+    ran = [line.removeprefix("ran: ").strip() for line in done.stdout.splitlines() if line.startswith("ran: ")]
     assert tuple(ran) == install_commands(files, files, KNOWN)
 
 
@@ -162,3 +167,60 @@ def test_the_script_fails_when_a_command_does_and_has_nothing_to_do_without_a_fi
     argv = ["/bin/sh", "-e", "-c", install_script((failing,))]
     done = subprocess.run(argv, cwd=place, capture_output=True, text=True, timeout=30, check=False)
     assert (done.returncode, "on" in done.stdout.splitlines()) == (1, False)
+
+
+# ── what tests need ──────────────────────────────────────────────────────────────────────────────────────────────
+
+GROUPS = "[dependency-groups]\ndev = []\n'test' = []\ndocs = []\n"
+EXTRAS = "[project.optional-dependencies]\ntests = []\ngpu = []\n"
+INSTALL = "uv pip install"
+
+
+@pytest.mark.parametrize(
+    ("files", "calls"),
+    [
+        ({"pyproject.toml": GROUPS}, [f"{INSTALL} --group dev --group test"]),
+        ({"pyproject.toml": PROJECT + EXTRAS}, [f"{INSTALL} --editable .[tests]"]),
+        (
+            {"pyproject.toml": PROJECT + EXTRAS + GROUPS, "uv.lock": ""},
+            ["uv sync --active --inexact --frozen --extra tests --group dev --group test"],
+        ),
+        ({"requirements-dev.txt": "", "requirements.txt": ""}, [f"{INSTALL} --requirement requirements-dev.txt"]),
+        ({"requirements/test.txt": ""}, [f"{INSTALL} --requirement requirements/test.txt"]),
+        ({"test-requirements.txt": ""}, [f"{INSTALL} --requirement test-requirements.txt"]),
+        (
+            {"setup.py": "setup(extras_require={'test': ['x'], 'docs': ['y']})"},
+            [f"{INSTALL} --editable .[test]"],
+        ),
+        (
+            {"setup.cfg": "[options.extras_require]\ntesting =\n  x\n[x]\ndev = 1\n"},
+            [f"{INSTALL} --editable .[testing]"],
+        ),
+        ({"setup.py": "", "tests/unit/test_x.py": ""}, [f"{INSTALL} pytest"]),
+        ({"setup.py": "", "tox.ini": "commands = pytest"}, [f"{INSTALL} pytest"]),
+        ({"setup.py": ""}, []),
+    ],
+)
+def test_the_tests_of_a_tried_python_project_have_what_they_need(
+    files: dict[str, str], calls: list[str], tmp_path: Path
+) -> None:
+    dockerfile = catalogue(None).get("python").render({}, "bootstrap", "envspec/base:debian-13")
+    run = next(line for line in dockerfile.replace("\\\n", "").splitlines() if line.startswith("RUN printf '%s"))
+    for name in ("bin", "none"):
+        (tmp_path / name).mkdir()
+    subprocess.run(["bash", "-ec", run[4:].replace("/usr/local/bin", f"{tmp_path}/bin")], check=True, timeout=30)
+    (tmp_path / "bin" / "uv").write_text(f'#!/bin/sh\necho "uv $*" >> {tmp_path}/calls\n')
+    (tmp_path / "bin" / "uv").chmod(0o755)
+    (tmp_path / "none" / "pytest.py").write_text("raise ImportError\n")
+    for name, text in files.items():
+        (tmp_path / "project" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "project" / name).write_text(text)
+    subprocess.run(
+        [sys.executable, str(tmp_path / "bin" / TESTS)],
+        cwd=tmp_path / "project",
+        env={"PATH": f"{tmp_path}/bin:/usr/bin:/bin", "PYTHONPATH": str(tmp_path / "none")},
+        check=True,
+        timeout=30,
+    )
+    done = (tmp_path / "calls").read_text().splitlines() if (tmp_path / "calls").exists() else []
+    assert done == calls
