@@ -32,7 +32,7 @@ def unseen(loaded: Loaded, purposes: Catalogue) -> tuple[Loaded, Tried | None]:
         raise placed(error, loaded.where) from None
 
 
-def attempted(loaded: Loaded, reader: Reader | None = None) -> tuple[Loaded, Tried | None]:
+def attempted(loaded: Loaded, reader: Reader | None = None, *, installs: bool = True) -> tuple[Loaded, Tried | None]:
     """Return the ordinary spec in place of one that asks for what a repository shows.
 
     An environment that stands remembers what was seen; only without one the repository is looked at.
@@ -40,6 +40,7 @@ def attempted(loaded: Loaded, reader: Reader | None = None) -> tuple[Loaded, Tri
     Args:
         loaded: A spec; one that asks for no such thing is returned as it is.
         reader: The engine, ``None`` to look at the repository in any case.
+        installs: Whether the repository is installed after it was cloned.
 
     Returns:
         The spec to go on with, and what the repository showed.
@@ -68,5 +69,6 @@ def attempted(loaded: Loaded, reader: Reader | None = None) -> tuple[Loaded, Tri
     if trial is None:
         mine = trusted(spec, purposes.get(spec.purpose.use).matter)
         trial = Trial(url, detect_git.look(url, knowledge(purposes), trusted=mine))
-    tried = Tried(trial, spec.purpose.params, purposes)
+    typed = spec.repo_url if loaded.path is None else ""
+    tried = Tried(trial, spec.purpose.params, purposes, typed, installs)
     return tried.expand(loaded), tried

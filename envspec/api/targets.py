@@ -51,6 +51,7 @@ class Options:
         session: Session that what is made belongs to, "" for what the process's environment says.
         runner: The process that makes the environment for one command only, as :func:`envspec.api.lock.owner` has it.
         ephemeral: Whether files that nobody declared, and running jobs, go with an environment that was meant to go.
+        installs: Whether a repository that is tried is installed after it was cloned.
         command: The command that hints name where it is neither ``envspec apply`` nor ``envspec destroy``.
     """
 
@@ -66,6 +67,7 @@ class Options:
     session: str = ""
     runner: str = ""
     ephemeral: bool = False
+    installs: bool = True
     command: str = ""
 
 

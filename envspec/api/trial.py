@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
+from collections.abc import Mapping
 from pathlib import Path
 
 from envspec.api.converge import Doors, run
 from envspec.api.targets import Cancel, Confirm, Options, Target, open_engine
 from envspec.engine.base import Engine
-from envspec.errors import UsageError
+from envspec.errors import SpecFaults, UsageError, Where
 from envspec.events import Emit
 from envspec.model import Report
 from envspec.spec.load import Loaded, loads, slug_of
@@ -25,6 +27,8 @@ def try_repository(  # noqa: PLR0913 - the same doors as apply
     cancel: Cancel,
     name: str = "",
     trusted: bool = False,
+    versions: Mapping[str, str] | None = None,
+    image_source: str = "auto",
     engine: Engine | None = None,
 ) -> Report:
     """Make an environment for a repository: the languages that it shows, its clone, and what it needs installed.
@@ -40,18 +44,28 @@ def try_repository(  # noqa: PLR0913 - the same doors as apply
         cancel: Carries the user's wish to stop.
         name: Name of the environment, by default the last part of the URL.
         trusted: Whether it may have the user's credentials and variables.
+        versions: Version of each language by its name, whatever the repository asks for.
+        image_source: Where the base image comes from, as the key of a spec has it.
         engine: The engine, by default this host's.
 
     Raises:
         EnvspecError: As :func:`envspec.api.apply`; or the repository cannot be read, or asks for what cannot be had.
     """
-    loaded = spec_of(url, name, trusted=trusted)
+    loaded = spec_of(url, name, trusted=trusted, versions=versions, image_source=image_source)
     env = loaded.spec.name
     assert env is not None
     return run(engine or open_engine(), Target(env, loaded, destroy=False), options, Doors(emit, confirm, cancel))
 
 
-def spec_of(url: str, name: str = "", *, trusted: bool = False, directory: Path | None = None) -> Loaded:
+def spec_of(  # noqa: PLR0913 - the options of one command
+    url: str,
+    name: str = "",
+    *,
+    trusted: bool = False,
+    directory: Path | None = None,
+    versions: Mapping[str, str] | None = None,
+    image_source: str = "auto",
+) -> Loaded:
     """Return the spec that trying a URL stands for.
 
     Args:
@@ -59,6 +73,8 @@ def spec_of(url: str, name: str = "", *, trusted: bool = False, directory: Path 
         name: Name of the environment, "" for the last part of the URL.
         trusted: Whether it may have the user's own.
         directory: What a path is relative to, by default the current directory.
+        versions: Version of each language by its name.
+        image_source: Where the base image comes from.
 
     Raises:
         SpecError: The URL or the name is none.
@@ -70,5 +86,13 @@ def spec_of(url: str, name: str = "", *, trusted: bool = False, directory: Path 
     slug = name or slug_of(Path(last_part(path)))
     if not slug:
         raise UsageError(f"{url} makes no name for an environment", hint="add --name, such as --name app")
-    keys = {"name": slug, "purpose": TRY_REPO, "repo_url": written, "trust": "trusted" if trusted else "untrusted"}
-    return loads(json.dumps(keys).encode(), f"try {url}", base)
+    purpose = {"use": TRY_REPO, **(versions or {})}
+    trust = "trusted" if trusted else "untrusted"
+    keys = {"name": slug, "purpose": purpose, "repo_url": written, "trust": trust, "image_source": image_source}
+    try:
+        loaded = loads(json.dumps(keys).encode(), "", base)
+    except SpecFaults as error:  # there is no file whose lines could be named
+        for fault in error.every:
+            fault.where = Where()
+        raise
+    return dataclasses.replace(loaded, top=None)

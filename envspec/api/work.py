@@ -71,7 +71,7 @@ def look(  # noqa: PLR0913 - what one look is told
         EngineNotReady: No engine answers.
     """
     if target.loaded and not target.destroy:
-        loaded, tried = attempted(target.loaded, reader)
+        loaded, tried = attempted(target.loaded, reader, installs=options.installs)
         target = dataclasses.replace(target, loaded=loaded, tried=tried)
     with begun or Glance(reader, target.env) as glance:
         facts, desired, world = _read(glance, target, options, reachable, judge=judge)

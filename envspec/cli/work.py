@@ -54,14 +54,15 @@ class ApplyFailed(StepFailed):
 
     Args:
         report: What was done and what was not.
+        hint: How to go on, "" for the usual way.
     """
 
-    def __init__(self, report: Report) -> None:
+    def __init__(self, report: Report, hint: str = "") -> None:
         failed = [item.address for item in report.outcomes if item.status is Status.FAILED]
         told = f"failed: {', '.join(failed)}" if failed else f"still different: {', '.join(report.remaining)}"
         super().__init__(
             f"{report.env} did not converge; {told}",
-            hint="mend the cause and apply again: it goes on from here",
+            hint=hint or "fix the cause and apply again: it goes on from here",
             where=Where(address=failed[0] if failed else ""),
         )
         self.report = report
@@ -108,8 +109,14 @@ def job(*, as_json: bool, verbose: bool) -> Iterator[Job]:
             shown.pause()
 
 
-def finish(
-    reports: tuple[Report, ...], cancel: api.Cancel, *, as_json: bool, destroyed: bool = False, many: bool = False
+def finish(  # noqa: PLR0913 - what is printed of a report
+    reports: tuple[Report, ...],
+    cancel: api.Cancel,
+    *,
+    as_json: bool,
+    destroyed: bool = False,
+    many: bool = False,
+    go_on: str = "",
 ) -> None:
     """Print reports.
 
@@ -119,6 +126,7 @@ def finish(
         as_json: Whether to print the JSON envelope.
         destroyed: Whether the environments were to go.
         many: Whether the result is a list, however many there are.
+        go_on: How to go on after a step failed, "" for the usual way.
 
     Raises:
         ApplyInterrupted: The user stopped it.
@@ -131,7 +139,7 @@ def finish(
     for report in reports:
         if not report.ok:
             failed = any(item.status is Status.FAILED and not _was_stopped(item) for item in report.outcomes)
-            raise ApplyInterrupted(report) if cancel.requested and not failed else ApplyFailed(report)
+            raise ApplyInterrupted(report) if cancel.requested and not failed else ApplyFailed(report, go_on)
     if as_json:
         result: type_json = [to_json(report) for report in reports] if many else to_json(reports[0])
         output.print_result(result)

@@ -118,7 +118,8 @@ def placed(error: SpecError, where: Callable[..., Where] | None) -> SpecError:
     """
     for fault in error.every:
         if where is not None and fault.where.address and not fault.where.file:
-            fault.where = where(*fault.where.address.split("."))
+            found = where(*fault.where.address.split("."))
+            fault.where = found if found.file else fault.where
     return error
 
 

@@ -98,11 +98,15 @@ class Tried:
         trial: What the repository showed.
         asked: The params that the author gave ``try-repo``: a version by the name of its language.
         catalogue: The purposes in reach.
+        typed: The URL where it was given on the command line, "" where a file says it.
+        installs: Whether the repository is installed after it was cloned.
     """
 
     trial: Trial
     asked: Mapping[str, str]
     catalogue: Catalogue
+    typed: str = ""
+    installs: bool = True
 
     @property
     def purpose(self) -> Purpose:
@@ -132,7 +136,8 @@ class Tried:
             mounts = (*mounts, Mount.model_construct(host=url, container=inside, mode="ro"))
         purpose = self.purpose
         taken = (item for item in self.trial.toolchains if _is_taken(item, purpose))
-        repo = _repo(url, [command for item in taken for command in item.install], loaded)
+        install = [command for item in taken for command in item.install] if self.installs else []
+        repo = _repo(url, install, loaded)
         if any(repo.path == other.path for other in spec.repos):
             raise SpecError(
                 f"`repo_url` would be cloned to {repo.path}, as another repository is",
@@ -174,7 +179,8 @@ class Tried:
             version = f" {choice.version}" if choice else ""
             asked = f", which asks for {_listed(item.requirements)}" if item.requirements else ""
             found.append(f"detected: {item.purpose}{version}, shown by {', '.join(item.shown_by)}{asked}")
-            found += [f"installs with: {command}" for command in item.install]
+            word = "installs with" if self.installs else "not installed, as you asked; it would be with"
+            found += [f"{word}: {command}" for command in item.install]
         if not self.trial.toolchains:
             found.append(f"detected: nothing that a purpose knows; taking `{purpose.name}`, and nothing is installed")
         return (*found, *(choice.note for choice in choices.values() if choice.note))
@@ -195,10 +201,29 @@ class Tried:
             if param is None:
                 continue
             given = self.asked.get(language, "")
-            choice = _Choice(given, told=True) if given else _choose(language, param, wishes[language], source)
+            choice = _Choice(given, told=True) if given else self._choose(language, param, wishes[language], source)
             # The combined image has no language but those that it is told.
             found[name] = dataclasses.replace(choice, told=choice.told or purpose.name == TRY_REPO)
         return found
+
+    def _choose(self, language: str, param: Param, wishes: tuple[Requirement, ...], source: Source) -> _Choice:
+        """Choose the version of a language, or say what there is instead, and how to have that or the right one."""
+        choice = _choose(language, param, wishes, source)
+        if choice:
+            return choice
+        default, offered = _default(param, source), _offered(param, source)
+        other: Source = "registry" if source == "bootstrap" else "bootstrap"
+        take = f"purpose: {{use: {TRY_REPO}, {language}: '{default}'}}"
+        ways = [f"`envspec try {self.typed} --with {language}={default}`" if self.typed else f"`{take}`"]
+        if _choose(language, param, wishes, other):
+            ways = [f"`--image-source {other}`" if self.typed else f"`image_source: {other}`", *ways]
+        has = ", ".join(offered) or f"none that fits, such as {default}"
+        raise SpecError(
+            f"the repository asks for {language} {_listed(wishes)}; {source} has {has}",
+            code="trial.version",
+            hint=f"{ways[0]} has it; {ways[1]} tries it with {default}" if ways[1:] else f"{ways[0]} tries it anyhow",
+            where=Where(address="repo_url"),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,13 +254,23 @@ def _is_taken(item: Toolchain, purpose: Purpose) -> bool:
     return item.purpose in (purpose.matter.params if purpose.name == TRY_REPO else (purpose.name,))
 
 
-def _choose(language: str, param: Param, wishes: tuple[Requirement, ...], source: Source) -> _Choice:
-    """Choose the version of a language: the purpose's own, else one that the repository can do with.
+def _offered(param: Param, source: Source) -> tuple[str, ...]:
+    """Return the versions that a source has, the one to take first last; empty means any."""
+    return tuple(version for version in param.offered_by(source) if numbers(version))
+
+
+def _default(param: Param, source: Source) -> str:
+    """Return the version that a source gives when none is asked for."""
+    given = param.default_for(source)
+    return given if numbers(given) else _offered(param, source)[-1]
+
+
+def _choose(language: str, param: Param, wishes: tuple[Requirement, ...], source: Source) -> _Choice | None:
+    """Choose the version of a language: the purpose's own, else one that the repository can do with, else ``None``.
 
     A version that is merely pinned may be newer than the pin, with a note; a range must be kept.
     """
-    offered = tuple(version for version in param.offered_by(source) if numbers(version))
-    default = param.default_for(source) if numbers(param.default_for(source)) else offered[-1]
+    offered, default = _offered(param, source), _default(param, source)
     candidates = offered[::-1] or _candidates(wishes, len(numbers(default)))
     fitting = [text for text in candidates if re.fullmatch(param.pattern, text)]
     unclear = tuple(wish for wish in wishes if not wish.ranges and wish.text != "stable")
@@ -249,14 +284,7 @@ def _choose(language: str, param: Param, wishes: tuple[Requirement, ...], source
         if all(wish.pin and wish.is_older_than(version) for wish in behind):
             note = f"{language} {version} stands in for {_listed(behind)}, which {source} does not have"
             return _Choice(version, version != default, note)
-    has = ", ".join(offered) or f"none that fits, such as {default}"
-    other = "registry" if source == "bootstrap" else "bootstrap"
-    raise SpecError(
-        f"the repository asks for {language} {_listed(wishes)}; {source} has {has}",
-        code="trial.version",
-        hint=f"set `image_source: {other}`, or try it anyhow: `purpose: {{use: {TRY_REPO}, {language}: '{default}'}}`",
-        where=Where(address="repo_url"),
-    )
+    return None
 
 
 def _listed(wishes: tuple[Requirement, ...]) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from envspec.api.attempt import attempted
+from envspec.api.check import check
 from envspec.api.trial import spec_of
 from envspec.detect import detect, knowledge
 from envspec.engine.fake import FakeEngine
@@ -146,7 +147,29 @@ def test_what_a_source_cannot_give_is_an_error_that_says_what_it_has(
     with pytest.raises(SpecError) as caught:
         params(files, source)
     assert (caught.value.code, caught.value.message) == ("trial.version", message)
-    assert "image_source" in caught.value.hint
+    assert "{use: try-repo, " in caught.value.hint
+    assert "--with" not in caught.value.hint
+    assert ("`image_source: registry` has it" in caught.value.hint) is (source == "bootstrap")
+
+
+def test_what_is_tried_without_a_file_is_told_options_and_no_keys() -> None:
+    found = dataclasses.replace(tried({"setup.py": "", ".python-version": "3.14"}), typed=URL)
+    with pytest.raises(SpecError) as caught:
+        found.params("bootstrap")
+    way = f"`envspec try {URL} --with python=3.13` tries it with 3.13"
+    assert caught.value.hint == f"`--image-source registry` has it; {way}"
+    with pytest.raises(SpecFaults) as named:
+        spec_of(URL, "No Name")
+    assert str(named.value.where) == ""
+    with pytest.raises(SpecError) as unknown:
+        check(spec_of(URL, versions={"pyhton": "3.13"}))
+    assert (str(unknown.value.where), unknown.value.hint) == ("purpose.pyhton", "did you mean `python`?")
+
+
+def test_a_repository_whose_install_fails_can_be_tried_without_it() -> None:
+    found = dataclasses.replace(tried({"setup.py": ""}), installs=False)
+    assert [repo.install for repo in found.expand(written()).spec.repos] == [()]
+    assert "not installed, as you asked; it would be with: uv pip install --editable ." in found.notes("bootstrap")
 
 
 def test_the_author_can_take_another_version_all_the_same() -> None:
@@ -242,12 +265,14 @@ def test_the_workspace_bears_what_was_seen_and_the_plan_tells_it() -> None:
     box = desired.get(names.WORKSPACE)
     assert box is not None
     assert recall(box.spec.detected, URL) == found.trial
-    assert desired.notes[:3] == (
+    assert desired.notes[:4] == (
         "detected: python 3.13, shown by setup.py, which asks for 3.12 (.python-version)",
         "installs with: uv pip install --editable .",
+        "installs with: install-test-dependencies",
         "python 3.13 stands in for 3.12 (.python-version), which bootstrap does not have",
     )
-    assert [r.address for r in desired.of_kind("command")] == ["command.install./workspace/app[0]"]
+    commands = [r.address for r in desired.of_kind("command")]
+    assert commands == [f"command.install./workspace/app[{number}]" for number in range(2)]
 
 
 def standing(label: str) -> FakeEngine:
