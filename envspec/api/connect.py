@@ -32,20 +32,24 @@ class ConnectInfo:
     workdir: str
 
 
-def connect_info(engine: tuple[str, ...], box: ContainerState, accounts: tuple[Account, ...]) -> ConnectInfo:
+def connect_info(
+    engine: tuple[str, ...], box: ContainerState, accounts: tuple[Account, ...], *, root: bool = False
+) -> ConnectInfo:
     """Return how a person gets into a container.
 
     Args:
         engine: The engine's command, with the options that lead to it.
         box: The container.
         accounts: Its accounts; the user's shell is taken, bash where the image has it.
+        root: Whether as root instead of the environment's user.
     """
-    named = box.config.user.partition(":")[0] or "0"
+    user = "0:0" if root else box.config.user
+    named = user.partition(":")[0] or "0"
     account = next((a for a in accounts if named in (str(a.uid), a.name)), None)
-    root = next((a for a in accounts if a.uid == 0), None)
-    shells = [a.shell for a in (account, root) if a and a.shell.rpartition("/")[2] not in NO_SHELLS]
+    roots = next((a for a in accounts if a.uid == 0), None)
+    shells = [a.shell for a in (account, roots) if a and a.shell.rpartition("/")[2] not in NO_SHELLS]
     name = names.container(box.labels.get(names.ENV, ""))
-    where = ("--user", box.config.user, "--workdir", box.config.workdir)
+    where = ("--user", user, "--workdir", box.config.workdir)
     argv = (*engine, "exec", "-it", *where, name, shells[0] if shells else "/bin/sh")
     return ConnectInfo(shlex.join(argv), argv, account.name if account else named, box.config.workdir)
 

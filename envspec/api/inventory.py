@@ -265,8 +265,8 @@ def _rows(found: Sequence[ContainerState]) -> tuple[ServiceRow, ...]:
     return tuple(sorted(rows, key=lambda row: (row.name, row.container)))
 
 
-def connect(reader: Reader, env: str) -> ConnectInfo:
-    """Return how a person gets inside.
+def connect(reader: Reader, env: str, *, root: bool = False) -> ConnectInfo:
+    """Return how a person gets inside, as the environment's user or as root.
 
     Raises:
         UsageError: There is no such environment.
@@ -280,7 +280,7 @@ def connect(reader: Reader, env: str) -> ConnectInfo:
             hint="`envspec apply` its file starts it again",
             where=Where(address=names.WORKSPACE),
         )
-    return connect_info(reader.command, box, reader.probe(box.id, Questions()).accounts)
+    return connect_info(reader.command, box, reader.probe(box.id, Questions()).accounts, root=root)
 
 
 def find(reader: Reader, env: str) -> ContainerState:

@@ -37,14 +37,19 @@ def status(target: str, engine: Reader | None = None, *, drift: bool = False) ->
     return replace(found, drift=_drift(engine, found, target))
 
 
-def connect_command(target: str, engine: Reader | None = None) -> ConnectInfo:
+def connect_command(target: str, engine: Reader | None = None, *, root: bool = False) -> ConnectInfo:
     """Return how a person gets into an environment.
+
+    Args:
+        target: Name of the environment, or its spec.
+        engine: The engine, by default this host's.
+        root: Whether as root instead of its user.
 
     Raises:
         UsageError: There is no such environment.
         Conflict: It does not run.
     """
-    return inventory.connect(engine or open_engine(), locate(target))
+    return inventory.connect(engine or open_engine(), locate(target), root=root)
 
 
 def service_containers(target: str, service: str, engine: Reader | None = None) -> dict[str, str]:

@@ -64,8 +64,11 @@ def _drop_unwritten() -> None:
 
 def unknown_command(name: str, known: Sequence[str]) -> UsageError:
     """Return the error for a command that does not exist, with the nearest one as a hint."""
+    from envspec.cli.other_words import answer  # noqa: PLC0415 - only a mistake pays for it
+
     meant = near(name, known)
     hint = f"did you mean `envspec {meant}`?" if meant else "`envspec --help` lists the commands"
+    hint = answer(name) or hint
     return UsageError(f"there is no command `{name}`", code="usage.command", hint=hint)
 
 

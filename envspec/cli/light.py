@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 from collections.abc import Sequence
 
@@ -51,11 +52,31 @@ def environment_names() -> tuple[str, ...]:
     """Return the names of the environments on the engine, sorted; none when it does not answer at once."""
     try:
         engine = choose(*asked())
-        # `.Label` is Docker's own, `index .Labels` Podman's.
-        label = '.Label "dev.envspec.env"' if engine.name == "docker" else 'index .Labels "dev.envspec.env"'
-        words = ("ps", "--all", "--filter", "label=dev.envspec.env", "--format", f"{{{{{label}}}}}")
-        done = subprocess.run((*engine.command, *words), capture_output=True, timeout=COMPLETION_DEADLINE, check=False)
-    except (OSError, subprocess.TimeoutExpired, EnvspecError):
+    except EnvspecError:
+        return ()
+    return _names(engine.name, engine.command)
+
+
+def names_on_the_other_engine() -> tuple[str, tuple[str, ...]] | None:
+    """Return the other engine of this host and the environments on it, ``None`` where there are none.
+
+    Nothing is said of it where a context or DOCKER_HOST leads away from this host.
+    """
+    chosen = choose(*asked())
+    other = "podman" if chosen.name == "docker" else "docker"
+    if chosen.remote or shutil.which(other) is None:
+        return None
+    found = _names(other, choose(other).command)
+    return (other, found) if found else None
+
+
+def _names(engine: str, command: Sequence[str]) -> tuple[str, ...]:
+    # `.Label` is Docker's own, `index .Labels` Podman's.
+    label = '.Label "dev.envspec.env"' if engine == "docker" else 'index .Labels "dev.envspec.env"'
+    words = ("ps", "--all", "--filter", "label=dev.envspec.env", "--format", f"{{{{{label}}}}}")
+    try:
+        done = subprocess.run((*command, *words), capture_output=True, timeout=COMPLETION_DEADLINE, check=False)
+    except (OSError, subprocess.TimeoutExpired):
         return ()
     found = {line for line in done.stdout.decode(errors="replace").splitlines() if line}
     return tuple(sorted(name for name in found if one_line(name) == name))

@@ -14,7 +14,7 @@ from typing import NoReturn
 import click
 
 from envspec import __version__
-from envspec.cli import failures, output
+from envspec.cli import examples, failures, output
 from envspec.cli.options import engine_options
 
 GC_AFTER = 100_000
@@ -45,7 +45,7 @@ COMMANDS = (
     ("network", "Make, list and remove networks that environments share."),
     ("cache", "List and clear the images that environments share."),
     ("run", "Run one command in an environment that lasts no longer than it."),
-    ("session", "End a session, and with it the environments that it made."),
+    ("session", "List sessions; end one, and with it the environments that it made."),
     ("gc", "Remove what has expired or was left half-way, and unused images."),
     ("completion", "Print the completion script of a shell."),
 )
@@ -65,7 +65,7 @@ class LazyGroup(click.Group):
             return None
         module = importlib.import_module(f"envspec.cli.commands.{cmd_name}_command")
         command: click.Command = module.command
-        return command
+        return examples.show(command, cmd_name)
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -88,7 +88,8 @@ class LazyGroup(click.Group):
     no_args_is_help=False,
     invoke_without_command=True,
     epilog="Exit codes: 0 done, 1 a step failed, 2 changes pending, 3 the spec or the command line is invalid, "
-    "4 refused, 5 engine not ready, 6 conflict, 70 a bug, 130 interrupted.",
+    "4 refused, 5 engine not ready, 6 conflict, 70 a bug, 130 interrupted.\n\n\b\nExamples:\n"
+    "  envspec init && envspec apply\n  envspec exec . make test\n  envspec COMMAND --help",
 )
 @engine_options
 @click.version_option(__version__, prog_name="envspec", message="%(prog)s %(version)s")
@@ -108,12 +109,13 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     words = list(sys.argv[1:] if arguments is None else arguments)
     # A command makes many small values and lives for moments: looking for cycles took a twentieth of its time.
     gc.set_threshold(GC_AFTER)
+    own = list(words)  # a command that ends with somebody else's command line says which of the words are its own
     try:
-        code = cli.main(args=words, prog_name="envspec", standalone_mode=False)
+        code = cli.main(args=words, prog_name="envspec", standalone_mode=False, obj=own)
     except SystemExit:
         raise
     except BaseException as error:  # noqa: BLE001,RUF100 - the boundary: whatever comes here must leave as text
-        code = failures.show(error, as_json=failures.wants_json(words))
+        code = failures.show(error, as_json=failures.wants_json(own))
     sys.exit(code if isinstance(code, int) else 0)
 
 

@@ -19,7 +19,7 @@ from typing import IO, Any
 
 from envspec.engine.script import reap, text_of
 from envspec.errors import EngineCallFailed, Interrupted, UsageError, Where
-from envspec.inside.door import Door, no_command
+from envspec.inside.door import LOOK_DEADLINE, Door, no_command
 
 TIMED_OUT = 124
 """What timeout(1) exits with."""
@@ -44,6 +44,9 @@ cd -- "$1" 2> /dev/null || {
 shift
 """
 """Goes to a directory, or says in our words that it is not there; what the engine would say of it is its own matter."""
+
+HAS_ACCOUNT = 'while IFS=: read -r _ _ uid _; do [ "$uid" != "$1" ] || exit 0; done < /etc/passwd; exit 1'
+"""Says whether a number has an account inside, from which the engine takes its groups."""
 
 MIND = """\
 read -r client
@@ -176,7 +179,7 @@ def _start(
     passed = {f"ENVSPEC_VAR_{number}": value for number, value in enumerate(values, 1)}
     directory = (door.directory(options.workdir),) if options.workdir else ()
     script = f"{GO_THERE if directory else ''}{text_of('enter')}"
-    user = "0:0" if options.root else options.user or door.user
+    user = "0:0" if options.root else _with_group(door, options.user) or door.user
     argv = [
         *(*door.engine, "exec", "--interactive"),
         *(("--user", user) if user else ()),
@@ -192,6 +195,19 @@ def _start(
         )
     except FileNotFoundError:
         raise no_command(argv[0]) from None
+
+
+def _with_group(door: Door, user: str) -> str:
+    """Return whom to run as: a bare number that has no account inside gets the group of that number, not root's."""
+    if not user.isdecimal():
+        return user
+    own = f"{user}:{user}"
+    argv = (*door.engine, "exec", "--user", own, "--workdir", "/", door.container, "sh", "-c", HAS_ACCOUNT, "sh", user)
+    try:
+        done = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, timeout=LOOK_DEADLINE, check=False)
+    except (OSError, subprocess.TimeoutExpired):  # the command itself will say better what is amiss
+        return own
+    return own if done.returncode else user
 
 
 def _stop(child: subprocess.Popen[bytes], patience: float = 0) -> None:

@@ -13,17 +13,19 @@ from envspec.model import Report
 
 @click.command()
 @options.engine_options
-@click.argument("env", required=False, shell_complete=options.complete_environment)
+@click.argument("envs", nargs=-1, metavar="[ENV]...", shell_complete=options.complete_environment)
 @click.option("--all", "every", is_flag=True, help="Destroy every environment on the engine.")
-@options.yes_option
+@click.option("--yes", "-y", "--force", "-f", is_flag=True, help="Do not ask; work that would be lost stays safe.")
 @options.volumes_option
 @click.option("--keep-volumes", is_flag=True, help="Keep the named volumes: the default, spelt out.")
-@click.option("--session", metavar="ID", default="", help="With --all: only what this session made.")
+@click.option(
+    "--session", metavar="ID", default="", help="With --all: only what this session made and is not persistent."
+)
 @options.loss_option
 @click.option("--verbose", "-v", is_flag=True, help="Show what the steps print.")
 @options.json_option
 def command(
-    env: str | None,
+    envs: tuple[str, ...],
     every: bool,
     yes: bool,
     volumes: bool,
@@ -33,20 +35,21 @@ def command(
     verbose: bool,
     as_json: bool,
 ) -> None:
-    """Remove ENV, a name or a file: its container, its networks, and with --volumes its volumes.
+    """Remove each ENV, a name, a file or a directory: its container, its networks, and with --volumes its volumes.
 
     Files on the host are never touched. Work that is nowhere else stops it unless --allow-data-loss names the address.
     """
     from envspec import api  # noqa: PLC0415 - completion and --help do without the core
     from envspec.cli import work  # noqa: PLC0415 - the same
 
-    if (env is None) is not every:
-        raise UsageError("name one environment, or ask for --all", hint="`envspec list` names them")
+    if bool(envs) is every:
+        raise UsageError("name environments, or ask for --all", hint="`envspec list` names them")
     if volumes and keep_volumes:
         raise UsageError("--volumes and --keep-volumes exclude each other", hint="leave one of them out")
     if session and not every:
-        raise UsageError("--session goes with --all", hint="add --all, or name one environment")
-    names = _all_names(session, yes=yes) if every else (env or "",)
+        raise UsageError("--session goes with --all", hint="add --all, or name the environments")
+    names = _all_names(session, yes=yes) if every else tuple(dict.fromkeys(envs))
+    many = every or len(names) > 1
     chosen = api.Options(destroy=True, yes=yes or every, volumes=volumes, allow_data_loss=allow_data_loss)
     reports: list[Report] = []
     failed: dict[str, EnvspecError] = {}
@@ -59,8 +62,8 @@ def command(
             except EnvspecError as error:  # one that stays keeps no other from going
                 failed[name] = error
     if failed:
-        raise _told(failed, len(reports)) if every else failed[names[0]]
-    work.finish(tuple(reports), job.cancel, as_json=as_json, destroyed=True, many=every)
+        raise _told(failed, len(reports)) if many else failed[names[0]]
+    work.finish(tuple(reports), job.cancel, as_json=as_json, destroyed=True, many=many)
 
 
 def _told(failed: dict[str, EnvspecError], destroyed: int) -> Refused:
@@ -74,13 +77,20 @@ def _all_names(session: str, *, yes: bool) -> tuple[str, ...]:
     """Return the name of every environment, or of those of a session, once the user has agreed to lose them all."""
     from envspec import api  # noqa: PLC0415 - completion and --help do without the core
 
-    rows = api.environments(options.open_engine())
-    names = tuple(row.name for row in rows if session in ("", row.session))
+    rows = [row for row in api.environments(options.open_engine()) if session in ("", row.session)]
+    stay = [row.name for row in rows if session and row.persistent]
+    names = tuple(row.name for row in rows if row.name not in stay)
+    for name in stay:
+        output.say(output.line(f"kept  {name}: {api.PERSISTENT}"))
+    if not names:
+        output.say("There is nothing to destroy.")
     if not names or yes:
         return names
+    of = f" of the session {session}" if session else ""
+    listed = ", ".join(names)
     if not output.is_interactive(sys.stdin):
-        raise Refused("nobody can be asked whether to destroy every environment", hint="add --yes")
-    output.say(output.line(f"These environments will be destroyed: {', '.join(names)}"))
-    if not click.confirm("Destroy them all?", err=True):
-        raise Refused("nothing was destroyed", hint="name one environment to destroy only that")
+        raise Refused(f"nobody can be asked whether to destroy the environments{of}: {listed}", hint="add --yes")
+    output.say(output.line(f"These environments{of} will be destroyed: {listed}"))
+    if not click.confirm("Destroy them?", err=True):
+        raise Refused("nothing was destroyed", hint="name those that shall go")
     return names

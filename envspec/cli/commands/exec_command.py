@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from envspec.cli import options, output
+from envspec.cli import options, output, trailing
 
 if TYPE_CHECKING:
     from envspec.inside.capture import Executed
 
 
-@click.command()
+@click.command(cls=trailing.TrailingCommand)
 @options.engine_options
 @options.env_argument
 @click.option("--root", is_flag=True, help="Run as root.")
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     "--max-output", type=click.IntRange(min=0), metavar="BYTES", help="With --json: show so much of each stream, 65536."
 )
 @options.json_option
-@click.argument("words", nargs=-1, required=True, type=click.UNPROCESSED, metavar="-- COMMAND...")
+@click.argument("words", nargs=-1, required=True, type=click.UNPROCESSED, metavar="[--] COMMAND...")
 def command(
     env: str,
     root: bool,
@@ -38,7 +38,10 @@ def command(
     as_json: bool,
     words: tuple[str, ...],
 ) -> None:
-    """Run COMMAND in ENV, a name or a file, with the environment's variables.
+    """Run COMMAND in ENV, a name, a file or a directory, with the environment's variables.
+
+    Options stand before COMMAND. Several words are a program and its arguments; one word of shell text, as in
+    'make && make test', is run by a shell, unless -- stands before it.
 
     Standard input, output and error and the exit code are the command's own. When it passes its time, or is
     interrupted, nothing that it started is left running inside. With --json its output is in the result; what is
@@ -54,12 +57,16 @@ def command(
         raise UsageError("a terminal's output is no JSON", hint="leave out --tty or --json")
     chosen = inside.ExecOptions(user, root, workdir, tty, timeout, inside.variables_from(variables))
     door = light.enter(env)
+    line = trailing.command_line(words)
     if not as_json:
-        output.leave(inside.run(door, words, chosen).code)
+        code = inside.run(door, line, chosen).code
+        if hint := trailing.taken_for_a_name(line, code):
+            output.say(f"hint: {hint}")
+        output.leave(code)
     from envspec.inside.capture import MAX_OUTPUT, execute  # noqa: PLC0415 - only --json pays for it
 
     limit = MAX_OUTPUT if max_output is None else max_output
-    done = execute(door, words, chosen, stdin=None, max_output=limit)
+    done = execute(door, line, chosen, stdin=None, max_output=limit)
     output.print_json({"ok": True, "result": _told(done)})
     output.leave(done.code)
 

@@ -7,7 +7,7 @@ from typing import IO, TYPE_CHECKING
 
 import click
 
-from envspec.cli import options, output
+from envspec.cli import options, output, trailing
 
 if TYPE_CHECKING:
     from envspec.inside.job import Job
@@ -29,7 +29,7 @@ def command() -> None:
     """
 
 
-@command.command()
+@command.command(cls=trailing.TrailingCommand)
 @options.engine_options
 @options.env_argument
 @click.option("--name", default="", metavar="ID", help="Its ID; starting one twice is one job.")
@@ -38,7 +38,7 @@ def command() -> None:
 @click.option("--workdir", default="", metavar="DIR", help="Directory to run in, instead of the workspace.")
 @click.option("--root", is_flag=True, help="Run as root.")
 @options.json_option
-@click.argument("words", nargs=-1, required=True, type=click.UNPROCESSED, metavar="-- COMMAND...")
+@click.argument("words", nargs=-1, required=True, type=click.UNPROCESSED, metavar="[--] COMMAND...")
 def start(
     env: str,
     name: str,
@@ -55,7 +55,7 @@ def start(
     from envspec.inside.jobs import Jobs  # noqa: PLC0415 - the same
 
     chosen = JobOptions(root, workdir, timeout or 0, stdin.read() if stdin else b"")
-    started = Jobs(light.enter(env)).start(words, chosen, name)
+    started = Jobs(light.enter(env)).start(trailing.command_line(words), chosen, name)
     if as_json:
         output.print_result({"job": started.job, "created": started.created})
     else:

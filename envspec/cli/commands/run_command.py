@@ -6,10 +6,10 @@ from pathlib import Path
 
 import click
 
-from envspec.cli import options
+from envspec.cli import options, trailing
 
 
-@click.command()
+@click.command(cls=trailing.TrailingCommand)
 @options.engine_options
 @click.argument("spec", type=click.Path(path_type=Path))
 @options.allow_option
@@ -20,7 +20,7 @@ from envspec.cli import options
 @click.option("--tty", "-t", is_flag=True, help="Give it a terminal.")
 @click.option("--env", "-e", "variables", multiple=True, metavar="K[=V]", help="A variable beside those of SPEC.")
 @click.option("--no-cache", is_flag=True, help="Build the image afresh.")
-@click.argument("words", nargs=-1, required=True, type=click.UNPROCESSED, metavar="-- COMMAND...")
+@click.argument("words", nargs=-1, required=True, type=click.UNPROCESSED, metavar="[--] COMMAND...")
 def command(
     spec: Path,
     allow: tuple[str, ...],
@@ -42,7 +42,7 @@ def command(
     from envspec.cli import work  # noqa: PLC0415 - the same
     from envspec.inside import door, exec  # noqa: PLC0415 - the same
 
-    given = exec.variables_from(variables)
+    given, line = exec.variables_from(variables), trailing.command_line(words)
     chosen = api.Options(allow=allow, session=session, no_cache=no_cache)
     asked = exec.ExecOptions(root=root, workdir=workdir, tty=tty, timeout=timeout, variables=given)
     with (
@@ -53,4 +53,4 @@ def command(
             raise work.ApplyInterrupted(report) if job.cancel.requested else work.ApplyFailed(report)
         job.emit.pause()
         with work.own_interrupts():
-            return exec.run(door.open_door(report.env, job.engine.command), words, asked).code
+            return exec.run(door.open_door(report.env, job.engine.command), line, asked).code

@@ -10,9 +10,10 @@ from envspec.cli import options
 @click.command()
 @options.engine_options
 @options.env_argument
-def command(env: str) -> None:
+@click.option("--root", is_flag=True, help="As root instead of the environment's user.")
+def command(env: str, root: bool) -> None:
     """Open the best shell that ENV has, as its user, in its workspace."""
     from envspec import api  # noqa: PLC0415 - completion and --help do without the core
     from envspec.cli import light  # noqa: PLC0415 - the same
 
-    light.replace_process(api.connect_command(env, engine=options.open_engine()).argv)
+    light.replace_process(api.connect_command(env, engine=options.open_engine(), root=root).argv)
