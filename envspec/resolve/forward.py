@@ -53,12 +53,22 @@ def wish(spec: Spec, purpose: FrontMatter | None, directory: Path) -> Wish:
     )
 
 
-def variables(spec: Spec, found: Forwarded) -> dict[str, str | Hidden]:
-    """Return the variables that come along; a token that the author gives is the only one."""
+def variables(
+    spec: Spec, found: Forwarded, mounted: tuple[Mount, ...] = (), who: Identity | None = None
+) -> dict[str, str | Hidden]:
+    """Return the variables that come along; a token that the author gives is the only one.
+
+    Args:
+        spec: The spec.
+        found: What was found on the host.
+        mounted: All mounts.
+        who: Who works inside.
+    """
     variables: dict[str, str | Hidden] = {}
     if found.gh_token and not set(VARIABLES) & spec.env.keys():
         variables[VARIABLES[0]] = found.gh_token
-    if spec.security.read_only and (found.git or found.gh_token):
+    foreign = who is not None and any(_is_foreign(mount, who) for mount in mounted)
+    if spec.security.read_only and (found.git or found.gh_token or foreign):
         variables["GIT_CONFIG_SYSTEM"] = FORWARDED_GIT  # the system's own file cannot be told to include it
     return variables
 
@@ -129,8 +139,10 @@ def git_entries(
         who: Who works inside.
     """
     entries = list(found.git)
-    if wished.git:
-        entries += [Entry("safe.directory", mount.target) for mount in mounted if _is_foreign(mount, who)]
+    # Not the host user's: it says of the environment's own mounts that they are meant to be worked in, whoever owns
+    # them. The second one is for repositories within, and submodules; git knows it since 2.46.
+    foreign = [mount.target for mount in mounted if _is_foreign(mount, who)]
+    entries += [Entry("safe.directory", place) for target in foreign for place in (target, f"{target}/*")]
     if wished.gh and set(VARIABLES) & set(variables_inside):
         # The empty one puts away what the image has for this host.
         entries += [Entry(f"credential.https://{GITHUB}.helper", value) for value in ("", HELPER)]

@@ -150,7 +150,7 @@ def _environment(given: Inner) -> EnvironmentSpec:
     passing = passed(given.passes, given.host)
     tokens = () if given.wished.gh or given.passes != "auto" else gh.VARIABLES
     variables.update({name: value for name, value in passing.items() if name not in tokens})
-    variables.update(forward.variables(given.spec, given.host.forwarded))
+    variables.update(forward.variables(given.spec, given.host.forwarded, given.mounted, given.who))
     variables.update(written(given.spec, given.place, given.host))
     bundle = given.host.ca_bundle
     return EnvironmentSpec(

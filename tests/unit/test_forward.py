@@ -283,7 +283,10 @@ def test_what_cannot_be_had_is_told_before_anything_happens(
 def test_a_bound_directory_of_somebody_else_is_safe_for_git(tmp_path: Path) -> None:
     mine, others = os.getuid(), os.getuid() + 1
     assert "safe" not in content(desired(tmp_path, uid=mine), FORWARDED_GIT)
-    assert 'directory = "/workspace"' in content(desired(tmp_path, uid=others), FORWARDED_GIT)
+    for forwards in (True, False):
+        told = content(desired(tmp_path, uid=others, forward_git=forwards), FORWARDED_GIT)
+        assert 'directory = "/workspace"' in told
+        assert 'directory = "/workspace/*"' in told, "repositories within it, and submodules"
 
 
 # ── an agent that comes and goes ──

@@ -52,8 +52,64 @@ ensure_account() {
   account "$uid"
 }
 
+# mounts_in DIR: mount points below a directory, a line each; the kernel writes a blank as \040
+mounts_in() {
+  while IFS=' ' read -r _ _ _ _ at _; do
+    at=$(printf '%b' "$at")
+    case $at in "$1"/*) printf '%s\n' "$at" ;; esac
+  done < /proc/self/mountinfo
+}
+
+# open_way DIR MOUNTS: give the user a directory that the engine made, as root, on the way to what it mounts: nothing else
+# is in it but, in a home, what a new one gets. It is worked on from within, so that no link can take its place meanwhile
+open_way() (
+  cd -P -- "$1" 2> /dev/null && [ "$(pwd -P)" = "$1" ] && [ "$(stat -c %u .)" = 0 ] || exit 0
+  for entry in * .[!.]* ..?*; do
+    [ -e "$entry" ] || [ -L "$entry" ] || continue
+    case "
+$2
+" in
+      *"
+$1/$entry
+"* | *"
+$1/$entry/"*) ;;
+      *) [ "$1" = "$user_home" ] && { [ -e "/etc/skel/$entry" ] || [ "$entry" = .envspec-new ]; } || exit 0 ;;
+    esac
+  done
+  [ "$1" != "$user_home" ] || fill_home || exit 1
+  chown "$uid:$gid" .
+)
+
+# fill_home: give the home that is the working directory what a new one gets, and where that is missing only
+fill_home() {
+  for entry in /etc/skel/* /etc/skel/.[!.]* /etc/skel/..?*; do
+    to=./${entry##*/}
+    [ -e "$entry" ] && [ ! -e "$to" ] && [ ! -L "$to" ] || continue
+    rm -rf ./.envspec-new && cp -R -- "$entry" ./.envspec-new && chown -hR "$uid:$gid" ./.envspec-new &&
+      mv -- ./.envspec-new "$to" || return 1
+  done
+}
+
+# open_ways: the same for all directories from the home to its mounts, the innermost first
+open_ways() {
+  inside=$(mounts_in "$user_home")
+  [ -n "$inside" ] || return 0
+  printf '%s\n' "$inside" | while IFS= read -r at; do
+    at=${at%/*}
+    while case $at in "$user_home" | "$user_home"/*) true ;; *) false ;; esac; do
+      printf '%s\n' "$at"
+      at=${at%/*}
+    done
+  done | sort -ru | while IFS= read -r at; do
+    open_way "$at" "$inside" || fail 1 "cannot give $at to uid $uid"
+  done
+}
+
 ensure_home() {
-  [ ! -d "$user_home" ] || return 0
+  if [ -d "$user_home" ]; then
+    open_ways
+    return 0
+  fi
   mkdir -p -- "$user_home" || fail 1 "cannot make the home $user_home"
   [ ! -d /etc/skel ] || cp -R /etc/skel/. "$user_home" || fail 1 "cannot fill the home $user_home"
   chmod 0755 "$user_home"
