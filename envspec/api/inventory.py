@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 
 from envspec.api.connect import ConnectInfo, connect_info
+from envspec.api.ends import ending, is_persistent
 from envspec.engine.base import Reader
 from envspec.engine.facts import Answer, Questions
 from envspec.engine.objects import ContainerState
@@ -108,7 +109,9 @@ class EnvironmentStatus:
         health: What its check said at the last apply: ``passed``, ``not passed``, "" where there is none.
         usage: What it uses of the host: the workspace under ``workspace``, each service under its name.
         session: ID of the session that made it.
+        persistent: Whether it outlives its session, and a restart of the engine.
         expires: When it expires, "" for never.
+        ends: How it ends, in words.
         drift: What differs from its spec, ``address: reason`` each; ``None`` where nobody asked.
         unread: What of the engine's descriptions of its containers cannot be read, ``CONTAINER: FIELD`` each.
     """
@@ -136,7 +139,9 @@ class EnvironmentStatus:
     health: str = ""
     usage: Mapping[str, Usage] = field(default_factory=dict)
     session: str = ""
+    persistent: bool = False
     expires: str = ""
+    ends: str = ""
     drift: tuple[str, ...] | None = None
     unread: tuple[str, ...] = ()
 
@@ -157,7 +162,7 @@ def environments(reader: Reader) -> tuple[EnvironmentRow, ...]:
                 purpose=box.labels.get(names.PURPOSE, ""),
                 ports=_ports(box),
                 spec=box.labels.get(names.ORIGIN, ""),
-                persistent=box.config.restart != "no",
+                persistent=is_persistent(box),
                 session=box.labels.get(names.SESSION, ""),
                 expires=box.labels.get(names.EXPIRES, ""),
             )
@@ -208,6 +213,8 @@ def status(reader: Reader, env: str) -> EnvironmentStatus:
         health=_health(box, answer),
         usage=used.result(),
         session=box.labels.get(names.SESSION, ""),
+        persistent=is_persistent(box),
+        ends=ending(env, box, answer),
         expires=moment.isoformat(timespec="seconds") if (moment := expiry(answer, box.labels)) else "",
         unread=_unread([box, *beside]),
     )

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 
+from envspec.api.ends import ending
 from envspec.api.work import Look
 from envspec.engine.base import Engine
 from envspec.engine.objects import ContainerState
@@ -15,9 +16,7 @@ from envspec.engine.operations import RunCommand
 from envspec.errors import EnvspecError
 from envspec.forward.gh import VARIABLES as GH_VARIABLES
 from envspec.forward.values import Forwarded
-from envspec.kinds import names
 from envspec.kinds.environment import ADDRESS, EnvironmentSpec
-from envspec.kinds.lease import expiry
 from envspec.model import Provision
 
 TOOLS = {
@@ -98,7 +97,7 @@ def provision(seen: Look, known: Mapping[str, str]) -> Provision | None:
         ports=tuple(f"{p.address}:{p.host}->{p.container}/{p.protocol}" for p in box.published),
         tools=dict(known),
         not_found=tuple(_not_found(forwarded, spec)),
-        ends=ending(box, seen),
+        ends=ending(seen.plan.env, box, seen.world.inside),
     )
 
 
@@ -107,19 +106,6 @@ def identity(found: Forwarded) -> str:
     values = {entry.key: entry.value or "" for entry in found.git}
     name, mail = values.get("user.name", ""), values.get("user.email", "")
     return f"{name} <{mail}>" if name and mail else name or (f"<{mail}>" if mail else "")
-
-
-def ending(box: ContainerState, seen: Look) -> str:
-    """Say how an environment ends, in words."""
-    session = box.labels.get(names.SESSION, "")
-    by_hand = f"`envspec destroy {seen.plan.env}`"
-    until = expiry(seen.world.inside, box.labels)
-    expires = f"; it expires {until.isoformat(timespec='seconds')}, and `envspec gc` then removes it" if until else ""
-    if box.config.restart != "no":
-        return f"persistent: it stays until {by_hand}{expires}"
-    if session:
-        return f"with `envspec session end {session}`{expires}"
-    return f"it stays until {by_hand}{expires}"
 
 
 def _not_found(found: Forwarded, spec: EnvironmentSpec) -> Iterable[str]:

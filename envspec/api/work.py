@@ -9,6 +9,7 @@ from pathlib import Path
 
 from envspec import host as hosts
 from envspec import observe, planner, policy
+from envspec.api import renamed
 from envspec.api.attempt import attempted
 from envspec.api.check import check, facts_of
 from envspec.api.stack import Permission, stack
@@ -78,6 +79,9 @@ def look(  # noqa: PLR0913 - what one look is told
         for text in (*secrets_of(desired), *facts.network.passwords):
             reader.hide(text)
         policy.refuse_remote_binds(desired, reader.remote)
+        if not again:
+            former = renamed.notes(reader, target, facts.hostname, world)
+            desired = dataclasses.replace(desired, notes=(*desired.notes, *former))
         wishes = dataclasses.replace(_wishes(options, desired, world), again=again)
         if not options.take_over:
             _check_origin(world, desired)

@@ -51,9 +51,10 @@ class Lease(Kind[LeaseSpec]):
         if entry and entry.digest == resource.digest:
             return None
         before = entry.data.get("ttl") if entry else None
-        change = (Diff("ttl", before, spec.ttl, Cause.SPEC),)
+        was = span(before) if isinstance(before, int | float) else None
+        change = (Diff("ttl", was, span(spec.ttl), Cause.SPEC),)
         action = Action.UPDATE if entry else Action.CREATE
-        return Verdict(action, f"expires {spec.ttl:g} s after this", change, Disruption.WRITE)
+        return Verdict(action, f"expires {span(spec.ttl)} after this", change, Disruption.WRITE)
 
     def removal(self, address: str, world: Observed) -> Verdict | None:  # noqa: ARG002 - there is but one
         """Let the environment stay."""
@@ -70,6 +71,19 @@ class Lease(Kind[LeaseSpec]):
         until = moment(spec.ttl)
         context.perform(item.change.address, WriteRecords((record(item.resource, ttl=spec.ttl, until=until),)))
         return Done(f"expires {until}")
+
+
+def span(ttl: float) -> str:
+    """Return a duration as people write it: ``8h``, ``1h30m``, ``7d``; a single day is ``24h``."""
+    if ttl != int(ttl):
+        return f"{ttl:g}s"
+    left, parts = int(ttl), []
+    for unit, size in (("d", 86400), ("h", 3600), ("m", 60), ("s", 1)):
+        if unit == "d" and (left % size or left < 2 * size):
+            continue
+        number, left = divmod(left, size)
+        parts += [f"{number}{unit}"] if number else []
+    return "".join(parts)
 
 
 def moment(ttl: float) -> str:

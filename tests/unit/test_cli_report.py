@@ -88,7 +88,7 @@ def test_without_a_session_the_report_says_how_the_environment_ends(envspec: Ter
     assert "it stays until `envspec destroy shop`" in envspec.out
     Path("env.yaml").write_text(f"{SPEC}persistent: true\nttl: 8h\n")
     assert envspec("apply", "--yes") == 0
-    assert "persistent: it stays until `envspec destroy shop`; it expires " in envspec.out
+    assert "it stays until `envspec destroy shop`, for it is persistent; it expires " in envspec.out
 
 
 def test_an_image_that_could_not_be_pulled_is_not_from_the_cache(

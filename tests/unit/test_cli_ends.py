@@ -1,0 +1,75 @@
+"""How environments end, and what a renamed file leaves: in `status`, plans and reports."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from envspec.kinds.lease import span
+from tests.unit.test_cli_commands import SPEC, Terminal, engine, envspec, spec
+
+__all__ = ["engine", "envspec", "spec"]
+
+
+@pytest.mark.usefixtures("engine")
+def test_a_renamed_file_says_that_the_old_environment_still_runs(envspec: Terminal, spec: Path) -> None:
+    assert envspec("apply") == 0
+    assert "before it was named" not in envspec.out
+    spec.write_text(SPEC.replace("name: shop", "name: store"))
+    said = "note: this file made the environment shop before it was named store; shop is left as it is: "
+    assert envspec("plan") == 0
+    assert f"{said}`envspec destroy shop` removes it" in envspec.out
+    assert envspec("destroy", ".", "--yes") == 0
+    assert said in envspec.out
+    assert "There is nothing of store." in envspec.out
+    assert envspec("apply") == 0
+    assert said in envspec.out
+    code, document = envspec.json("destroy", "shop", "--yes")
+    assert (code, document["result"]["notes"]) == (0, [])
+
+
+@pytest.mark.usefixtures("engine")
+def test_one_run_and_another_file_beside_it_are_no_renaming(envspec: Terminal, spec: Path) -> None:
+    assert envspec("apply") == 0
+    spec.with_name("api.yaml").write_text(SPEC.replace("name: shop", "name: api"))
+    assert envspec("plan", "api.yaml") == 0
+    assert "before it was named" not in envspec.out
+
+
+@pytest.mark.usefixtures("engine")
+def test_status_says_whether_it_is_persistent_and_how_it_ends(envspec: Terminal, spec: Path) -> None:
+    assert envspec("apply", "--session", "s1") == 0
+    assert envspec("status", "shop") == 0
+    assert "persistent" not in envspec.out
+    assert "with `envspec session end s1`" in envspec.out
+    spec.write_text(f"{SPEC}persistent: true\n")
+    assert envspec("apply", "--yes") == 0
+    assert envspec("status", "shop") == 0
+    lines = [line.split(maxsplit=1) for line in envspec.out.splitlines()]
+    assert ["persistent", "yes"] in lines
+    code, document = envspec.json("status", "shop")
+    assert (code, document["result"]["persistent"]) == (0, True)
+
+
+@pytest.mark.usefixtures("engine")
+def test_a_ttl_reads_as_it_was_written(envspec: Terminal, spec: Path) -> None:
+    spec.write_text(f"{SPEC}ttl: 8h\n")
+    assert envspec("plan") == 0
+    assert "expires 8h after this" in envspec.out
+    assert envspec("apply") == 0
+    spec.write_text(f"{SPEC}ttl: 1h30m\n")
+    assert envspec("plan") == 0
+    assert "ttl: 8h → 1h30m" in envspec.out
+
+
+@pytest.mark.parametrize("written", ["7d", "24h", "8h", "1h30m", "90s", "45m"])
+def test_durations_are_written_as_people_write_them(written: str) -> None:
+    units = {"d": 86400, "h": 3600, "m": 60, "s": 1}
+    total, number = 0, ""
+    for character in written:
+        number = number + character if character.isdigit() else number
+        if character in units:
+            total, number = total + int(number) * units[character], ""
+    assert span(total) == ("1m30s" if written == "90s" else written)
+    assert span(0.5) == "0.5s"
