@@ -14,7 +14,7 @@ from pathlib import Path
 
 import platformdirs
 
-from envspec import frontmatter
+from envspec import frontmatter, shipped
 from envspec.engine.facts import CA_FILE, ENV_FILE, RUN_DIR
 from envspec.errors import Faults, SpecError, Where
 from envspec.frontmatter import RESERVED, FrontMatter, Source, fault, nearest
@@ -253,9 +253,7 @@ def catalogue(spec_dir: Path | None) -> Catalogue:
     Args:
         spec_dir: Directory of the spec, ``None`` when there is no spec.
     """
-    package = Path(__file__).parent
-    shipped = package / "_data" / "purposes"  # in a wheel
-    builtin = shipped if shipped.is_dir() else package.parent / "purposes"  # in a checkout
+    builtin = shipped.directory("purposes")
     beside = () if spec_dir is None else (spec_dir / "purposes",)
     return Catalogue((*beside, platformdirs.user_config_path("envspec") / "purposes", builtin), builtin)
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import click
 
+from envspec import shipped
+
 NAMES = ("spec", "settings", "plan", "report", "event")
 
 
@@ -11,6 +13,5 @@ NAMES = ("spec", "settings", "plan", "report", "event")
 @click.argument("name", type=click.Choice(NAMES), default="spec", required=False)
 def command(name: str) -> None:
     """Print the JSON Schema of a spec, of the user's settings, a plan, a report or an event."""
-    from envspec.spec import schema  # noqa: PLC0415 - completion and --help do without pydantic
-
-    click.echo(schema.render(schema.schemas()[name]), nl=False)
+    # The file, and not what the installed pydantic would make of the models: the same on every machine.
+    click.echo((shipped.directory("schemas") / f"{name}.schema.json").read_text(encoding="utf-8"), nl=False)
