@@ -26,7 +26,7 @@ from envspec.kinds.environment import secrets_of
 from envspec.model import Desired, Plan
 from envspec.planner import Wishes
 from envspec.purposes import catalogue
-from envspec.resolve import Chosen, asked, candidates, choose, resolve
+from envspec.resolve import Chosen, asked, candidates, choose, of_image, resolve
 from envspec.resolve.dotfiles import with_default
 from envspec.spec.load import Loaded, load
 from envspec.spec.settings import load_settings
@@ -132,18 +132,22 @@ def _outside(  # noqa: PLR0913, PLR0917 - what one look is told
     if document is None:
         world = glance.world(refs)
         chosen = choose(loaded.spec, ways, world.images, reachable, loaded.where)
-        return _marked(target, resolve(loaded, facts, purposes, chosen), chosen), world
+        return _marked(target, resolve(loaded, facts, purposes, chosen), chosen, world), world
     likely = next(way for way in ways if not way.closed)
     beside = stack(glance.reader, loaded, document, likely, permission, facts.environ)
     world = glance.world((*refs, *beside.project.images))
     chosen = choose(loaded.spec, ways, world.images, reachable, loaded.where)
     if chosen.candidate != likely:
         beside = stack(glance.reader, loaded, document, chosen.candidate, permission, facts.environ)
-    return _marked(target, resolve(loaded, facts, purposes, chosen, beside.project, beside.effects), chosen), world
+    desired = resolve(loaded, facts, purposes, chosen, beside.project, beside.effects)
+    return _marked(target, desired, chosen, world), world
 
 
-def _marked(target: Target, desired: Desired, chosen: Chosen) -> Desired:
-    """Return what shall be with what a tried repository showed."""
+def _marked(target: Target, desired: Desired, chosen: Chosen, world: Observed) -> Desired:
+    """Return the desired state with what the image does not do here, and with what a tried repository showed."""
+    if chosen.candidate.image is None:
+        notes = (*desired.notes, *of_image(chosen.candidate.base, world.images))
+        desired = dataclasses.replace(desired, notes=notes)
     return target.tried.marked(desired, chosen.candidate.source) if target.tried else desired
 
 

@@ -76,7 +76,14 @@ def status_of(data: type_json) -> str:
 def image(data: type_json) -> ImageState:
     """Read one image's ``inspect``."""
     top = Part(data)
-    return ImageState(id=top.text("Id"), labels=top.part("Config").table("Labels"), size=top.number("Size"))
+    config = top.part("Config")
+    return ImageState(
+        id=top.text("Id"),
+        labels=config.table("Labels"),
+        size=top.number("Size"),
+        entrypoint=config.texts("Entrypoint"),
+        health=(config if config.given("Healthcheck") else top).part("Healthcheck").texts("Test"),
+    )
 
 
 def stored_images(

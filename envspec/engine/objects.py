@@ -200,11 +200,21 @@ class ContainerState:
 
 @dataclass(frozen=True, slots=True)
 class ImageState:
-    """A local image: its ID, its labels, and its size in bytes."""
+    """A local image.
+
+    Attributes:
+        id: Its ID.
+        labels: Its labels.
+        size: Its size in bytes.
+        entrypoint: What it runs by itself, before any command.
+        health: Its own health check, as the engine has it: ``CMD-SHELL`` and the text, ``CMD`` and words, or ``NONE``.
+    """
 
     id: str
     labels: Mapping[str, str]
     size: int = 0
+    entrypoint: tuple[str, ...] = ()
+    health: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -18,7 +18,7 @@ from envspec.engine.facts import Answer, FileFact, LedgerEntry, Questions, locat
 from envspec.engine.objects import ContainerState, ImageState, NetworkState, VolumeState
 from envspec.engine.operations import Completed, Operation, Record
 from envspec.errors import StepFailed, Where
-from envspec.kinds import names
+from envspec.kinds import names, returns
 from envspec.model import Action, Cause, Change, Diff, Disruption, Hidden, Resource
 
 S = TypeVar("S")
@@ -210,7 +210,8 @@ class StepContext:
             raise StepFailed(
                 f"exit code {done.code}:\n{done.tail}" if done.tail else f"exit code {done.code}",
                 code="step.exit_code",
-                hint="mend what the last lines say, then apply again: what was done stays done",
+                hint=returns.hint(done.tail)
+                or "fix what the last lines say, then apply again: what was done stays done",
                 where=Where(address=address),
             )
         return done

@@ -11,7 +11,7 @@ from envspec.engine.inspect import familiar
 from envspec.engine.objects import UNLIMITED, ContainerState, Limits
 from envspec.engine.stack import ComposeUp
 from envspec.errors import EngineCallFailed, Interrupted, StepFailed, Where
-from envspec.kinds import names
+from envspec.kinds import names, returns
 from envspec.kinds.base import Done, Kind, Observed, StepContext, Verdict, Work, spec_of
 from envspec.kinds.service_state import (
     SHELVED,
@@ -238,10 +238,12 @@ def _await(spec: ServiceSpec, context: StepContext, *, patient: bool) -> str:
         if state not in pending or time.monotonic() > until:
             late = f" after {spec.patience:g} s" if time.monotonic() > until else ""
             code = f" with code {box.exit_code}" if box and state == "exited" else ""
+            said = _last_words(spec, context)
+            more = f"`envspec logs {context.env} {spec.name}` shows more; fix the cause, then apply again"
             raise StepFailed(
-                f"{spec.name} is {state}{code}{late}{_last_words(spec, context)}",
+                f"{spec.name} is {state}{code}{late}{said}",
                 code="service.unhealthy",
-                hint=f"`envspec logs {context.env} {spec.name}` shows more; mend the cause, then apply again",
+                hint=returns.hint(said) or more,
                 where=Where(address=spec.address),
             )
         if box and box.running and box.health:

@@ -21,13 +21,25 @@ from envspec.model import Desired, Effect, Resource
 from envspec.purposes import Catalogue
 from envspec.resolve import forward, trust
 from envspec.resolve.box import Place, container, mounts
+from envspec.resolve.caveats import caveats, of_image
 from envspec.resolve.inner import Inner, resources
 from envspec.resolve.reach import reaches
 from envspec.resolve.source import Candidate, Chosen, base_image, candidates, choose
 from envspec.resolve.user import identify
 from envspec.spec.load import Loaded
 
-__all__ = ["Candidate", "Chosen", "asked", "candidates", "choose", "place_of", "resolve", "takes_network", "wish"]
+__all__ = [
+    "Candidate",
+    "Chosen",
+    "asked",
+    "candidates",
+    "choose",
+    "of_image",
+    "place_of",
+    "resolve",
+    "takes_network",
+    "wish",
+]
 
 
 def place_of(loaded: Loaded, catalogue: Catalogue) -> Place:
@@ -173,7 +185,15 @@ def resolve(  # noqa: PLR0913, PLR0917 - what an environment is made of
     own = (effect for effect in effects.of_workspace(box.config) if effect not in asking)
     told = (f"{effect.address} has {effect.name}: {effect.detail}" for effect in own)
     beside_notes = beside.notes if beside else ()
-    notes = (chosen.note, who.why, *beside_notes, *told, *forward.notes(host.forwarded), *_packages(host))
+    notes = (
+        chosen.note,
+        who.why,
+        *beside_notes,
+        *told,
+        *forward.notes(host.forwarded),
+        *_packages(host),
+        *caveats(inner),
+    )
     return Desired(place.env, (*outer, *services, *inner), origin, tuple(filter(None, notes)), (*asking, *reaching))
 
 

@@ -76,3 +76,16 @@ def test_names_with_spaces_are_linked(tmp_path: Path) -> None:
     dots(tmp_path, ".config/a b/rc")
     phase(tmp_path, "link", ".config/a b")
     assert (tmp_path / "home" / ".config" / "a b").readlink() == tmp_path / "dots" / ".config" / "a b"
+
+
+@pytest.mark.parametrize("mode", [0o644, 0o755])
+def test_a_script_with_carriage_returns_is_not_run_and_makes_nothing(tmp_path: Path, mode: int) -> None:
+    dots(tmp_path, "install.sh")
+    script = tmp_path / "dots" / "install.sh"
+    script.write_bytes(b"#!/bin/sh\r\ntouch ../.hi\r\n")
+    script.chmod(mode)
+    argv = ["/bin/sh", "-c", text_of("dotfiles"), "sh", "run", *(str(tmp_path / d) for d in ("dots", "home", "keep"))]
+    done = subprocess.run([*argv, "install.sh"], capture_output=True, text=True, timeout=10, check=False)
+    assert done.returncode == 1
+    assert "install.sh has carriage returns at its line ends (^M)" in done.stdout
+    assert [path.name for path in tmp_path.iterdir()] == ["dots"]

@@ -68,9 +68,10 @@ def command(
             cancel=job.cancel,
             engine=job.engine,
         )
+    named = f" --name {name}" if name else ""
     go_on = (
-        f"the environment stands: fix it inside (`envspec shell {report.env}`) or at its source, then"
-        f" `envspec try {url}{f' --name {name}' if name else ''}` again; --no-install goes on without installing"
+        f"the environment stands: fix it inside (`envspec shell {report.env}`; `git pull` there brings newer"
+        f" commits), then `envspec try {url}{named}` again; --no-install goes on without installing"
     )
     work.finish((report,), job.cancel, as_json=as_json, go_on=go_on if _failed_to_install(report) else "")
 

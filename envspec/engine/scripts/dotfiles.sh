@@ -102,6 +102,13 @@ run() {
   unset IFS
   set +f
   if [ "$1" = make ]; then exec make; fi
+  IFS= read -r first < "$1" || :
+  case $first in
+    *"$(printf '\r')")
+      printf '%s\n' "$1 has carriage returns at its line ends (^M), so that it would not do what it says: not run"
+      exit 1
+      ;;
+  esac
   if [ -x "$1" ]; then exec "./$1"; fi
   if command -v bash > /dev/null; then exec bash "$1"; fi
   exec sh "$1"
