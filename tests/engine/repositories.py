@@ -45,6 +45,7 @@ name = "adding"
 version = "1.0.0"
 source = { virtual = "." }
 """
+TESTS = "install-test-dependencies"
 PACKAGE = '{"name": "adding", "version": "1.0.0", "scripts": {"test": "node --test"}, "engines": {"node": ">=18"}}\n'
 
 
@@ -88,7 +89,7 @@ REPOSITORIES = {
             "adding.py": ADDING,
             "test_adding.py": PYTHON_TEST,
         },
-        ("uv sync --active --inexact --frozen",),
+        ("uv sync --active --inexact --frozen", TESTS),
         "uv run --frozen python -m unittest",
         "OK",
     ),
@@ -96,12 +97,13 @@ REPOSITORIES = {
         "python",
         {
             "requirements.txt": "six==1.17.0\n",
+            "requirements-dev.txt": "iniconfig\n",
             "adding.py": "import six\n\n\ndef add(a, b):\n    return six.moves.reduce(lambda x, y: x + y, (a, b))\n",
             "test_adding.py": PYTHON_TEST,
         },
-        ("uv pip install --requirement requirements.txt",),
-        "python -m unittest",
-        "OK",
+        ("uv pip install --requirement requirements.txt", TESTS),
+        "python -c 'import iniconfig' && python -m pytest -q",
+        "1 passed",
     ),
     "python-setup": Repository(
         "python",
@@ -111,7 +113,7 @@ REPOSITORIES = {
             "src/adding.py": ADDING,
             "test/test_adding.py": PYTHON_TEST,
         },
-        ("uv pip install --editable .",),
+        ("uv pip install --editable .", TESTS),
         "python test/test_adding.py",
         "OK",
     ),
@@ -164,7 +166,7 @@ REPOSITORIES = {
             "web/package-lock.json": NPM_LOCK,
             **{f"web/{name}": text for name, text in NODE.items()},
         },
-        ("cd web && npm ci", "uv sync --active --inexact --frozen"),
+        ("cd web && npm ci", "uv sync --active --inexact --frozen", TESTS),
         "python -m unittest 2>&1 && npm --prefix web test",
         "# pass 1",
     ),
