@@ -65,6 +65,8 @@ KEPT_OUTPUT = 1024 * 1024
 """Bytes kept of what an operation printed; all of it passes through ``on_line``."""
 
 _CANNOT_RUN = 126
+_NOT_FOUND = 127
+_TOOLS = "its image needs /bin/sh, sleep, awk, find, sha256sum, stat and tar"
 _SAYS_NOTHING = ("envspec-ended", "Run '", "See '", "Error: failed to start containers")
 
 
@@ -395,16 +397,19 @@ class Client:
             return _gone(container_id)
         status, name = inspect.status_of(found[0]), Part(found[0]).text("Name").removeprefix("/")
         if status != "running":
+            code = Part(found[0]).part("State").number("ExitCode")
+            unfit = status == "exited" and code in (_CANNOT_RUN, _NOT_FOUND)
+            how = f"{status} with code {code}" if unfit else status
             return EngineCallFailed(
-                f"the container {name} is {status}, so its inside cannot be reached",
+                f"the container {name} is {how}, so its inside cannot be reached",
                 code="engine.not_running",
-                hint="`envspec apply` starts it",
+                hint=_TOOLS if unfit else "`envspec apply` starts it",
                 where=Where(address=name),
             )
         return EngineCallFailed(
             f"the inside of the container {name} cannot be entered: {self._said(completed)}",
             code="engine.no_entry",
-            hint="its image needs /bin/sh, tar, stat, sha256sum, find and awk",
+            hint=_TOOLS,
             where=Where(address=name),
         )
 

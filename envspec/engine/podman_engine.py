@@ -121,9 +121,8 @@ class PodmanEngine(WhalesEngine):
         """Make one service of a project run; a limit on processes that nobody asked for is none, as with Docker."""
         document = json.loads(up.document)
         service = document["services"][up.service]
-        limits = ((service.get("deploy") or {}).get("resources") or {}).get("limits") or {}
-        if "pids" not in limits:
-            service.setdefault("pids_limit", UNLIMITED)
+        _spell_limits(service)
+        service.setdefault("pids_limit", UNLIMITED)
         super().compose_up(replace(up, document=json.dumps(document)), on_line)
 
     def check_health(self, container_id: str) -> None:
@@ -189,6 +188,17 @@ class PodmanEngine(WhalesEngine):
             [*self._command, "container", "cp", f"{container_id}:{path}", "-"], deadline=DEADLINE, keep=1
         )
         return completed.code == 0
+
+
+def _spell_limits(service: dict[str, Any]) -> None:
+    """Write a service's limits in their short form: Compose takes no short one beside one of `deploy`."""
+    shorts = {"memory": "mem_limit", "cpus": "cpus", "pids": "pids_limit"}
+    resources = (service.get("deploy") or {}).get("resources") or {}
+    limits = resources.get("limits") or {}
+    if limits.keys() <= shorts.keys():
+        resources.pop("limits", None)
+        for long, value in limits.items():
+            service[shorts[long]] = float(value) if long == "cpus" else value
 
 
 def _directories(paths: Sequence[PurePosixPath]) -> bytes:

@@ -144,7 +144,18 @@ class WhalesEngine(MutexClient):
             "restart": limits.restart,
         }
         what = "cannot set the container's limits"
-        self._call(what, ("container", "update"), lambda d: d.container.update(container_id, **given))
+        try:
+            self._call(what, ("container", "update"), lambda d: d.container.update(container_id, **given))
+        except EngineCallFailed as error:
+            used = self.usage([container_id]).get(container_id) if limits.memory else None
+            if used is None or limits.memory is None or used.memory < limits.memory:
+                raise
+            raise EngineCallFailed(
+                f"{what}: it uses {_mebibytes(used.memory)} of memory, more than the {_mebibytes(limits.memory)} asked for",
+                code="engine.memory_in_use",
+                hint="end what uses it, or ask for more `memory`",
+                where=error.where,
+            ) from None
 
     # ── networks and volumes ─────────────────────────────────────────────────────────────────────────────────────
 
@@ -433,6 +444,10 @@ class WhalesEngine(MutexClient):
             text = (completed.stdout + completed.stderr).decode(errors="replace").strip().splitlines()
             tail = self._runner.redactor.text("\n".join(text[-_TAIL:]))
             raise EngineCallFailed(f"{what}:\n{tail}", code=code, where=Where(address=where))
+
+
+def _mebibytes(size: int) -> str:
+    return f"{size / (1 << 20):.0f} MiB"
 
 
 def _preload() -> None:

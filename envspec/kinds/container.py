@@ -10,9 +10,10 @@ from typing import Any, cast
 
 from envspec.engine.capabilities import changes_in_place
 from envspec.engine.facts import AGENT_SOCKET, Questions
+from envspec.engine.inspect import is_shared
 from envspec.engine.objects import UNLIMITED, Attachment, ContainerConfig, ContainerState, Limits, Mount
-from envspec.engine.operations import ReadEnvironment, ReadState, RestoreEnvironment, WriteRecords
-from envspec.errors import Conflict, EngineCallFailed, StepFailed, Where
+from envspec.engine.operations import Baseline, ReadEnvironment, ReadState, RestoreEnvironment, WriteRecords
+from envspec.errors import Conflict, EngineCallFailed, EngineTimeout, Interrupted, StepFailed, Where
 from envspec.kinds import loss, names
 from envspec.kinds.agent import standing_in
 from envspec.kinds.base import Done, Kind, Observed, StepContext, Verdict, Work, record, spec_of
@@ -163,6 +164,7 @@ class Container(Kind[ContainerSpec]):
         if item.change.action is Action.CREATE:
             box = replacement.create(names.container(context.env))
             context.engine.start(box)
+            _check_tools(box, spec, context)
             return Done(f"created {names.container(context.env)}", workspace=box)
         carried = tuple(
             entry.address
@@ -379,6 +381,31 @@ def _show(value: Any) -> str:
     if value is None:
         return "unset"
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def _check_tools(box: str, spec: ContainerSpec, context: StepContext) -> None:
+    """Insist that the user's own image has what operations inside need; one that has not leaves no container.
+
+    No engine tells what is in an image before a container runs it. Images that envspec made have everything.
+
+    Raises:
+        StepFailed: It lacks something.
+    """
+    image = context.observed.images.get(spec.config.image)
+    if spec.content or (image and is_shared(image.labels, [spec.config.image])):
+        return
+    try:
+        dataclasses.replace(context, workspace=box).perform(names.WORKSPACE, Baseline())
+    except (EngineTimeout, Interrupted):
+        raise
+    except (EngineCallFailed, StepFailed) as error:
+        context.engine.remove_container(box)
+        raise StepFailed(
+            f"the image {spec.config.image} cannot be a workspace: {error.message}",
+            code="image.unfit",
+            hint="use an image that has /bin/sh, sleep, awk, find, sed, sha256sum, stat and tar",
+            where=Where(address=names.WORKSPACE),
+        ) from None
 
 
 def _delete(item: Work, context: StepContext) -> Done:

@@ -34,6 +34,11 @@ trap 'exit 143' TERM
 # on the container's own root filesystem (rootfs) and on volumes (initial, which put_state carries over)
 begin() {
   if [ ! -d "$STATE/ledger" ] || [ ! -d "$STATE/originals" ] || [ ! -d "$STATE/windows" ]; then
+    lacking=''
+    for tool in awk find sed sha256sum stat tar; do
+      command -v "$tool" > /dev/null || lacking="$lacking $tool"
+    done
+    [ -z "$lacking" ] || fail 1 "not in this image:$lacking"
     mkdir -p "$STATE/ledger" "$STATE/originals" "$STATE/windows" || fail 1 "cannot write to $STATE"
   fi
   if [ ! -d "$STATE/windows/rootfs" ] && mkdir "$STATE/windows/rootfs" 2> /dev/null; then
