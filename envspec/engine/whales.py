@@ -151,7 +151,7 @@ class WhalesEngine(MutexClient):
             if used is None or limits.memory is None or used.memory < limits.memory:
                 raise
             raise EngineCallFailed(
-                f"{what}: it uses {_mebibytes(used.memory)} of memory, more than the {_mebibytes(limits.memory)} asked for",
+                f"{what}: {_mebibytes(used.memory)} are in use, more than the {_mebibytes(limits.memory)} of `memory`",
                 code="engine.memory_in_use",
                 hint="end what uses it, or ask for more `memory`",
                 where=error.where,
