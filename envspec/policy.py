@@ -9,9 +9,10 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from envspec.compose.read import refused
+from envspec.engine.capabilities import GATEWAY, GATEWAY_PODMAN, Versions
 from envspec.engine.facts import AGENT_SOCKET
 from envspec.engine.objects import Mount
-from envspec.errors import Conflict, Refused, Where
+from envspec.errors import Conflict, Refused, SpecError, Where
 from envspec.kinds import names
 from envspec.kinds.base import Observed
 from envspec.kinds.container import ContainerSpec
@@ -103,6 +104,25 @@ def refuse_remote_binds(desired: Desired, remote: str) -> None:
                 hint="set `mount_cwd: false`, and use `volumes`, `repos` and `config_files` instead of `mounts`",
                 where=Where(address=resource.address),
             )
+
+
+def refuse_unhonoured(desired: Desired, engine: str, versions: Callable[[], Versions]) -> None:
+    """Insist that the engine does what the workspace asks for; what services ask is judged with their document.
+
+    Raises:
+        SpecError: It is too old for something.
+    """
+    for resource in desired.resources:
+        spec = resource.spec
+        if isinstance(spec, ContainerSpec) and any(address == GATEWAY for _, address in spec.config.add_hosts):
+            there = versions().engine
+            if engine == "podman" and there and there < GATEWAY_PODMAN:
+                raise SpecError(
+                    f"add_hosts: `{GATEWAY}` takes Podman {GATEWAY_PODMAN[0]}, and this is {'.'.join(map(str, there))}",
+                    code="spec.unsupported",
+                    hint="write the address of the host",
+                    where=Where(address=resource.address),
+                )
 
 
 def _mounts(resource: Resource) -> tuple[Mount, ...]:

@@ -79,6 +79,7 @@ def look(  # noqa: PLR0913 - what one look is told
         for text in (*secrets_of(desired), *facts.network.passwords):
             reader.hide(text)
         policy.refuse_remote_binds(desired, reader.remote)
+        policy.refuse_unhonoured(desired, reader.name, reader.versions)
         if not again:
             former = renamed.notes(reader, target, facts.hostname, world)
             desired = dataclasses.replace(desired, notes=(*desired.notes, *former))

@@ -13,7 +13,7 @@ from typing import Any
 
 from envspec.compose.places import Part, dotted
 from envspec.compose.read import Document
-from envspec.engine.capabilities import Version, Versions, is_mountable
+from envspec.engine.capabilities import GATEWAY, GATEWAY_PODMAN, Version, Versions, is_mountable
 from envspec.errors import SpecError, SpecFaults
 
 NEVER: Version = (1_000_000,)
@@ -45,7 +45,7 @@ class Need:
 
 
 def _gateway(value: Any) -> bool:
-    return "host-gateway" in str(value)
+    return GATEWAY in str(value)
 
 
 def _unmountable(value: Any) -> bool:
@@ -66,7 +66,7 @@ TABLE: Sequence[Need] = (
     Need((*_SERVICE, "networks", "*", "mac_address"), (25,), _PODMAN_5, (2, 24), _MAC),
     Need((*_SERVICE, "networks", "*", "link_local_ips"), _ANY, _PODMAN_5, _ANY, "leave it out"),
     Need((*_SERVICE, "mac_address"), _ANY, _PODMAN_5, _ANY, _MAC),
-    Need((*_SERVICE, "extra_hosts", "*"), _ANY, _PODMAN_5, _ANY, "write the address of the host", _gateway),
+    Need((*_SERVICE, "extra_hosts", "*"), _ANY, GATEWAY_PODMAN, _ANY, "write the address of the host", _gateway),
     Need((*_SERVICE, "post_start"), _ANY, _ANY, (2, 30), _HOOK),
     Need((*_SERVICE, "pre_stop"), _ANY, _ANY, (2, 30), "handle the stop signal in the service's `command`"),
     Need((*_SERVICE, "gpus"), _ANY, _ANY, (2, 30), "write it as `deploy.resources.reservations.devices`"),

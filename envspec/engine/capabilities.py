@@ -46,6 +46,12 @@ UNMOUNTABLE = ',:"\n'
 
 Version = tuple[int, ...]
 
+GATEWAY = "host-gateway"
+"""Stands for the host's address among extra hosts."""
+
+GATEWAY_PODMAN: Version = (5,)
+"""First version of Podman that is known to take it; 4.3 does not."""
+
 
 @dataclass(frozen=True, slots=True)
 class Versions:

@@ -52,6 +52,9 @@ from envspec.model import Hidden
 DEADLINE = 60.0
 """Seconds for a call that only asks the engine."""
 
+READY_DEADLINE = 10.0
+"""Seconds in which an engine tells its version, unless it hangs."""
+
 PROBE_DEADLINE = 120.0
 """Seconds for the probe, which may have to search a whole filesystem."""
 
@@ -416,7 +419,11 @@ class Client:
     # ── calls ────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def _run(self, *args: str, stdin: bytes = b"", deadline: float = DEADLINE) -> Completed:
-        return self._runner.run([*self._command, *args], stdin=stdin, deadline=deadline)
+        try:
+            return self._runner.run([*self._command, *args], stdin=stdin, deadline=deadline)
+        except EngineTimeout:
+            self._check_ready()
+            raise
 
     def _listed(self, *args: str) -> str:
         """Run a command that lists, and return what it printed."""
@@ -453,7 +460,15 @@ class Client:
 
     def _check_ready(self) -> None:
         """Raise :class:`envspec.errors.EngineNotReady` unless the engine answers."""
-        completed = self._run("version", "--format", "{{.Server.Version}}")
+        argv = [*self._command, "version", "--format", "{{.Server.Version}}"]
+        try:
+            completed = self._runner.run(argv, deadline=READY_DEADLINE)
+        except EngineTimeout:
+            raise EngineNotReady(
+                f"the engine does not answer: it has not told its version within {READY_DEADLINE:g} s",
+                code="engine.hangs",
+                hint="look at its log, and start it again; `envspec preflight` asks it again",
+            ) from None
         if completed.code == 0:
             return
         said = self._said(completed)

@@ -226,7 +226,8 @@ def _run_command(operation: RunCommand) -> Script:
         f"{operation.attempt_timeout:g}",
         operation.creates,
     )
-    return _script("run_command", *args, stdin=_lines([record_line(operation.record), operation.command]))
+    text = "\n".join(map(text_of, ("prelude", "oom", "run_command")))
+    return Script(text, args, _lines([record_line(operation.record), operation.command]))
 
 
 # ── tar streams ──────────────────────────────────────────────────────────────────────────────────────────────────

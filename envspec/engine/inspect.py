@@ -144,7 +144,8 @@ def familiar(ref: str) -> str:
     name = ref.removeprefix("localhost/").removeprefix("docker.io/").removeprefix("library/")
     if "@" in name:
         repository, _, digest = name.partition("@")
-        return f"{repository.partition(':')[0] if '/' not in repository else repository}@{digest}"
+        parent, slash, last = repository.rpartition("/")
+        return f"{parent}{slash}{last.partition(':')[0]}@{digest}"
     return name if ":" in name.rpartition("/")[2] else f"{name}:latest"
 
 

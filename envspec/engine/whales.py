@@ -49,6 +49,8 @@ BUILD_DEADLINE = 3600.0
 IMPORT_DEADLINE = 600.0
 """Seconds for importing a bootstrapped archive."""
 
+_NO_ADDRESSES = re.compile(r"non-overlapping|no available network|free subnet|address pools? .*fully subnetted")
+_SHOWN = 8
 _NO_NETWORK = re.compile(r"network (\S+) not found")
 _KILL_AFTER = 5
 _TIMED_OUT = (124, 137)
@@ -177,9 +179,25 @@ class WhalesEngine(MutexClient):
         for key, value in sorted(labels.items()):
             words += ["--label", f"{key}={value}"]
         completed = self._run("network", "create", *words, "--", name)
+        if completed.code and _NO_ADDRESSES.search(self._said(completed)):
+            raise self._without_addresses(name)
         if completed.code:
             raise self._refused(f"cannot create the network {name}", completed, where=name)
         return completed.stdout.decode().strip()
+
+    def _without_addresses(self, name: str) -> EngineCallFailed:
+        """Return the error of a network for which the engine has no addresses left, with those that nobody uses."""
+        own = {"bridge", "host", "none", "podman"}
+        others = [network for network in self.networks() if network.name not in own]
+        unused = [network.name for network in others if not self.network_users(network.id)]
+        free = f"{self.name} network rm {' '.join(sorted(unused)[:_SHOWN])}" if unused else "envspec list"
+        told = f"removes {'some that nobody uses' if len(unused) > _SHOWN else 'those that nobody uses'}"
+        return EngineCallFailed(
+            f"cannot create the network {name}: the engine's address ranges are used up by {len(others)} networks",
+            code="engine.no_addresses",
+            hint=f"`{free}` {told if unused else 'names environments to destroy'}; or give the engine more ranges",
+            where=Where(address=name),
+        )
 
     def remove_network(self, network_id: str) -> None:
         """Remove a network; one that is gone is left alone."""
@@ -415,6 +433,7 @@ class WhalesEngine(MutexClient):
             failed = Completed(1, stderr=b"it said why in bytes that are no text")
         self._runner.check()
         if failed.code in _TIMED_OUT:
+            self._check_ready()
             raise EngineTimeout(f"{what}: the engine did not answer within {deadline:g} s", where=Where(address=where))
         raise self._refused(what, failed, where)
 

@@ -29,6 +29,7 @@ class Executed:
         stdout_bytes: Length of the whole of its standard output.
         stderr_bytes: Length of the whole of its standard error.
         log: Directory of this host with the whole of both, in ``stdout`` and ``stderr``; "" where nothing was cut.
+        note: What is known of a command that was killed beside its code; "" for nothing.
     """
 
     code: int
@@ -39,6 +40,7 @@ class Executed:
     stdout_bytes: int
     stderr_bytes: int
     log: str = ""
+    note: str = ""
 
     @property
     def cut(self) -> bool:
@@ -75,7 +77,9 @@ def execute(  # noqa: PLR0913 - one call says all about one command
         cut = max_output is not None and max(sizes) > max_output
         log = _kept(logs or _logs(door.env), stdout, stderr) if cut else ""
         shown = [_shown(file, size, max_output) for file, size in zip((stdout, stderr), sizes, strict=True)]
-    return Executed(ended.code, shown[0], shown[1], ended.timed_out, ended.seconds, sizes[0], sizes[1], log)
+    return Executed(
+        ended.code, shown[0], shown[1], ended.timed_out, ended.seconds, sizes[0], sizes[1], log, note=ended.note
+    )
 
 
 def _kept(parent: Path, stdout: IO[bytes], stderr: IO[bytes]) -> str:

@@ -24,6 +24,9 @@ from envspec.inside.door import LOOK_DEADLINE, Door, no_command
 TIMED_OUT = 124
 """What timeout(1) exits with."""
 
+KILLED = 128 + signal.SIGKILL
+"""What a command exits with that was killed."""
+
 GRACE = 2
 """Seconds between asking a command's processes to end and killing them."""
 
@@ -86,11 +89,13 @@ class Ended:
         code: Its exit code; 128 and the signal's number where the engine's client was killed.
         timed_out: Whether it passed its deadline.
         seconds: Wall time.
+        note: What is known of a command that was killed beside its code; "" for nothing.
     """
 
     code: int
     timed_out: bool
     seconds: float
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +174,28 @@ def run(door: Door, words: Sequence[str], options: ExecOptions, streams: Streams
             _end_inside(door, token)
         minder.settled = True
     code = TIMED_OUT if timed_out else child.returncode if child.returncode >= 0 else 128 - child.returncode
-    return Ended(code, timed_out, time.monotonic() - started)
+    note = _memory_note(door) if code == KILLED and not timed_out else ""
+    return Ended(code, timed_out, time.monotonic() - started, note)
+
+
+def _memory_note(door: Door) -> str:
+    """Say that the kernel has killed for want of memory in a container, "" where it has not; asked after a kill only.
+
+    How often it had done so before is not known: nothing is asked before a command.
+    """
+    argv = (*door.engine, "exec", "--user", "0", "--workdir", "/", door.container)
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        asked = subprocess.run(
+            [*argv, "/bin/sh", "-c", f"{text_of('oom')}\noom_kills"],
+            capture_output=True,
+            timeout=REAP_DEADLINE,
+            check=False,
+        )
+        kills = asked.stdout.decode(errors="replace").strip()
+        if asked.returncode == 0 and kills.isdigit() and int(kills):
+            often = "once" if kills == "1" else f"{kills} times"
+            return f"killed; the kernel has killed for want of memory in {door.env} {often}: more `memory` may help"
+    return ""
 
 
 def _start(

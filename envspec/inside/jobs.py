@@ -280,7 +280,7 @@ def archive(meta: dict[str, Any], words: Sequence[str], stdin: bytes) -> bytes:
         "meta": json.dumps(meta).encode() + b"\n",
         "command": os.fsencode(f"set -- {shlex.join(words)}\n"),
         "enter": text_of("enter").encode(),
-        "supervise": with_tree("job", "job_supervise").text.encode(),
+        "supervise": with_tree("job", "oom", "job_supervise").text.encode(),
     }
     if stdin:
         files["stdin"] = stdin

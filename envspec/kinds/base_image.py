@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from envspec.engine.inspect import familiar
 from envspec.errors import StepFailed, Where
 from envspec.kinds import names
 from envspec.kinds.base import Done, Kind, Observed, StepContext, Verdict, Work, spec_of
+from envspec.kinds.standing import standing_of
 from envspec.model import Action, Resource
 
 APT_LIST = "apt-list"
@@ -51,9 +53,10 @@ class BaseImage(Kind[BaseImageSpec]):
 
     def diff(self, resource: Resource, spec: BaseImageSpec, world: Observed) -> Verdict | None:  # noqa: ARG002
         """Ask for the image when it is missing and something is to be made from it."""
-        built = world.images.get(spec.builds)
-        if spec.ref in world.images or (built and built.labels.get(names.DIGEST) == spec.builds_digest):
+        if spec.ref in world.images or _is_built(spec, world):
             return None
+        if _running(spec, world):
+            return Verdict(Action.CREATE, f"{spec.ref} is gone: the image that runs gets its name back")
         how = {
             "registry": f"pulled from {f'the mirror {spec.origin}' if spec.origin else 'its registry'}: {spec.ref}",
             "bootstrap": f"bootstrapped from the package mirror ({spec.recipe}): {spec.ref}",
@@ -69,6 +72,9 @@ class BaseImage(Kind[BaseImageSpec]):
         """Pull or bootstrap the image."""
         (item,) = work
         spec = spec_of(item, BaseImageSpec)
+        if running := _running(spec, context.observed):
+            context.engine.tag(running, spec.ref)
+            return Done(f"tagged {spec.ref} again, from what runs")
         if spec.source == "registry":
             context.engine.pull(spec.ref, on_line=context.on_line, origin=spec.origin)
             return Done(f"pulled {spec.ref}")
@@ -83,3 +89,20 @@ class BaseImage(Kind[BaseImageSpec]):
             hint="build or load it, or set `image_source: registry`",
             where=Where(address=item.change.address),
         )
+
+
+def _is_built(spec: BaseImageSpec, world: Observed) -> bool:
+    """Say whether what is built from it is there, though it may have lost its tag."""
+    images = world.images.values() if spec.builds_digest else ()
+    return any(
+        image.labels.get(names.DIGEST) == spec.builds_digest and image.labels.get(names.KIND) == "image"
+        for image in images
+    )
+
+
+def _running(spec: BaseImageSpec, world: Observed) -> str:
+    """Return the ID of the image that a container of the environment runs under the reference, "" for none."""
+    boxes = sorted(world.containers, key=lambda box: box.name)
+    standing = (standing_of(box, world.images.get(box.image_id)) for box in boxes if box.image_id in world.images)
+    same = (one.id for one in standing if familiar(one.ref) == familiar(spec.ref))
+    return next((id for id in same if id in world.images), "")

@@ -10,7 +10,7 @@ from typing import Any, cast
 
 from envspec.engine.capabilities import changes_in_place
 from envspec.engine.facts import AGENT_SOCKET, Questions
-from envspec.engine.inspect import is_shared
+from envspec.engine.inspect import familiar, is_shared
 from envspec.engine.objects import UNLIMITED, Attachment, ContainerConfig, ContainerState, Limits, Mount
 from envspec.engine.operations import Baseline, ReadEnvironment, ReadState, RestoreEnvironment, WriteRecords
 from envspec.errors import Conflict, EngineCallFailed, EngineTimeout, Interrupted, StepFailed, Where
@@ -49,6 +49,7 @@ class ContainerSpec:
         ttl: Seconds that the environment is wanted for, ``None`` for good.
         detected: What a repository showed, as text, where that chose the purpose; else "".
         stands_in: What of the image is another than a registry would give, and why; "" for nothing.
+        keeps_agent: Whether an SSH agent is asked for and none answers: a mount of one that is there stays.
     """
 
     config: ContainerConfig
@@ -62,6 +63,13 @@ class ContainerSpec:
     ttl: float | None = None
     detected: str = ""
     stands_in: str = ""
+    keeps_agent: bool = False
+
+    def beside(self, box: ContainerState) -> ContainerSpec:
+        """Return the container as one that exists is to be: with its mount of an agent, where that stays."""
+        kept = tuple(m for m in box.config.mounts if m.target == AGENT_SOCKET) if self.keeps_agent else ()
+        mounts = tuple(sorted({*self.config.mounts, *kept}))
+        return dataclasses.replace(self, config=dataclasses.replace(self.config, mounts=mounts)) if kept else self
 
     @property
     def places(self) -> dict[str, tuple[str, ...]]:
@@ -114,7 +122,7 @@ class Container(Kind[ContainerSpec]):
         if box is None:
             return _missing(world)
         applied = _applied(box, resource.address, world)
-        diffs = _image_diff(spec, box, world) + _settings_diff(spec, box, applied)
+        diffs = _image_diff(spec, box, world) + _settings_diff(spec.beside(box), box, applied)
         live = _live_diff(spec, box, world, applied)
         if not diffs and not live:
             return None
@@ -304,7 +312,7 @@ def told(name: str, value: Any) -> Any:
 def _image_diff(spec: ContainerSpec, box: ContainerState, world: Observed) -> tuple[Diff, ...]:
     wanted, running = world.images.get(spec.config.image), world.images.get(box.image_id)
     standing = standing_of(box, running)
-    same_ref = standing.ref == spec.config.image
+    same_ref = familiar(standing.ref) == familiar(spec.config.image)
     cause = Cause.DRIFT if same_ref else Cause.SPEC
     if spec.content:
         base = world.images.get(spec.base)

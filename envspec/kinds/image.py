@@ -48,6 +48,8 @@ class Image(Kind[ImageSpec]):
     def diff(self, resource: Resource, spec: ImageSpec, world: Observed) -> Verdict | None:  # noqa: ARG002
         """Ask for a build when the image is missing, is another one, or stands on a base that has moved."""
         found = world.images.get(spec.ref)
+        if found is None and any(is_current(image, spec, world) for image in world.images.values()):
+            return Verdict(Action.CREATE, f"{spec.ref} is gone: the image that runs gets its name back")
         if found is None:
             return Verdict(Action.CREATE, f"no image {spec.ref} yet: built from {spec.base}")
         if found.labels.get(names.DIGEST) != spec.content:

@@ -114,6 +114,7 @@ class Service(Kind[ServiceSpec]):
         if action in (Action.CREATE, Action.REPLACE):
             _tidy(spec, boxes, context)
             _shelve(address, dict(spec.shelved), boxes, context)
+            _keep_image(spec, boxes, context)
             _bring_up(item, spec, context)
         elif action is Action.UPDATE:
             _mend(item, spec, boxes, context)
@@ -159,6 +160,15 @@ def _forget_image(address: str, boxes: tuple[ContainerState, ...], context: Step
     except EngineCallFailed as error:
         return f"removed; its image stays: {error.message}"
     return "removed with its image"
+
+
+def _keep_image(spec: ServiceSpec, boxes: tuple[ContainerState, ...], context: StepContext) -> None:
+    """Give an image that lost its reference the one back that its container was made by: no registry is needed."""
+    if spec.content or spec.image in context.observed.images:
+        return
+    for box in boxes:
+        if familiar(box.config.image) == familiar(spec.image) and box.image_id in context.observed.images:
+            context.engine.tag(box.image_id, spec.image)
 
 
 def _bring_up(item: Work, spec: ServiceSpec, context: StepContext) -> None:

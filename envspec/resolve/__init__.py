@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from envspec.compose import effects
@@ -156,10 +157,10 @@ def resolve(  # noqa: PLR0913, PLR0917 - what an environment is made of
             address = f"volume.{mount.source.removeprefix(place.env + '-')}"
             volumes.append(Resource(address, "volume", VolumeSpec(mount.source, mount.target)))
     shared = {resource.address: resource for resource in (*networks, *(beside.outer if beside else ()), *volumes)}
-    outer += sorted(shared.values(), key=lambda resource: (resource.kind, resource.address))
+    outer += sorted(_networks_first(shared.values()), key=lambda resource: (resource.kind, resource.address))
     ref = built.ref if built else chosen.candidate.base
     box = container(spec, place, who, mounted, (ref, built), beside.networks if beside else ())
-    box = dataclasses.replace(box, stands_in=chosen.stands_in)
+    box = dataclasses.replace(box, stands_in=chosen.stands_in, keeps_agent=forward.lacks_agent(spec, host.forwarded))
     outer.append(Resource(names.WORKSPACE, "container", box, tuple(r.address for r in outer)))
     services = beside.services if beside else ()
     inner: tuple[Resource, ...] = ()
@@ -190,11 +191,19 @@ def resolve(  # noqa: PLR0913, PLR0917 - what an environment is made of
         who.why,
         *beside_notes,
         *told,
-        *forward.notes(host.forwarded),
+        *forward.notes(spec, host.forwarded),
         *_packages(host),
         *caveats(inner),
     )
     return Desired(place.env, (*outer, *services, *inner), origin, tuple(filter(None, notes)), (*asking, *reaching))
+
+
+def _networks_first(shared: Iterable[Resource]) -> Iterator[Resource]:
+    """Yield networks and volumes so that a volume is made behind all networks: an engine may have no more of these."""
+    found = tuple(shared)
+    networks = tuple(resource.address for resource in found if resource.kind == "network")
+    for resource in found:
+        yield dataclasses.replace(resource, needs=networks) if resource.kind == "volume" else resource
 
 
 def _packages(host: HostFacts) -> tuple[str, ...]:

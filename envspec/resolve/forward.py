@@ -73,9 +73,19 @@ def variables(
     return variables
 
 
-def notes(found: Forwarded) -> tuple[str, ...]:
+def lacks_agent(spec: Spec, found: Forwarded) -> bool:
+    """Say whether an agent is asked for and none answers, as in a shell of another login."""
+    return spec.forward_ssh == "agent" and not found.agent
+
+
+def notes(spec: Spec, found: Forwarded) -> tuple[str, ...]:
     """Return what the reader of a plan should know of it."""
     agent = "whoever works inside may use the keys of the host's SSH agent, while it runs" if found.agent else ""
+    if lacks_agent(spec, found):
+        agent = (
+            "no SSH agent answers at SSH_AUTH_SOCK: `forward_ssh: agent` changes nothing until one does "
+            '(`eval "$(ssh-agent)" && ssh-add`, then apply again)'
+        )
     return tuple(note for note in (agent, *found.notes) if note)
 
 
@@ -101,18 +111,11 @@ def mounts(spec: Spec, place: Place, host: HostFacts) -> tuple[Mount, ...]:
     """Return the mount of the agent's socket, where it is asked for.
 
     Raises:
-        SpecError: No agent answers, or its socket cannot be mounted or used.
+        SpecError: Its socket cannot be mounted or used.
     """
-    if spec.forward_ssh != "agent":
-        return ()
     found = host.forwarded
-    if not found.agent:
-        raise SpecError(
-            "no SSH agent answers at SSH_AUTH_SOCK",
-            code="spec.no_agent",
-            hint='start one (`eval "$(ssh-agent)" && ssh-add`), or take `forward_ssh` out',
-            where=place.where("forward_ssh"),
-        )
+    if spec.forward_ssh != "agent" or lacks_agent(spec, found):
+        return ()
     who = identify(spec.user, host)
     if who.uid not in (0, found.agent_uid):
         raise SpecError(

@@ -19,6 +19,7 @@ from envspec.forward import gh, ssh
 from envspec.forward.read import read
 from envspec.forward.values import Entry, Forwarded, SshFile, Wish
 from envspec.host import HostFacts
+from envspec.kinds import names
 from envspec.kinds.agent import standing_in
 from envspec.kinds.base import Observed
 from envspec.kinds.container import Container, ContainerSpec
@@ -263,7 +264,6 @@ def test_a_read_only_root_has_git_and_no_known_hosts(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("forwarded", "keys", "code"),
     [
-        (Forwarded(), {"forward_ssh": "agent"}, "spec.no_agent"),
         (Forwarded(agent="/tmp/a,b"), {"forward_ssh": "agent", "user": "root"}, "spec.mount_path"),
         (Forwarded(agent="/tmp/a", agent_uid=0), {"forward_ssh": "agent"}, "spec.agent_user"),
         (Forwarded(), {"forward_ssh": True}, "spec.no_ssh"),
@@ -290,6 +290,28 @@ def test_a_bound_directory_of_somebody_else_is_safe_for_git(tmp_path: Path) -> N
 
 
 # ── an agent that comes and goes ──
+
+
+def test_without_an_agent_a_note_says_so_and_what_is_mounted_stays(tmp_path: Path) -> None:
+    there = desired(tmp_path, Forwarded(agent="/tmp/a", agent_uid=1000), forward_ssh="agent")
+    gone = desired(tmp_path, Forwarded(), forward_ssh="agent")
+    assert [note for note in gone.notes if note.startswith("no SSH agent answers")]
+    with_agent, without = (wanted.get(names.WORKSPACE) for wanted in (there, gone))
+    assert with_agent is not None
+    assert without is not None
+    box = ContainerState(
+        id="1",
+        name="shop-workspace",
+        status="running",
+        image_id="sha256:a",
+        labels=names.labels("shop", "container", names.WORKSPACE),
+        config=with_agent.spec.config,
+        networks=(),
+    )
+    kept = without.spec.beside(box)
+    assert kept.settings == with_agent.spec.settings
+    assert without.spec.settings != with_agent.spec.settings
+
 
 AGENT = Mount(AGENT_SOCKET, "bind", "/tmp/agent")
 

@@ -59,10 +59,12 @@ def command(
     door = light.enter(env)
     line = trailing.command_line(words)
     if not as_json:
-        code = inside.run(door, line, chosen).code
-        if hint := trailing.taken_for_a_name(line, code):
+        ended = inside.run(door, line, chosen)
+        if ended.note:
+            output.say(f"note: {ended.note}")
+        if hint := trailing.taken_for_a_name(line, ended.code):
             output.say(f"hint: {hint}")
-        output.leave(code)
+        output.leave(ended.code)
     from envspec.inside.capture import MAX_OUTPUT, execute  # noqa: PLC0415 - only --json pays for it
 
     limit = MAX_OUTPUT if max_output is None else max_output
@@ -82,4 +84,5 @@ def _told(done: Executed) -> dict[str, object]:
         "stdout_bytes": done.stdout_bytes,
         "stderr_bytes": done.stderr_bytes,
         "log": done.log or None,
+        "note": done.note or None,
     }

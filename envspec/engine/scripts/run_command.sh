@@ -21,8 +21,12 @@ exec "$@"'
 
 # attempt: one try; sets code, 124 for one that took too long however it had to be ended
 attempt() {
-  code=0
+  code=0 killed_before=$(oom_kills)
   in_environment "$uid" "$gid" "$in_shell" "$workdir" "$command" "$limit" || code=$?
+  if [ "$code" = 137 ] && [ "$(oom_kills)" != "$killed_before" ]; then
+    printf '%s\n' 'ended by the kernel for want of memory: ask for more `memory`, or for less work at once'
+    return
+  fi
   case $limit:$code in
     0:*) ;;
     *:137 | *:143) code=124 ;;
