@@ -90,6 +90,12 @@ def test_a_network_that_podman_5_names_by_a_hash_goes_by_its_name() -> None:
     assert inspect.container(PODMAN.describe(data)).networks == (Attachment("bridge", "podman", ("web",)),)
 
 
+def test_an_entrypoint_that_podman_5_took_away_is_not_there() -> None:
+    data = described(ContainerConfig("i", command=("sleep", "1d")))
+    data["Config"].update({"Entrypoint": [""], "Cmd": ["sleep", "1d"]})
+    assert inspect.container(PODMAN.describe(data)).config.command == ("sleep", "1d")
+
+
 def test_lists_are_read() -> None:
     rows = [
         {"Id": IDENTITY, "Names": ["shop-workspace"], "Labels": {"dev.envspec.env": "shop", "other": "a,b"}},
