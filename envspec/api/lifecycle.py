@@ -24,6 +24,7 @@ from envspec.kinds import names
 from envspec.kinds.base import is_service
 from envspec.kinds.container import ASLEEP
 from envspec.kinds.lease import expiry
+from envspec.kinds.ownership import user_of
 from envspec.model import Report, Status
 from envspec.spec.load import Loaded
 
@@ -120,6 +121,7 @@ def collect(engine: Engine, ending: Ending, doors: Doors) -> tuple[Ended, ...]:
             found.append(end(engine, row.name, why, ending, doors))
         elif any(box.name == names.container(row.name) for box in ours):
             aside = [box for box in ours if box.name == names.next_container(row.name) and not box.unread]
+            aside = [box for box in aside if not _took_over(box, ours)]
             found += [_attempt(b.name, "left by an interrupted replace", _sweeping(engine, b), ending) for b in aside]
     ended = {one.name: one.gone for one in found}
     for env in runs:  # as long as an environment stays, its mutex proves that its run died
@@ -275,6 +277,11 @@ def _free(engine: Engine, env: str, ending: Ending) -> Ended:
             return
 
     return _attempt(f"envspec-lock-{env}", "its holder died", free, ending)
+
+
+def _took_over(leftover: ContainerState, ours: list[ContainerState]) -> bool:
+    """Say whether a leftover is of another user, to whom it may have given files: the next apply gives them back."""
+    return {user_of(box) for box in ours} != {user_of(leftover)}
 
 
 def _sweeping(engine: Engine, box: ContainerState) -> Callable[[], None]:

@@ -19,7 +19,7 @@ from envspec.kinds.agent import standing_in
 from envspec.kinds.base import Done, Kind, Observed, StepContext, Verdict, Work, record, spec_of
 from envspec.kinds.lease import moment
 from envspec.kinds.standing import refuse_half_restored, standing_of
-from envspec.kinds.swap import Replacement, settle
+from envspec.kinds.swap import Replacement, give_back, settle
 from envspec.model import Action, Cause, Diff, Disruption, Resource, to_json
 
 LEFTOVER = "container.leftover"
@@ -421,6 +421,8 @@ def _delete(item: Work, context: StepContext) -> Done:
     if item.change.address == names.WORKSPACE and context.observed.workspace:
         gone = (context.observed.workspace,)
     for box in gone:
+        if item.change.address == LEFTOVER:
+            give_back(context, box)
         context.engine.remove_container(box.id)
     return Done(f"removed {', '.join(box.name for box in gone)}")
 

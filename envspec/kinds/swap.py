@@ -10,13 +10,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+from envspec.engine.facts import Questions
 from envspec.engine.objects import ContainerConfig, ContainerState
 from envspec.engine.operations import Operation, PutState, ReadEnvironment, ReadState, RestoreEnvironment
 from envspec.errors import EnvspecError
 from envspec.kinds import names
 from envspec.kinds.agent import standing_in
-from envspec.kinds.base import Done, StepContext, is_service
-from envspec.kinds.ownership import holdings, user_of
+from envspec.kinds.base import Done, Observed, StepContext, is_service
+from envspec.kinds.ownership import Holdings, holdings, user_of
+
+GIVE_BACK = 300.0
+"""Seconds that giving back all that was made for another user may take."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +61,7 @@ class Replacement:
         spare = _spare_name(self.context.env, old)
         for leftover in self.context.observed.leftovers:
             if leftover.name == spare:
+                give_back(self.context, leftover)
                 engine.remove_container(leftover.id)
         carried = self._perform(old.id, state) if old.running else b""
         kept = self._perform(old.id, environment) if old.running else b""
@@ -102,6 +107,36 @@ def settle(context: StepContext, restore: RestoreEnvironment | None, *, ok: bool
         context.engine.rename(current.id, own)
 
 
+def give_back(context: StepContext, leftover: ContainerState) -> None:
+    """Give back what a replacement took over for its user and did not live to keep or give back.
+
+    The leftover is the only sign of it: what lies in volumes may belong to its user in part. So this goes before its
+    removal.
+
+    Raises:
+        StepFailed: That could not be done.
+    """
+    old, engine = context.observed.workspace, context.engine
+    taker, former = user_of(leftover), user_of(old)
+    if old is None or taker is None or former is None or taker[0] == former[0] or leftover.status == "created":
+        return
+    if old.running and not leftover.running:
+        box, seen = old, context.observed
+    else:
+        if not leftover.running:
+            (engine.unpause if leftover.status == "paused" else engine.start)(leftover.id)
+        box, seen = leftover, replace(context.observed, inside=engine.probe(leftover.id, Questions()))
+    held = _held_by(box, seen).given(taker[0], *former)
+    replace(context, workspace=box.id).perform(names.WORKSPACE, held, deadline=GIVE_BACK)
+
+
+def _held_by(box: ContainerState, seen: Observed) -> Holdings:
+    """Return what of the user's lies in the volumes of a container."""
+    volumes = tuple(mount.target for mount in box.config.mounts if mount.type == "volume" and not mount.read_only)
+    others = tuple(mount.target for mount in box.config.mounts if mount.target not in volumes)
+    return holdings(seen, volumes, others)
+
+
 def _spare_name(env: str, old: ContainerState) -> str:
     """Return whichever of the two names the old container does not bear."""
     own, following = names.container(env), names.next_container(env)
@@ -124,9 +159,8 @@ def _give_back(context: StepContext, current: ContainerState, old: ContainerStat
     taker, former = user_of(current), user_of(old)
     if taker is None or former is None or taker[0] == former[0] or not current.running:
         return
-    volumes = tuple(mount.target for mount in old.config.mounts if mount.type == "volume" and not mount.read_only)
-    others = tuple(mount.target for mount in old.config.mounts if mount.target not in volumes)
-    context.engine.perform(current.id, holdings(context.observed, volumes, others).given(taker[0], *former))
+    held = _held_by(old, context.observed).given(taker[0], *former)
+    context.engine.perform(current.id, held, deadline=GIVE_BACK)
 
 
 def _revive(context: StepContext, old: ContainerState, restore: RestoreEnvironment | None) -> None:

@@ -104,3 +104,11 @@ FOUND = (
     History(({**VOLUME, "user": "root"}, {**VOLUME, "user": "1001"})),
 )
 """Histories that once broke a law, or are like one that did."""
+
+_HELD = {**VOLUME, "repos": [{"url": APP, "path": "app"}], "config_files": {"/workspace/deep/er/conf": "a"}}
+
+BACK = (
+    History(({**_HELD, "user": "1001:1001"}, {**_HELD, "user": "1002:1002"})),
+    History((RICH, OTHER)),
+)
+"""Histories whose last step is cut off and taken back."""

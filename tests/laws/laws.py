@@ -111,6 +111,30 @@ def kills_leave_no_trace(history: History, directory: Path, point: float | None 
     return len(chosen)
 
 
+def kills_leave_the_way_back(history: History, directory: Path) -> int:
+    """Killed before or after any mutating call, and applied as it was before: as if nobody had ever left.
+
+    Args:
+        history: What was applied; the way to the last is the one that is killed.
+        directory: Directory of the host.
+
+    Returns:
+        The number of kills.
+    """
+    whole = lived(history, directory)
+    home, before = history.docs[-2], whole.state()
+    begin = len(whole.engine.calls)
+    whole.applied(history.last)
+    calls = whole.engine.calls[begin:]
+    for number, call in enumerate(calls, 1):
+        world = lived(history, directory)
+        assert world.killed(history.last, after=number)
+        world.applied(home)
+        insist_equal(world.state(), before, f"killed after {' '.join(call)}")
+        assert world.look(home).plan.empty, call
+    return len(calls)
+
+
 def planning_changes_nothing(history: History, directory: Path) -> None:
     """Law 5: a plan makes no mutating call; it is made with an engine that has none."""
     world = lived(history, directory)

@@ -12,7 +12,7 @@ from envspec.engine.objects import ContainerConfig
 from envspec.errors import Conflict
 
 from . import laws
-from .fixed import FOUND, OTHER, REPLACES, RICH
+from .fixed import BACK, FOUND, OTHER, REPLACES, RICH
 from .strategies import History, pairs, singles
 from .world import Doc, World, insist_equal
 
@@ -105,6 +105,11 @@ def test_every_boundary_of_a_replace_survives_a_kill_and_a_failure(directory: Pa
     for history in REPLACES:
         assert laws.kills_leave_no_trace(history, directory) > 20
         assert laws.failures_keep_what_ran(history, directory) > 10
+
+
+@pytest.mark.parametrize("history", BACK, ids=["another user", "much else"])
+def test_a_change_that_was_killed_can_be_taken_back(history: History, directory: Path) -> None:
+    assert laws.kills_leave_the_way_back(history, directory) > 10
 
 
 @pytest.mark.parametrize("history", FOUND, ids=lambda history: " to ".join(str(doc["user"]) for doc in history.docs))
