@@ -6,7 +6,7 @@ WITH_ENGINE := .ci/with-engine
 EXAMPLE := examples/quickstart/env.yaml
 
 .DEFAULT_GOAL := help
-.PHONY: help venv engine engines quickstart check format test test-unit test-laws test-engine test-podman test-latest test-lowest fuzz lock bench clean
+.PHONY: help venv engine engines quickstart check format test test-unit test-laws test-engine test-podman test-kills test-latest test-lowest fuzz lock bench clean
 
 help: ## Say what each target does
 	@awk -F ':.*## ' '/^[a-z -]+:.*## / { printf "  %-23s %s\n", $$1, $$NF }' $(MAKEFILE_LIST)
@@ -50,6 +50,9 @@ test-engine: engines ## Test on real engines
 
 test-podman: engines ## Test on Podman what test-engine leaves out
 	ENVSPEC_PODMAN=rest $(WITH_ENGINE) $(BIN)/python -m pytest -n 2 --dist loadfile tests/engine
+
+test-kills: engines ## Kill each kind of change 20 times on each engine, which takes an hour or two
+	ENVSPEC_KILLS=20 $(WITH_ENGINE) $(BIN)/python -m pytest -n 2 -m kills tests/engine/test_e2e_kills.py
 
 test-latest test-lowest: test-%: ## Run unit tests and laws with the newest, or the oldest, dependencies admitted
 	@.ci/venv .venv-$* $*
