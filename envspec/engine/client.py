@@ -10,7 +10,8 @@ import json
 import os
 import secrets
 import threading
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from typing import IO, Any
 
 from envspec.engine import inside, inspect, shelf, usage
@@ -20,7 +21,7 @@ from envspec.engine.dialect import DOCKER, Dialect, rows
 from envspec.engine.facts import Answer, Questions
 from envspec.engine.inquiry import Inquiry
 from envspec.engine.objects import LABEL, LINE, ContainerState, ImageState, NetworkState, Port, StoredImage, VolumeState
-from envspec.engine.operations import Completed, Operation, ReadEnvironment, ReadState
+from envspec.engine.operations import Completed, Operation, ReadEnvironment, ReadState, RunCommand
 from envspec.engine.part import Part
 from envspec.engine.private import in_memory
 from envspec.engine.publishing import published
@@ -64,12 +65,19 @@ PROBE_BEGINS = 20.0
 REAP_DEADLINE = 20.0
 """Seconds for ending, inside, what a cut-off operation left running."""
 
+SLOW_START = 10.0
+"""Seconds for a container that was just started to let somebody in: an engine may call it running before it does."""
+
+SLOW_START_PAUSE = 0.3
+"""Seconds between two tries to enter it."""
+
 KEPT_OUTPUT = 1024 * 1024
 """Bytes kept of what an operation printed; all of it passes through ``on_line``."""
 
 _CANNOT_RUN = 126
 _NOT_FOUND = 127
 _TOOLS = "its image needs /bin/sh, sleep, awk, find, sha256sum, stat and tar"
+_NO_REASON = "no reason given"
 _SAYS_NOTHING = ("envspec-ended", "Run '", "See '", "Error: failed to start containers")
 
 
@@ -182,7 +190,12 @@ class Client:
         def enter(script: Script, questions: bytes | IO[bytes], signs: Signs) -> Completed:
             return self._enter(container_id, script, deadline=PROBE_DEADLINE, stdin=questions, signs=signs)
 
-        return Inquiry(enter, PROBE_BEGINS, lambda completed: self._no_entry(container_id, completed))
+        return Inquiry(
+            enter,
+            PROBE_BEGINS,
+            lambda completed: self._no_entry(container_id, completed),
+            self._slow_start(container_id),
+        )
 
     def usage(self, container_ids: Sequence[str]) -> Mapping[str, usage.Usage]:
         """Return what running containers use of the host at the moment, by ID; one that is gone is left out."""
@@ -281,9 +294,12 @@ class Client:
         """Do an operation inside a running container; see :meth:`envspec.engine.base.Engine.perform`."""
         script = inside.prepare(operation, self._workspace(container_id))
         binary = isinstance(operation, ReadState | ReadEnvironment)
-        return self.run_script(container_id, script, deadline=deadline, on_line=on_line, binary=binary)
+        repeatable = not isinstance(operation, RunCommand)
+        return self.run_script(
+            container_id, script, deadline=deadline, on_line=on_line, binary=binary, repeatable=repeatable
+        )
 
-    def run_script(
+    def run_script(  # noqa: PLR0913 -- one call says all about one operation
         self,
         container_id: str,
         script: Script,
@@ -291,6 +307,7 @@ class Client:
         deadline: float = DEADLINE,
         on_line: LINE | None = None,
         binary: bool = False,
+        repeatable: bool = False,
     ) -> Completed:
         """Run one of the scripts as root inside a running container, in one exec.
 
@@ -300,6 +317,7 @@ class Client:
             deadline: Seconds after which it is ended, inside too.
             on_line: Takes its output while it runs, unless that is binary.
             binary: Whether its output is kept whole and as it is.
+            repeatable: Whether running it twice does no harm: it is run again where the engine was slow to let it in.
 
         Raises:
             EngineTimeout: The deadline passed; nothing of the script is left running inside.
@@ -307,24 +325,27 @@ class Client:
         """
         token = secrets.token_hex(8)
         proof = _proof(token)
-        try:
-            completed = self._enter(
-                container_id,
-                script,
-                deadline=deadline,
-                token=token,
-                on_line=None if binary else on_line,
-                keep=KEEP if binary else KEPT_OUTPUT,
-                signs=Signs(proof=proof),
-            )
-        except (EngineTimeout, Interrupted):
-            self._reap(container_id, token)
-            raise
-        codes = [line.removeprefix(proof) for line in completed.stderr.splitlines() if line.startswith(proof)]
-        if not codes:
-            return self._cut_off(container_id, completed)
-        stdout = completed.stdout if binary else self._runner.redactor.data(completed.stdout)
-        return Completed(int(codes[-1]), stdout)
+        again = self._slow_start(container_id)
+        while True:
+            try:
+                completed = self._enter(
+                    container_id,
+                    script,
+                    deadline=deadline,
+                    token=token,
+                    on_line=None if binary else on_line,
+                    keep=KEEP if binary else KEPT_OUTPUT,
+                    signs=Signs(proof=proof),
+                )
+            except (EngineTimeout, Interrupted):
+                self._reap(container_id, token)
+                raise
+            codes = [line.removeprefix(proof) for line in completed.stderr.splitlines() if line.startswith(proof)]
+            if codes:
+                stdout = completed.stdout if binary else self._runner.redactor.data(completed.stdout)
+                return Completed(int(codes[-1]), stdout)
+            if not (repeatable and again(completed)):
+                return self._cut_off(container_id, completed)
 
     def _workspace(self, container_id: str) -> str:
         """Return the container's working directory, asking once."""
@@ -384,6 +405,25 @@ class Client:
             self._enter(container_id, script, deadline=REAP_DEADLINE, token=secrets.token_hex(8), regardless=True)
         except EnvspecError:
             return
+
+    def _slow_start(self, container_id: str) -> Callable[[Completed], bool]:
+        """Return what says of an exec that came to nothing whether to try again, after a pause that it makes.
+
+        It says so where the container runs and the engine named no reason, for :data:`SLOW_START` seconds at most.
+        """
+        until = time.monotonic() + SLOW_START
+
+        def again(completed: Completed) -> bool:
+            silent = completed.code in (0, _CANNOT_RUN) and not completed.stdout and self._said(completed) == _NO_REASON
+            if not silent or time.monotonic() > until:
+                return False
+            found = self._inspect("container", [container_id])
+            if not found or inspect.status_of(found[0]) != "running":
+                return False
+            time.sleep(SLOW_START_PAUSE)
+            return True
+
+        return again
 
     def _cut_off(self, container_id: str, completed: Completed) -> Completed:
         """Judge an exec that did not come to its own end: the container died, or only the operation did."""
@@ -455,7 +495,7 @@ class Client:
         """Return the last line of what the engine printed, masked."""
         lines = completed.stderr.decode(errors="replace").strip().splitlines()
         telling = [line for line in lines if line and not line.startswith(_SAYS_NOTHING)]
-        text = telling[-1] if telling else "no reason given"
+        text = telling[-1] if telling else _NO_REASON
         return self._runner.redactor.text(text.removeprefix("Error response from daemon: ").removeprefix("Error: "))
 
     def _check_ready(self) -> None:

@@ -29,6 +29,7 @@ class Inquiry:
         enter: Runs a script in the container, which reads what it is given.
         begins: Seconds within which it has begun to answer; one that has not is asked once more, from the beginning.
         refused: Says why a script that gave no answer could not.
+        again: Says of one that gave no answer whether it is worth another try.
     """
 
     def __init__(
@@ -36,9 +37,11 @@ class Inquiry:
         enter: Callable[[Script, bytes | IO[bytes], Signs], Completed],
         begins: float,
         refused: Callable[[Completed], EnvspecError],
+        again: Callable[[Completed], bool],
     ) -> None:
         self._enter = enter
         self._refused = refused
+        self._again = again
         self._mark = f"--{secrets.token_hex(16)}"
         self._ended: Future[Completed] = Future()
         reading, writing = os.pipe()
@@ -70,7 +73,8 @@ class Inquiry:
             completed = self._ended.result()
         except EngineSilent:
             completed = self._probe(lines, math.inf)
-        answer = inside.answer(completed.stdout, questions, self._mark)
+        while (answer := inside.answer(completed.stdout, questions, self._mark)) is None and self._again(completed):
+            completed = self._probe(lines, math.inf)
         if answer is None:
             raise self._refused(completed)
         return answer

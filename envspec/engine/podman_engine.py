@@ -7,6 +7,7 @@ import functools
 import io
 import json
 import os
+import re
 import shutil
 import tarfile
 import time
@@ -18,7 +19,7 @@ from typing import Any
 from envspec.engine.client import DEADLINE
 from envspec.engine.dialect import PODMAN, PODMAN_ROOTLESS
 from envspec.engine.inspect import NANO, status_of
-from envspec.engine.objects import LINE, UNLIMITED, ContainerConfig, Limits
+from envspec.engine.objects import LINE, PAUSES, UNLIMITED, ContainerConfig, Limits
 from envspec.engine.operations import Completed
 from envspec.engine.part import Part
 from envspec.engine.paths import Seen
@@ -38,6 +39,12 @@ DEFAULT_INTERVAL = 30.0
 """Seconds between two health checks, and for one, where an image or a document names none; Docker's."""
 
 DOCKER = "docker"
+
+HALF_IMAGE = 2.0
+"""Seconds within which an image that is being made has its manifest; Podman writes both at its end."""
+
+_HALF_IMAGE = re.compile(r"item named \"manifest\" for image with ID \"([0-9a-f]{64})\"")
+"""What Podman 4 says, whatever image it is asked for, once a client was killed as it committed one."""
 
 COPY_DEADLINE = 20.0
 """Seconds for asking whether a path exists in a container that does not run."""
@@ -81,6 +88,34 @@ class PodmanEngine(WhalesEngine):
     def _start(self, container_id: str) -> Completed:
         argv = [*self._command, "container", "start", "--", container_id]
         return self._runner.run(argv, deadline=DEADLINE, directory=MONITORS)
+
+    def _refused(self, what: str, completed: Completed, where: str = "") -> EngineCallFailed:
+        """Return the error of a call; an image that was cut off as it was made stops all that looks at images."""
+        if half := _HALF_IMAGE.search(completed.stderr.decode(errors="replace")):
+            command = " ".join((*self._command, "image", "rm", half[1][:12]))
+            return EngineCallFailed(
+                f"{what}: the image {half[1][:12]} is there in part, for what made it was killed",
+                code="engine.half_image",
+                hint=f"`{command}`, then run the same command again",
+                where=Where(address=where),
+            )
+        return super()._refused(what, completed, where)
+
+    def break_lock(self, env: str, owner: str) -> None:
+        """Remove the mutex of a holder that died, and the image that died with it while it made a snapshot."""
+        holder = self.lock_holder(env)
+        super().break_lock(env, owner)
+        if holder and holder.owner == owner and PAUSES in holder.notes:
+            self._remove_half_image()
+
+    def _remove_half_image(self) -> None:
+        """Remove an image that stays half for longer than anybody takes who is about to make one."""
+        until = time.monotonic() + HALF_IMAGE
+        while half := _HALF_IMAGE.search(self._run("image", "ls", "--all").stderr.decode(errors="replace")):
+            if time.monotonic() > until:
+                self._run("image", "rm", half[1])
+                return
+            time.sleep(HALF_IMAGE / 10)
 
     @property
     def _start_directory(self) -> str:

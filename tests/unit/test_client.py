@@ -11,10 +11,10 @@ from envspec.engine import client
 from envspec.engine.client import Client
 from envspec.engine.facts import Questions
 from envspec.engine.script import Script
-from envspec.errors import EngineTimeout
+from envspec.errors import EngineCallFailed, EngineTimeout
 
 LOCAL = """#!/bin/sh
-[ "$1" = exec ] || { echo '[{"Config": {"WorkingDir": "/"}}]'; exit 0; }
+[ "$1" = exec ] || { echo '[{"Config": {"WorkingDir": "/"}, "State": {"Status": "running"}}]'; exit 0; }
 echo call >> "$0.calls"
 %s
 while [ "$1" != /bin/sh ]; do
@@ -73,3 +73,27 @@ def test_an_operation_has_its_own_exit_code_though_its_exec_never_ends(engine: P
     script = Script('cat; printf "envspec-ended %s 5\\n" "$ENVSPEC_STEP" >&2', stdin=b"data")
     done = standing_in(engine, after='"$@"; exec sleep 60').run_script("box", script)
     assert (done.code, done.stdout) == (5, b"data")
+
+
+@pytest.mark.parametrize("code", [0, 126])
+def test_an_engine_that_is_slow_to_let_somebody_in_is_asked_again(engine: Path, code: int) -> None:
+    slow = standing_in(engine, f'[ "$(wc -l < "$0.calls")" -gt 2 ] || exit {code}')
+    assert slow.probe("box", Questions(exists=("/etc/passwd",))).exists == {"/etc/passwd"}
+    assert calls(engine) == 3
+    Path(f"{engine}.calls").unlink()
+    script = Script('printf "envspec-ended %s 0\\n" "$ENVSPEC_STEP" >&2')
+    assert slow.run_script("box", script, repeatable=True).code == 0
+    assert calls(engine) == 3
+
+
+def test_a_command_that_may_have_run_is_not_run_again(engine: Path) -> None:
+    with pytest.raises(EngineCallFailed, match="cannot be entered"):
+        standing_in(engine, "exit 0").run_script("box", Script("true"))
+    assert calls(engine) == 1
+
+
+def test_a_container_that_never_lets_anybody_in_is_given_up(engine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(client, "SLOW_START", 0.5)
+    with pytest.raises(EngineCallFailed, match="cannot be entered"):
+        standing_in(engine, "exit 126").probe("box", Questions())
+    assert 1 < calls(engine) < 5
