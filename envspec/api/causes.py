@@ -29,6 +29,8 @@ from envspec.errors import (
 from envspec.kinds.base_image import BaseImageSpec
 from envspec.kinds.command import CommandSpec
 from envspec.kinds.container import ContainerSpec
+from envspec.kinds.dotfiles import DotfilesSpec
+from envspec.kinds.repo import CLONE_DEADLINE, RepoSpec
 from envspec.model import Resource
 
 BUILD_CODES = ("engine.build_failed", "engine.bootstrap_failed")
@@ -86,6 +88,13 @@ def _cause(engine: Engine, seen: Look, resource: Resource, error: EnvspecError) 
     match resource.spec:
         case CommandSpec() as command:
             return _of_command(engine, seen, command, error, where)
+        case RepoSpec() | DotfilesSpec() if _took_too_long(engine, seen, error):
+            return OutOfReach(
+                f"it did not end within {CLONE_DEADLINE:g} s and was ended",
+                code=f"{resource.kind}.timeout",
+                hint="apply again where its server was slow; a `depth` of 1, or less to set up, makes it shorter",
+                where=where,
+            )
         case BaseImageSpec() as base if error.code == "engine.pull_failed":
             return _no_registry(engine, base, where)
         case _ if error.code in BUILD_CODES:
@@ -99,8 +108,7 @@ def _of_command(
     engine: Engine, seen: Look, command: CommandSpec, error: EnvspecError, where: Where
 ) -> EnvspecError | None:
     """Say that a command took too long, or had nowhere to run."""
-    if isinstance(error, EngineTimeout) and not isinstance(error, EngineSilent):
-        engine.containers(seen.plan.env)  # an engine that answers is not what took so long
+    if _took_too_long(engine, seen, error):
         return StepFailed(
             f"it did not end within {command.timeout:g} s, its own `timeout`, and was ended",
             code="command.timeout",
@@ -116,6 +124,18 @@ def _of_command(
         hint="correct its `workdir`, or make the directory in a command before it",
         where=where,
     )
+
+
+def _took_too_long(engine: Engine, seen: Look, error: EnvspecError) -> bool:
+    """Say whether what ran inside took too long; an engine that still answers is not to blame.
+
+    Raises:
+        EnvspecError: The engine does not answer.
+    """
+    if not isinstance(error, EngineTimeout) or isinstance(error, EngineSilent):
+        return False
+    engine.containers(seen.plan.env)
+    return True
 
 
 def _is_workspace(name: str, seen: Look) -> bool:

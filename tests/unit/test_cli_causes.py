@@ -6,6 +6,7 @@ import os
 import socket
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,8 +16,9 @@ from envspec.api.ports import program_at
 from envspec.engine.choice import no_answer
 from envspec.engine.fake import FakeEngine
 from envspec.engine.objects import ContainerConfig, Port
+from envspec.engine.operations import Completed, Operation, SyncRepo
 from envspec.engine.publishing import published
-from envspec.errors import EngineCallFailed, Where
+from envspec.errors import EngineCallFailed, EngineTimeout, Where
 from tests.unit.test_cli_commands import BASE, Terminal, engine, envspec, spec
 
 __all__ = ["engine", "envspec", "spec"]
@@ -73,6 +75,23 @@ def test_a_setup_command_that_passes_its_own_timeout_is_not_the_engines_fault(en
     assert (code, error["code"], error["retriable"]) == (1, "command.timeout", False)
     assert error["message"] == "it did not end within 3 s, its own `timeout`, and was ended"
     assert "preflight" not in str(error["hint"])
+
+
+def test_a_clone_that_takes_too_long_is_not_the_engines_fault_either(
+    envspec: Terminal, engine: FakeEngine, spec: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    perform = engine.perform
+
+    def slow(container_id: str, operation: Operation, **more: Any) -> Completed:
+        if isinstance(operation, SyncRepo):
+            raise EngineTimeout("docker exec did not end within 1800 s", hint="is the engine busy or stuck?")
+        return perform(container_id, operation, **more)
+
+    monkeypatch.setattr(engine, "perform", slow)
+    spec.write_text(f"{MINIMAL}repos: [{{url: 'https://git.example.org/app', path: app}}]\n")
+    error = failure(envspec.json("apply")[1])
+    assert (error["code"], error["retriable"]) == ("repo.timeout", True)
+    assert "engine" not in f"{error['message']} {error['hint']}"
 
 
 @pytest.mark.usefixtures("engine")

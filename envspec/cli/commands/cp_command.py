@@ -59,7 +59,7 @@ def command(source: str, destination: str, as_json: bool) -> None:
 def _parse(text: str) -> tuple[str, str] | None:
     """Return environment and path of ``ENV:PATH``, ``None`` of a local path."""
     env, colon, path = text.partition(":")
-    if not colon or "/" in env or env in ("", ".", ".."):
+    if not colon or "/" in env or not env:
         return None
     return env, path
 
