@@ -18,7 +18,7 @@ from envspec.purposes import MAX_BYTES, Catalogue, Purpose, catalogue, read
 
 ROOT = Path(__file__).parents[2]
 BUILTIN = ("amplifier", "clean", "general", "go", "node", "python", "rust", "try-repo")
-EVERYTHING = {"python": "3.13", "node": "20", "rust": "1.85", "go": "1.24"}
+EVERYTHING = {"python": "3.13", "node": "22", "rust": "1.85", "go": "1.24"}
 SOURCES: tuple[Source, ...] = ("bootstrap", "local", "registry")
 
 MINE = """---

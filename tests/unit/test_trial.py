@@ -61,6 +61,17 @@ def test_several_languages_take_the_combined_image_with_those_and_no_more() -> N
     assert params(files, "registry") == ("try-repo", {"node": "20", "python": "3.13"})
 
 
+@pytest.mark.parametrize("source", ["registry", "bootstrap"])
+def test_of_several_languages_node_may_be_a_newer_one(source: Source) -> None:
+    files = {"pyproject.toml": PROJECT, "package.json": '{"engines": {"node": ">=21"}}'}
+    assert params(files, source) == ("try-repo", {"node": "22", "python": "3.13"})
+    files |= {"package.json": "{}", ".nvmrc": "24"}
+    assert params(files, source) == ("try-repo", {"node": "24", "python": "3.13"})
+    purpose = PURPOSES.get("try-repo")
+    assert "node@24" in purpose.render({"node": "24"}, source, "debian:13-slim")
+    assert "node@" not in purpose.render({"node": "20"}, source, "debian:13-slim")
+
+
 def test_a_language_that_the_author_names_comes_along() -> None:
     assert params({"pyproject.toml": PROJECT}, rust="1.85") == ("try-repo", {"python": "3.13", "rust": "1.85"})
     assert params({"pyproject.toml": PROJECT}, python="3.11") == ("python", {"version": "3.11"})
