@@ -217,6 +217,12 @@ class EngineSilent(EngineTimeout):
     default_code = "engine.silent"
 
 
+class EngineFlooded(EngineCallFailed):
+    """An engine call printed more than it ever needs to, and was ended."""
+
+    default_code = "engine.flooded"
+
+
 class Conflict(EnvspecError):
     """Something else holds the name, the lock, or has moved the world since the plan."""
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from envspec.engine import inspect
 from envspec.engine.archive import SNAPSHOT_KIND, PathFact
-from envspec.engine.client import Client
+from envspec.engine.client import DEADLINE, Client
 from envspec.engine.objects import LABEL, StoredImage
 from envspec.engine.operations import Completed
 from envspec.engine.options import quoted
@@ -50,8 +50,8 @@ class ArchiveClient(Client):
     def find_path(self, container_id: str, path: str) -> PathFact:
         """Say where a path leads; a running container is asked itself, of another one link after link is followed."""
         plain = posixpath.normpath(path)
-        argv = ["exec", "--user", "0", "--workdir", "/", container_id, "/bin/sh", "-c", _FIND, "envspec", plain]
-        completed = self._run(*argv)
+        argv = self._as_root(container_id, ("-c", _FIND, "envspec", plain))
+        completed = self._runner.run(argv, deadline=DEADLINE)
         if completed.code == _NOTHING:
             return PathFact("", plain)
         if completed.code == _DANGLING:

@@ -7,11 +7,14 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import os
 import secrets
+import shlex
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import IO, Any
 
 from envspec.engine import inside, inspect, shelf, usage
@@ -21,12 +24,21 @@ from envspec.engine.dialect import DOCKER, Dialect, rows
 from envspec.engine.facts import Answer, Questions
 from envspec.engine.inquiry import Inquiry
 from envspec.engine.objects import LABEL, LINE, ContainerState, ImageState, NetworkState, Port, StoredImage, VolumeState
-from envspec.engine.operations import Completed, Operation, ReadEnvironment, ReadState, RunCommand
+from envspec.engine.operations import (
+    Completed,
+    InstallDotfiles,
+    Operation,
+    ReadEnvironment,
+    ReadState,
+    RemoveDotfiles,
+    RunCommand,
+    SyncRepo,
+)
 from envspec.engine.part import Part
 from envspec.engine.private import in_memory
 from envspec.engine.publishing import published
 from envspec.engine.runner import KEEP, NO_SIGNS, Runner, Signs
-from envspec.engine.script import Script, reap
+from envspec.engine.script import LOADER, Script, reap, shell, shielded
 from envspec.engine.stack import (
     ComposeConfig,
     ComposeSource,
@@ -42,6 +54,7 @@ from envspec.engine.stack import (
 )
 from envspec.errors import (
     EngineCallFailed,
+    EngineFlooded,
     EngineNotReady,
     EngineTimeout,
     EnvspecError,
@@ -74,6 +87,10 @@ SLOW_START_PAUSE = 0.3
 KEPT_OUTPUT = 1024 * 1024
 """Bytes kept of what an operation printed; all of it passes through ``on_line``."""
 
+MOST_ANSWERED = 32 * 1024 * 1024
+"""Bytes of the longest answer of a probe, or of an operation that runs nobody's program: a container may lie."""
+
+_CHATTY = (RunCommand, SyncRepo, InstallDotfiles, RemoveDotfiles)
 _CANNOT_RUN = 126
 _NOT_FOUND = 127
 _TOOLS = "its image needs /bin/sh, sleep, awk, find, sha256sum, stat and tar"
@@ -112,6 +129,8 @@ class Client:
         self._resolved: dict[ComposeSource, ComposeConfig] = {}
         self._variables: dict[tuple[bytes, ...], Mapping[str, str]] = {}
         self._versions: Versions | None = None
+        self._loaders: dict[str, str] = {}
+        self._image_variables: dict[str, Sequence[str]] = {}
         self._lock = threading.Lock()
 
     @property
@@ -140,18 +159,19 @@ class Client:
         """Return the containers of an environment, or of all, and those that bear the names, sorted by name."""
         listed = self._dialect.read_containers(self._listed(*self._dialect.containers))
         chosen = [row.id for row in listed if (row.env == env if env else row.env) or not row.names.isdisjoint(names)]
-        found = map(self._dialect.describe, self._inspect("container", chosen))
-        states = sorted(map(inspect.container, found), key=lambda state: state.name)
-        for state in states:
-            self._remember(state.id, state.config.workdir)
-        return tuple(states)
+        found = self._inspect("container", chosen)
+        for one in found:
+            self._remember(Part(one).text("Id"), one)
+        return tuple(sorted(map(inspect.container, map(self._dialect.describe, found)), key=lambda state: state.name))
 
     def images(self, refs: Sequence[str]) -> Mapping[str, ImageState]:
         """Return those of the references, or IDs, that exist locally."""
         wanted = sorted({*refs})
         found = self._inspect("image", wanted)
-        matches = ((ref, inspect.find_image(found, ref)) for ref in wanted)
-        return {ref: inspect.image(data) for ref, data in matches if data is not None}
+        matches = {ref: data for ref in wanted if (data := inspect.find_image(found, ref)) is not None}
+        with self._lock:
+            self._image_variables.update({ref: _env_of(data) for ref, data in matches.items()})
+        return {ref: inspect.image(data) for ref, data in matches.items()}
 
     def stored_images(self) -> tuple[StoredImage, ...]:
         """Return the images of purposes and the bootstrapped bases, sorted by their first reference."""
@@ -188,7 +208,14 @@ class Client:
         """Go inside a running container, to be asked what is there once the questions are known."""
 
         def enter(script: Script, questions: bytes | IO[bytes], signs: Signs) -> Completed:
-            return self._enter(container_id, script, deadline=PROBE_DEADLINE, stdin=questions, signs=signs)
+            token = secrets.token_hex(8)
+            limited = replace(signs, most=MOST_ANSWERED)
+            try:
+                return self._enter(
+                    container_id, script, deadline=PROBE_DEADLINE, token=token, stdin=questions, signs=limited
+                )
+            except EngineFlooded:
+                raise self._cut_short(container_id, token) from None
 
         return Inquiry(
             enter,
@@ -294,9 +321,10 @@ class Client:
         """Do an operation inside a running container; see :meth:`envspec.engine.base.Engine.perform`."""
         script = inside.prepare(operation, self._workspace(container_id))
         binary = isinstance(operation, ReadState | ReadEnvironment)
+        most = math.inf if isinstance(operation, _CHATTY) else KEEP if binary else MOST_ANSWERED
         repeatable = not isinstance(operation, RunCommand)
         return self.run_script(
-            container_id, script, deadline=deadline, on_line=on_line, binary=binary, repeatable=repeatable
+            container_id, script, deadline=deadline, on_line=on_line, binary=binary, repeatable=repeatable, most=most
         )
 
     def run_script(  # noqa: PLR0913 -- one call says all about one operation
@@ -308,6 +336,7 @@ class Client:
         on_line: LINE | None = None,
         binary: bool = False,
         repeatable: bool = False,
+        most: float = KEEP,
     ) -> Completed:
         """Run one of the scripts as root inside a running container, in one exec.
 
@@ -318,9 +347,11 @@ class Client:
             on_line: Takes its output while it runs, unless that is binary.
             binary: Whether its output is kept whole and as it is.
             repeatable: Whether running it twice does no harm: it is run again where the engine was slow to let it in.
+            most: Bytes of output after which it is ended.
 
         Raises:
             EngineTimeout: The deadline passed; nothing of the script is left running inside.
+            EngineFlooded: It printed too much; nothing of it is left running inside either.
             EngineCallFailed: The container is gone or does not run.
         """
         token = secrets.token_hex(8)
@@ -334,12 +365,14 @@ class Client:
                     deadline=deadline,
                     token=token,
                     on_line=None if binary else on_line,
-                    keep=KEEP if binary else KEPT_OUTPUT,
-                    signs=Signs(proof=proof),
+                    keep=2 * KEEP if binary else KEPT_OUTPUT,
+                    signs=Signs(proof=proof, most=most),
                 )
             except (EngineTimeout, Interrupted):
                 self._reap(container_id, token)
                 raise
+            except EngineFlooded:
+                raise self._cut_short(container_id, token) from None
             codes = [line.removeprefix(proof) for line in completed.stderr.splitlines() if line.startswith(proof)]
             if codes:
                 stdout = completed.stdout if binary else self._runner.redactor.data(completed.stdout)
@@ -356,13 +389,16 @@ class Client:
         found = self._inspect("container", [container_id])
         if not found:
             raise _gone(container_id)
-        workdir = Part(found[0]).part("Config").text("WorkingDir") or "/"
-        self._remember(container_id, workdir)
-        return workdir
+        self._remember(container_id, found[0])
+        return self._workspaces[container_id]
 
-    def _remember(self, container_id: str, workdir: str) -> None:
+    def _remember(self, container_id: str, inspected: Mapping[str, Any]) -> None:
+        """Keep a container's working directory, and the shell text that sets its variables of the loader."""
+        pairs = (item.partition("=") for item in _env_of(inspected))
+        loader = "".join(f"export {name}={shlex.quote(value)}; " for name, _, value in pairs if name in LOADER)
         with self._lock:
-            self._workspaces[container_id] = workdir or "/"
+            self._workspaces[container_id] = Part(inspected).part("Config").text("WorkingDir") or "/"
+            self._loaders[container_id] = loader
 
     def _enter(  # noqa: PLR0913 -- one call says all about one exec
         self,
@@ -379,8 +415,7 @@ class Client:
     ) -> Completed:
         """Run a script as root in one exec; what it reads is its own unless something else is given."""
         mark = ["--env", f"ENVSPEC_STEP={token}"] if token else []
-        argv = ["exec", "--interactive", "--user", "0", "--workdir", "/", *mark, container_id]
-        command = [*self._command, *argv, "/bin/sh", "-c", script.text, "envspec", *script.args]
+        command = self._as_root(container_id, ("-c", script.text, "envspec", *script.args), "--interactive", *mark)
         proof = _proof(token).decode()
 
         def pass_on(line: str) -> None:
@@ -398,11 +433,45 @@ class Client:
             signs=signs,
         )
 
+    def _as_root(self, container_id: str, words: Sequence[str], *options: str) -> list[str]:
+        """Return the command that runs a shell as root inside, out of reach for whoever works there.
+
+        Args:
+            container_id: The container.
+            words: What the shell is given.
+            options: More options of the exec.
+        """
+        with self._lock:
+            loader = self._loaders.get(container_id, "")
+        kept = ("--env", f"ENVSPEC_LOADER={loader}") if loader else ()
+        return [
+            *(*self._command, "exec", "--user", "0", "--workdir", "/", *shielded(), *kept, *options),
+            *(container_id, *shell(words)),
+        ]
+
+    def _cut_short(self, container_id: str, token: str) -> EngineFlooded:
+        """End what is left of a script that printed too much, and return the error that names its container."""
+        self._reap(container_id, token)
+        found = self._inspect("container", [container_id])
+        name = str(found[0]["Name"]).removeprefix("/") if found else container_id[:12]
+        return EngineFlooded(
+            f"the inside of the container {name} was cut off: it printed more than it ever needs to",
+            hint="its /bin/sh is not what it should be: start from another image, then `envspec apply`",
+            where=Where(address=name),
+        )
+
     def _reap(self, container_id: str, token: str) -> None:
         """End what an operation that was cut off left running inside; whatever fails here, the next apply does it."""
         try:
             script = reap(token)
-            self._enter(container_id, script, deadline=REAP_DEADLINE, token=secrets.token_hex(8), regardless=True)
+            self._enter(
+                container_id,
+                script,
+                deadline=REAP_DEADLINE,
+                token=secrets.token_hex(8),
+                regardless=True,
+                signs=Signs(most=MOST_ANSWERED),
+            )
         except EnvspecError:
             return
 
@@ -528,6 +597,11 @@ def _gone(container_id: str) -> EngineCallFailed:
         hint="`envspec apply` makes it again",
         where=Where(address=container_id[:12]),
     )
+
+
+def _env_of(inspected: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the variables, ``NAME=VALUE`` each, that a container or an image has."""
+    return Part(inspected).part("Config").texts("Env")
 
 
 def _proof(token: str) -> bytes:

@@ -10,11 +10,15 @@ RUN_DIR = "/run/envspec"
 
 
 ENV_FILE = f"{RUN_DIR}/env"
-"""Shell text that exports every variable; read by every shell and every exec of ours."""
+"""Shell text that exports every variable; read by every shell and every exec of ours, root's too, so it is root's."""
 
 
 SECRETS_FILE = f"{RUN_DIR}/secrets"
-"""Shell text that exports the secret ones; :data:`ENV_FILE` reads it, and no probe does."""
+"""Shell text that exports the secret ones; :data:`ENV_FILE` reads it, and no probe does. It belongs to the user."""
+
+
+ROOT_SECRETS_FILE = f"{RUN_DIR}/root/secrets"
+"""The same text, of which root reads this copy: whoever owns a file can change it."""
 
 
 IMAGE_FILE = f"{RUN_DIR}/image"
@@ -22,6 +26,7 @@ IMAGE_FILE = f"{RUN_DIR}/image"
 
 
 _SECRETS = SECRETS_FILE.removeprefix(f"{RUN_DIR}/")
+_ALL_SECRETS = (_SECRETS, ROOT_SECRETS_FILE.removeprefix(f"{RUN_DIR}/"))
 
 
 SEALS_FILE = f"{RUN_DIR}/seals"
@@ -208,7 +213,7 @@ class Seals:
     @property
     def others(self) -> tuple[str, ...]:
         """Return the absolute paths of the other files that are there, sorted."""
-        return tuple(f"{RUN_DIR}/{path}" for path in sorted(self.files) if path != _SECRETS)
+        return tuple(f"{RUN_DIR}/{path}" for path in sorted(self.files) if path not in _ALL_SECRETS)
 
 
 @dataclass(frozen=True, slots=True)

@@ -56,7 +56,7 @@ class Inquiry:
             self._ended.set_exception(error)
 
     def _probe(self, questions: bytes | IO[bytes], begins: float) -> Completed:
-        return self._enter(inside.probe(self._mark), questions, Signs(begins, inside.proof(self._mark)))
+        return self._enter(inside.probe(), questions, Signs(begins, inside.proof(self._mark)))
 
     def ask(self, questions: Questions) -> Answer:
         """Return the answer to questions. An inquiry is asked once.
@@ -65,7 +65,7 @@ class Inquiry:
             EngineCallFailed: The container is gone, does not run, or cannot be entered.
             EngineTimeout: It gave no answer in time.
         """
-        lines = inside.asked(questions)
+        lines = inside.asked(questions, self._mark)
         # Where nobody reads them any more, how it ended says why.
         with contextlib.suppress(BrokenPipeError), self._questions as file:
             file.write(lines)

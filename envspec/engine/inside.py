@@ -43,8 +43,14 @@ from envspec.engine.operations import (
 )
 from envspec.engine.run_files import contents, read_seals
 from envspec.engine.script import Script, reap, text_of
+from envspec.engine.script import operation as text_of_operation
 from envspec.model import to_json
 from envspec.secrets import new_key
+
+_COUNT = re.compile(r"[0-9]{1,12}")
+
+_IN_PATHS = frozenset({"ensure_user", "give_over", "put_files", "remove_files", "remove_repo", "sync_repo"})
+"""Scripts that write where others may write too."""
 
 _TYPES = {stat.S_IFREG: "file", stat.S_IFDIR: "dir", stat.S_IFLNK: "link"}
 
@@ -111,20 +117,22 @@ def prepare(operation: Operation, workspace: str) -> Script:  # noqa: PLR0911, P
             return _script("restore_environment", stdin=data or pack(()))
 
 
-def probe(mark: str) -> Script:
-    """Return the script that reads questions and answers them.
+def probe() -> Script:
+    """Return the script that reads questions and answers them."""
+    return Script(text_of("probe"), (text_of("repo"), text_of("job")))
+
+
+def asked(questions: Questions, mark: str) -> bytes:
+    """Return questions as the probe reads them.
 
     Args:
+        questions: The questions.
         mark: A text that no answer can hold; it separates the parts of the output.
     """
-    return Script(text_of("probe"), (mark, text_of("repo"), text_of("job")))
-
-
-def asked(questions: Questions) -> bytes:
-    """Return questions as the probe reads them."""
     looks = questions.repos or questions.undeclared
     return _lines(
         [
+            mark,
             *(f"E {path}" for path in questions.exists),
             *(f"F {path}" for path in questions.files),
             *(f"R {question.path}" for question in questions.repos),
@@ -174,7 +182,7 @@ def answer(output: bytes, questions: Questions, mark: str) -> Answer | None:
 
 
 def _script(name: str, *args: str, stdin: bytes = b"") -> Script:
-    return Script(f"{text_of('prelude')}\n{text_of(name)}", args, stdin)
+    return Script(text_of_operation(*(("paths",) if name in _IN_PATHS else ()), name), args, stdin)
 
 
 def _literal(path: str) -> str:
@@ -330,17 +338,19 @@ def _accounts(text: str) -> Iterable[Account]:
 
 
 def _repo(parts: Mapping[str, bytes], index: int) -> RepoFact:
-    def part(name: str) -> str:
-        return _text(parts.get(f"repo {index} {name}", b""))
+    facts = _repo_parts(_text(parts.get(f"repo {index} facts", b"")))
 
-    state = part("state").strip()
-    if state != "repo" or f"repo {index} status" not in parts:
+    def part(name: str) -> str:
+        return facts.get(name, "")
+
+    state = _text(parts[f"repo {index} state"]).strip()
+    if state != "repo" or "status" not in facts:
         return RepoFact("other" if state == "repo" else state)
     status = part("status").splitlines()
     head = _header(status, "# branch.oid ")
     branch = _header(status, "# branch.head ")
     changes = [line for line in status if line and not line.startswith("#")]
-    by_hand = part("by-hand").splitlines()
+    by_hand = _text(parts.get(f"repo {index} by-hand", b"")).splitlines()
     dirty = sum(_is_by_hand(line, by_hand) for line in changes)
     return RepoFact(
         state="repo",
@@ -350,8 +360,17 @@ def _repo(parts: Mapping[str, bytes], index: int) -> RepoFact:
         descends=part("descends").strip() != "no",
         dirty=dirty,
         made=len(changes) - dirty,
-        unpushed=sum(int(line) for line in part("unpushed").split() if line.isdigit()),
+        unpushed=sum(int(line) for line in part("unpushed").split() if _COUNT.fullmatch(line)),
     )
+
+
+def _repo_parts(text: str) -> Mapping[str, str]:
+    """Cut what a repository's owner said of it into parts; each follows a line ``=NAME``."""
+    found: dict[str, str] = {}
+    for part in f"\n{text}".split("\n=")[1:]:
+        name, _, content = part.partition("\n")
+        found[name] = content
+    return found
 
 
 def _is_by_hand(line: str, by_hand: Sequence[str]) -> bool:

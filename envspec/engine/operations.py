@@ -140,8 +140,8 @@ class PutEnvironment:
     Secrets are sealed with a new key (:data:`SEALS_FILE`). What an earlier one wrote and this one does not is removed.
 
     Attributes:
-        text: Shell text of the plain variables, readable by the user only.
-        uid: Numeric owner.
+        text: Shell text of the plain variables; it is root's, and can be read by all.
+        uid: Numeric owner of the secret ones; root gets a copy of its own.
         gid: Numeric group.
         ca: The CA bundle in PEM, or ``b""`` to remove the file.
         record: Its ledger entry.

@@ -7,7 +7,17 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 
-from envspec.engine.facts import CA_FILE, ENV_FILE, IMAGE_FILE, RUN_DIR, SEALS_FILE, SECRETS_FILE, SealedFile, Seals
+from envspec.engine.facts import (
+    CA_FILE,
+    ENV_FILE,
+    IMAGE_FILE,
+    ROOT_SECRETS_FILE,
+    RUN_DIR,
+    SEALS_FILE,
+    SECRETS_FILE,
+    SealedFile,
+    Seals,
+)
 from envspec.engine.operations import PutEnvironment, RunFile
 from envspec.model import Hidden
 from envspec.secrets import seal
@@ -30,8 +40,11 @@ SHELLS_OWN = frozenset(
 )
 """Variables that engines and shells set unasked, so that their being set does not tell of a caller."""
 
-READ_SECRETS = f"[ ! -r {SECRETS_FILE} ] || . {SECRETS_FILE}\n"
-"""Line of the plain variables' text that reads the secret ones."""
+READ_SECRETS = f"""\
+[ ! -O {SECRETS_FILE} ] || . {SECRETS_FILE}
+[ ! -O {ROOT_SECRETS_FILE} ] || . {ROOT_SECRETS_FILE}
+"""
+"""Lines of the plain variables' text that read the secret ones: everybody their own copy; its owner may change it."""
 
 BANNER = "banner"
 """Path, below the tmpfs, of the file that greets people."""
@@ -39,8 +52,12 @@ BANNER = "banner"
 READ_BANNER = f"case $- in *i*) [ ! -r {RUN_DIR}/{BANNER} ] || . {RUN_DIR}/{BANNER} ;; esac\n"
 """Line of the plain variables' text by which interactive shells read :data:`BANNER`."""
 
+SECRETS, ROOT_SECRETS = (path.removeprefix(f"{RUN_DIR}/") for path in (SECRETS_FILE, ROOT_SECRETS_FILE))
+"""Paths below the tmpfs of the secret variables."""
+
 RESERVED = frozenset(
-    path.removeprefix(f"{RUN_DIR}/") for path in (CA_FILE, ENV_FILE, IMAGE_FILE, SEALS_FILE, SECRETS_FILE)
+    path.removeprefix(f"{RUN_DIR}/")
+    for path in (CA_FILE, ENV_FILE, IMAGE_FILE, SEALS_FILE, SECRETS_FILE, ROOT_SECRETS_FILE)
 )
 """Paths below the tmpfs that have a meaning of their own."""
 
@@ -78,11 +95,14 @@ def sealed_text(name: str, value: str) -> bytes:
 
 
 def secret_files(put: PutEnvironment) -> tuple[RunFile, ...]:
-    """Return the files that seals tell of, the secret variables' first."""
+    """Return the files that seals tell of, the secret variables' first: the user's copy, and root's."""
     if not put.secrets:
         return put.files
-    text = exports((name, value.text) for name, value in put.secrets)
-    return (RunFile("secrets", Hidden(text), 0o400, put.uid, put.gid), *put.files)
+    text = Hidden(exports((name, value.text) for name, value in put.secrets))
+    copies = [RunFile(SECRETS, text, 0o400, put.uid, put.gid)]
+    if put.uid:
+        copies.append(RunFile(ROOT_SECRETS, text, 0o400, 0, 0))
+    return (*copies, *put.files)
 
 
 def contents(put: PutEnvironment, key: str) -> Iterator[RunFile]:
@@ -95,7 +115,7 @@ def contents(put: PutEnvironment, key: str) -> Iterator[RunFile]:
     Raises:
         ValueError: A file's path is reserved, absolute, or leads out of the tmpfs: a bug of the caller.
     """
-    yield RunFile("env", put.text, 0o400, put.uid, put.gid)
+    yield RunFile("env", put.text, 0o444, 0, 0)
     files = secret_files(put)
     for file in put.files:
         parts = file.path.split("/")

@@ -19,7 +19,7 @@ from typing import IO
 
 from envspec.engine.objects import LINE
 from envspec.engine.operations import Completed
-from envspec.errors import EngineNotReady, EngineSilent, EngineTimeout, EnvspecError, Interrupted
+from envspec.errors import EngineFlooded, EngineNotReady, EngineSilent, EngineTimeout, EnvspecError, Interrupted
 from envspec.secrets import Redactor
 
 TRACE_VARIABLE = "ENVSPEC_TRACE"
@@ -69,10 +69,12 @@ class Signs:
     Attributes:
         begins: Seconds within which its first output comes.
         proof: Text of its output behind which it has no more to do than to end, ``b""`` for none.
+        most: Bytes beyond which it prints what nobody asked for, and is ended.
     """
 
     begins: float = math.inf
     proof: bytes = b""
+    most: float = math.inf
 
 
 NO_SIGNS = Signs()
@@ -86,12 +88,20 @@ class _Watch:
         self._proof = signs.proof
         self.begins = signs.begins
         self._tails = [b"", b""]
+        self._most = signs.most
+        self._size = 0
         self.begun = False
         self.proved: float | None = None
+
+    @property
+    def flooded(self) -> bool:
+        """Whether it printed too much."""
+        return self._size > self._most
 
     def add(self, stream: int, chunk: bytes) -> None:
         """Take the next bytes of a stream."""
         self.begun = True
+        self._size += len(chunk)
         if self._proof and self.proved is None:
             text = self._tails[stream] + chunk
             self._tails[stream] = text[-len(self._proof) :]
@@ -288,6 +298,7 @@ class Runner:
             EngineNotReady: The program is not installed.
             EngineTimeout: The deadline passed.
             EngineSilent: The deadline for its first output passed.
+            EngineFlooded: It printed more than it may.
             Interrupted: The work was cancelled.
         """
         if not regardless:
@@ -322,6 +333,8 @@ class Runner:
         while open_pipes or child.process.poll() is None:
             if not regardless:
                 self.check()
+            if watch.flooded:
+                raise EngineFlooded(f"{summary(argv)} was ended: it printed more than it ever needs to")
             now = time.monotonic()
             if watch.proved is not None and now - watch.proved > GRACE:
                 return

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import shlex
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+LOADER = ("LD_PRELOAD", "LD_LIBRARY_PATH", "LD_AUDIT")
+"""Variables that an image may have and that have the first shell already run what the container's user wrote."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +31,34 @@ def text_of(name: str) -> str:
     return (Path(__file__).parent / "scripts" / f"{name}.sh").read_text(encoding="utf-8")
 
 
+def shell(words: Sequence[str]) -> tuple[str, ...]:
+    """Return the command that runs ``/bin/sh`` inside as root, with nothing of the image's or a user's variables.
+
+    Args:
+        words: What that shell is given.
+    """
+    return ("/bin/sh", "-c", text_of("entry"), "envspec", *words)
+
+
+def shielded() -> tuple[str, ...]:
+    """Return the options of an exec that keep the image's variables from the loader of its first program."""
+    return tuple(word for name in LOADER for word in ("--env", f"{name}="))
+
+
+def entering() -> str:
+    """Return the script that becomes a command with the environment's variables."""
+    return "\n".join(map(text_of, ("enter", "variables", "enter_command")))
+
+
+def operation(*names: str) -> str:
+    """Return the text of an operation.
+
+    Args:
+        names: Names of what it consists of, behind the prelude.
+    """
+    return "\n".join((f"VARIABLES={shlex.quote(text_of('variables'))}", *map(text_of, ("prelude", *names))))
+
+
 def with_tree(*names: str, args: tuple[str, ...] = (), stdin: bytes = b"") -> Script:
     """Return a script that finds and ends process trees, with what it needs for that.
 
@@ -34,7 +67,7 @@ def with_tree(*names: str, args: tuple[str, ...] = (), stdin: bytes = b"") -> Sc
         args: Its positional arguments.
         stdin: What it reads.
     """
-    return Script("\n".join(map(text_of, ("prelude", "tree", *names))), args, stdin)
+    return Script(operation("tree", *names), args, stdin)
 
 
 def reap(token: str = "", grace: int = 0) -> Script:

@@ -95,7 +95,9 @@ class WhalesEngine(MutexClient):
 
         what = f"cannot create the container {name}"
         container_id = self._call(what, ("create",), create, where=name, through=self._creator)
-        self._remember(container_id, config.workdir)
+        variables = self._image_variables.get(config.image)
+        if variables is not None:
+            self._remember(container_id, {"Config": {"WorkingDir": config.workdir, "Env": variables}})
         return container_id
 
     @property

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from types import FrameType, TracebackType
 from typing import IO, Any
 
-from envspec.engine.script import reap, text_of
+from envspec.engine.script import entering, reap, shell, shielded
 from envspec.errors import EngineCallFailed, Interrupted, UsageError, Where
 from envspec.inside.door import LOOK_DEADLINE, Door, no_command
 
@@ -204,15 +204,16 @@ def _start(
     values = [f"{name}={value}" for name, value in sorted(options.variables.items())]
     passed = {f"ENVSPEC_VAR_{number}": value for number, value in enumerate(values, 1)}
     directory = (door.directory(options.workdir),) if options.workdir else ()
-    script = f"{GO_THERE if directory else ''}{text_of('enter')}"
+    script = f"{GO_THERE if directory else ''}{entering()}"
     user = "0:0" if options.root else _with_group(door, options.user) or door.user
     argv = [
         *(*door.engine, "exec", "--interactive"),
         *(("--user", user) if user else ()),
         *(("--tty",) if options.tty else ()),
         *("--env", f"{TOKEN}={token}"),
+        *(shielded() if options.root else ()),
         *(word for name in passed for word in ("--env", name)),
-        *(door.container, "sh", "-c", script, "envspec", *directory, str(len(values)), *words),
+        *(door.container, "/bin/sh", "-c", script, "envspec", *directory, str(len(values)), *words),
     ]
     stdin = None if streams.stdin is None else subprocess.PIPE
     try:
@@ -252,8 +253,8 @@ def _stop(child: subprocess.Popen[bytes], patience: float = 0) -> None:
 def _reap_argv(door: Door, token: str) -> list[str]:
     """Return the command that ends what bears a token; it reads its script."""
     mark = ("--env", f"{TOKEN}={os.urandom(8).hex()}")
-    call = (*door.engine, "exec", "--interactive", "--user", "0", "--workdir", "/", *mark, door.container)
-    return [*call, "/bin/sh", "-s", *reap(token, GRACE).args]
+    call = (*door.engine, "exec", "--interactive", "--user", "0", "--workdir", "/", *shielded(), *mark, door.container)
+    return [*call, *shell(("-s", *reap(token, GRACE).args))]
 
 
 def _end_inside(door: Door, token: str) -> None:

@@ -21,7 +21,7 @@ from typing import Any
 from envspec.engine.client import Client
 from envspec.engine.inside import pack
 from envspec.engine.operations import Completed
-from envspec.engine.script import Script, text_of, with_tree
+from envspec.engine.script import Script, entering, shell, with_tree
 from envspec.errors import Conflict, EngineCallFailed, UsageError, Where
 from envspec.inside.capture import execute
 from envspec.inside.door import Door
@@ -265,7 +265,7 @@ def _checked(job_id: str) -> str:
 
 
 def _words(script: Script) -> tuple[str, ...]:
-    return ("/bin/sh", "-c", script.text, "envspec", *script.args)
+    return shell(("-c", script.text, "envspec", *script.args))
 
 
 def archive(meta: dict[str, Any], words: Sequence[str], stdin: bytes) -> bytes:
@@ -279,7 +279,7 @@ def archive(meta: dict[str, Any], words: Sequence[str], stdin: bytes) -> bytes:
     files = {
         "meta": json.dumps(meta).encode() + b"\n",
         "command": os.fsencode(f"set -- {shlex.join(words)}\n"),
-        "enter": text_of("enter").encode(),
+        "enter": entering().encode(),
         "supervise": with_tree("job", "oom", "job_supervise").text.encode(),
     }
     if stdin:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from envspec.engine.facts import ANCHOR, CA_FILE, SECRETS_FILE, Answer, LedgerEntry, Questions, SealedFile
+from envspec.engine.facts import ANCHOR, CA_FILE, ENV_FILE, Answer, LedgerEntry, Questions, SealedFile
 from envspec.engine.operations import PutEnvironment, RunFile
 from envspec.engine.run_files import (
     BANNER,
@@ -15,6 +15,8 @@ from envspec.engine.run_files import (
     READ_BANNER,
     READ_IMAGE,
     READ_SECRETS,
+    ROOT_SECRETS,
+    SECRETS,
     exports,
     parse,
     sealed_text,
@@ -130,7 +132,7 @@ class Environment(Kind[EnvironmentSpec]):
     def questions(self, resource: Resource, spec: EnvironmentSpec) -> Questions:  # noqa: ARG002 - the spec says all
         """Ask for the CA bundle, and for the CAs in the system's store; the variables are always part of the answer."""
         anchors = (ANCHOR.format(number) for number in range(1, len(spec.trusted) + 2))
-        return Questions(files=tuple(sorted((CA_FILE, *anchors))))
+        return Questions(files=tuple(sorted((CA_FILE, ENV_FILE, *anchors))))
 
     def diff(self, resource: Resource, spec: EnvironmentSpec, world: Observed) -> Verdict | None:
         """Compare variable by variable, secret ones by their seals."""
@@ -211,7 +213,7 @@ def _variables(spec: EnvironmentSpec, answer: Answer, known: LedgerEntry | None,
 
 def _files(spec: EnvironmentSpec, answer: Answer, cause: Cause) -> Iterator[Diff]:
     """Yield the files that differ, but for the one of the secret variables."""
-    before = {path: file for path, file in answer.seals.files.items() if path != _SECRETS} if answer.seals else {}
+    before = {path: file for path, file in answer.seals.files.items() if path not in _COPIES} if answer.seals else {}
     after = {file.path: file for file in spec.files}
     for path in sorted(before.keys() | after.keys()):
         was, wanted = before.get(path), after.get(path)
@@ -238,17 +240,19 @@ def _by_hand(spec: EnvironmentSpec, answer: Answer) -> Iterator[Diff]:
     """Yield what was changed by hand although every variable is named as it shall be."""
     if answer.environment != spec.text:
         yield Diff("env", HIDDEN, HIDDEN, Cause.DRIFT)
-    wanted = secret_files(_put(spec, None))[:1] if spec.secrets else ()
-    for file in wanted:
-        if answer.seals is None or answer.seals.files.get(_SECRETS) != _sealed(answer.seals.key, file):
-            yield Diff("secrets", HIDDEN, HIDDEN, Cause.DRIFT)
+    here = answer.files.get(ENV_FILE)
+    if here is not None and here.uid != 0:
+        yield Diff("env.owner", here.uid, 0, Cause.DRIFT)
+    wanted = (file for file in secret_files(_put(spec, None)) if file.path in _COPIES)
+    if any(answer.seals is None or answer.seals.files.get(f.path) != _sealed(answer.seals.key, f) for f in wanted):
+        yield Diff("secrets", HIDDEN, HIDDEN, Cause.DRIFT)
 
 
 def _sealed(key: str, file: RunFile) -> SealedFile:
     return SealedFile(file.mode, file.uid, file.gid, seal(key, file.data))
 
 
-_SECRETS = SECRETS_FILE.rpartition("/")[2]
+_COPIES = (SECRETS, ROOT_SECRETS)
 
 
 def _shown(file: RunFile | None) -> str | None:
@@ -261,6 +265,8 @@ def _told(diff: Diff) -> str:
     """Return what a reason says of a difference."""
     if diff.cause is Cause.SPEC and diff.before == diff.after == HIDDEN:
         return f"{diff.path} has another value on this host"
+    if diff.path == "env.owner":
+        return f"the variables belong to uid {diff.before}, and root reads them"
     return f"{diff.path}: changed by hand" if diff.path in ("env", "secrets") else diff.path
 
 

@@ -7,7 +7,6 @@ import shlex
 from envspec.engine.facts import STATE_DIR
 from envspec.engine.operations import RunFile
 from envspec.engine.run_files import BANNER
-from envspec.resolve.user import Identity
 from envspec.spec.models import Spec
 
 SHOW = """\
@@ -24,13 +23,12 @@ fi
 tells which repositories there really are."""
 
 
-def greeting(env: str, spec: Spec, who: Identity, services: tuple[str, ...]) -> RunFile:
-    """Return the file that interactive shells read.
+def greeting(env: str, spec: Spec, services: tuple[str, ...]) -> RunFile:
+    """Return the file that interactive shells read, root's too, so that it is root's.
 
     Args:
         env: Name of the environment.
         spec: Its spec.
-        who: Who works inside.
         services: Addresses of its services, of which further containers bear the name of the first.
     """
     made = f"purpose {spec.purpose.use}" if spec.purpose else f"image {spec.image}"
@@ -41,4 +39,4 @@ def greeting(env: str, spec: Spec, who: Identity, services: tuple[str, ...]) -> 
     text = SHOW.format(
         before=" ".join(map(shlex.quote, before)), after=" ".join(map(shlex.quote, after)), state=STATE_DIR
     )
-    return RunFile(BANNER, text, 0o444, who.uid, who.gid)
+    return RunFile(BANNER, text, 0o444, 0, 0)

@@ -170,7 +170,7 @@ def _run_files(given: Inner) -> tuple[RunFile, ...]:
     network = (
         RunFile(name, text, 0o400, who.uid, who.gid) for name, text in given.host.network.files_for(given.base).items()
     )
-    greeted = greeting(given.place.env, given.spec, who, given.services)
+    greeted = greeting(given.place.env, given.spec, given.services)
     return tuple(sorted((*forward.run_files(given.host.forwarded, who), *network, greeted), key=lambda file: file.path))
 
 

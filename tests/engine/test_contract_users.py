@@ -11,6 +11,7 @@ from envspec.engine.facts import (
     ANCHOR,
     CA_FILE,
     ENV_FILE,
+    ROOT_SECRETS_FILE,
     RUN_DIR,
     SEALS_FILE,
     SECRETS_FILE,
@@ -154,12 +155,12 @@ def test_what_was_made_is_given_over_and_nothing_else(world: World) -> None:
 # ── the variables ──
 
 
-def test_the_variables_are_in_the_tmpfs_and_only_the_user_reads_them(world: World, box: str) -> None:
+def test_the_variables_are_in_the_tmpfs_and_nobody_but_root_changes_them(world: World, box: str) -> None:
     text = "export A='it'\"'\"'s'\nexport B='two\nlines'\n"
     world.do(box, put(text))
     found = world.engine.probe(box, Questions(files=(ENV_FILE,)))
     assert found.environment == text
-    assert (found.files[ENV_FILE].mode, found.files[ENV_FILE].uid, found.files[ENV_FILE].gid) == (0o400, USER, USER)
+    assert (found.files[ENV_FILE].mode, found.files[ENV_FILE].uid, found.files[ENV_FILE].gid) == (0o444, 0, 0)
     assert found.entry("environment.env")
 
 
@@ -238,7 +239,7 @@ def seals(world: World, box: str) -> Seals:
 
 def test_secrets_are_told_by_their_seals_alone(world: World, box: str) -> None:
     world.do(box, secretly(READ_SECRETS, TOKEN="canary-1"))
-    answer = world.engine.probe(box, Questions(files=(SECRETS_FILE, SEALS_FILE)))
+    answer = world.engine.probe(box, Questions(files=(SECRETS_FILE, ROOT_SECRETS_FILE, SEALS_FILE)))
     assert "canary" not in repr(answer)
     assert answer.environment == READ_SECRETS
     assert answer.seals is not None
@@ -246,6 +247,7 @@ def test_secrets_are_told_by_their_seals_alone(world: World, box: str) -> None:
     assert answer.seals.variables == {"TOKEN": seal(answer.seals.key, b"TOKEN=canary-1")}
     assert {path: (file.mode, file.uid) for path, file in answer.files.items()} == {
         SECRETS_FILE: (0o400, USER),
+        ROOT_SECRETS_FILE: (0o400, 0),
         SEALS_FILE: (0o400, 0),
     }
 
@@ -287,7 +289,7 @@ def test_the_last_secret_leaves_nothing_behind(world: World, box: str) -> None:
     world.do(box, secretly(READ_SECRETS, TOKEN="canary-1"))
     world.do(box, secretly())
     assert seals(world, box).present == ()
-    assert world.exists(box, SECRETS_FILE) == frozenset()
+    assert world.exists(box, SECRETS_FILE, ROOT_SECRETS_FILE) == frozenset()
 
 
 def test_secrets_can_be_kept_over_a_restart(world: World) -> None:

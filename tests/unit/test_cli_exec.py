@@ -32,7 +32,7 @@ exec)
         shift
     done
     # The script that ends what is left comes on standard input; here there is no container to end it in.
-    if [ "$2" = -s ]; then cat >"$FAKE_LOG.script"; kill "$(cat "$FAKE_LOG.pid")"; exit; fi
+    if [ "$5" = -s ]; then cat >"$FAKE_LOG.script"; kill "$(cat "$FAKE_LOG.pid")"; exit; fi
     echo $$ >"$FAKE_LOG.pid"
     exec "$@" ;;
 esac
@@ -160,8 +160,8 @@ def test_a_passed_deadline_exits_124_keeps_the_output_and_ends_what_is_inside(ru
     assert (done.returncode, done.stdout) == (TIMED_OUT, "printed\n")
     ended = log.read_text().splitlines()[-1]
     token = next(word for word in started(log).split() if word.startswith("ENVSPEC_STEP=")).partition("=")[2]
-    assert ended.endswith(f"shop-workspace /bin/sh -s {token} {GRACE}")
-    assert Path(f"{log}.script").read_text().startswith("# Shared by every operation")
+    assert ended.endswith(f"envspec -s {token} {GRACE}")
+    assert Path(f"{log}.script").read_text().startswith("VARIABLES=")
 
 
 def test_json_tells_all_of_a_short_output(run: Exec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -110,10 +110,26 @@ ensure_home() {
     open_ways
     return 0
   fi
-  mkdir -p -- "$user_home" || fail 1 "cannot make the home $user_home"
-  [ ! -d /etc/skel ] || cp -R /etc/skel/. "$user_home" || fail 1 "cannot fill the home $user_home"
-  chmod 0755 "$user_home"
-  chown -R "$uid:$gid" "$user_home" || fail 1 "cannot give $user_home to uid $uid"
+  enter_parents "$user_home" 0 0 /
+  home=${user_home##*/}
+  nest .envspec-home && mkdir -m 755 -- "./$home" || fail 1 "cannot make the home $user_home"
+  [ ! -d /etc/skel ] || cp -R /etc/skel/. "./$home" || fail 1 "cannot fill the home $user_home"
+  chown -R "$uid:$gid" "./$home" || fail 1 "cannot give $user_home to uid $uid"
+  mv -- "./$home" .. && leave .envspec-home || fail 1 "cannot make the home $user_home"
+}
+
+# own_mount PATH: give the user the top of what is mounted somewhere, while it is root's
+own_mount() {
+  enter "$1" && [ -z "$foreign" ] && [ "$(stat -c %u .)" = 0 ] || return 0
+  while IFS=' ' read -r _ _ _ _ at _; do
+    case $at in
+      *\\*) at=$(printf '%b' "$at") ;;
+    esac
+    if [ "$at" = "$PWD" ]; then
+      chown "$uid:$gid" . || fail 1 "cannot give $1 to uid $uid"
+      return
+    fi
+  done < /proc/self/mountinfo
 }
 
 if [ "$uid" != 0 ]; then
@@ -122,10 +138,6 @@ if [ "$uid" != 0 ]; then
     ensure_account
     ensure_home
   fi
-  for mount; do
-    if [ -d "$mount" ] && [ "$(stat -c %u -- "$mount")" = 0 ]; then
-      chown "$uid:$gid" -- "$mount" || fail 1 "cannot give $mount to uid $uid"
-    fi
-  done
+  for mount; do own_mount "$mount"; done
 fi
 keep_record

@@ -9,6 +9,7 @@ export GIT_CONFIG_GLOBAL=/var/lib/envspec/gitconfig
 export GIT_SSH_COMMAND="${GIT_SSH_COMMAND:-ssh -o BatchMode=yes}"
 unset GIT_DIR GIT_WORK_TREE GIT_INDEX_FILE
 FETCHED=refs/envspec
+MARK=.git/envspec-incomplete
 
 # The system's configuration, which would say how large files are had, is not read.
 large() {
@@ -172,6 +173,24 @@ guard() {
   [ "$count" = 0 ] || stop 26 "$path has $count commits that no remote has: push them, or allow their loss"
 }
 
+# fill: a clone in a mount point, which cannot be replaced: the clone's .git is moved in with a mark, the files are filled
+# in from it, and the mark goes last; a marked one counts as empty
+fill() {
+  top=$path
+  trap 'rm -rf -- "$top/.envspec-clone"' EXIT
+  if [ ! -e "$top/$MARK" ]; then
+    path=$top/.envspec-clone
+    rm -rf -- "$path"
+    mkdir -- "$path" || stop 20 "cannot make a directory in $top"
+    clone
+    if ! : > "$path/$MARK" || ! mv -- "$path/.git" "$top/.git"; then stop 20 "cannot move the clone into $top"; fi
+    path=$top
+  fi
+  if ! cd -- "$path" || ! "$files" reset -q --hard; then stop 20 "cannot fill $path from the clone"; fi
+  subdue
+  rm -f -- "$MARK"
+}
+
 # name_default: let the ref be the remote's default branch, by its name
 name_default() {
   remote ls-remote --symref origin HEAD || explain
@@ -212,7 +231,7 @@ command -v git > /dev/null || stop 27 "git is not installed in the container"
 case $phase in
   clone) clone ;;
   sync) sync ;;
-  fill) cd -- "$path" && "$files" reset -q --hard && subdue ;;
+  fill) fill ;;
   head)
     cd -- "$path" || exit 20
     commit_of HEAD || exit 20

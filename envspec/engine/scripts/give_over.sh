@@ -3,10 +3,15 @@
 former=$1 uid=$2 gid=$3
 begin
 
-# give PATH: a path alone
+# What changes while it is given: GNU's tools look at what they have hold of.
+from='' each=-exec
+! chown --from=0 0 / 2> /dev/null || from=--from=$former
+! find / -maxdepth 0 -execdir true {} + 2> /dev/null || each=-execdir
+
+# give PATH: a directory alone
 give() {
-  [ "$(stat -c %u -- "$1" 2> /dev/null)" = "$former" ] || return 0
-  chown -h "$uid:$gid" -- "$1" || fail 1 "cannot give $1 to uid $uid"
+  enter "$1" && [ -z "$foreign" ] && [ "$(stat -c %u .)" = "$former" ] || return 0
+  chown "$uid:$gid" . || fail 1 "cannot give $1 to uid $uid"
 }
 
 # mounts_below PATH: what is mounted below a directory, as patterns that find takes for -path; a blank comes as \040
@@ -21,13 +26,15 @@ mounts_below() {
 
 # give_all PATH
 give_all() (
+  enter "$1" && [ -z "$foreign" ] || exit 0
   IFS='
 '
   set -f
   top=$1
   set -- -path ''
-  for at in $(mounts_below "$top"); do set -- "$@" -o -path "$at"; done
-  find "$top" \( "$@" \) -prune -o -user "$former" -exec chown -h "$uid:$gid" {} +
+  for at in $(mounts_below "$top"); do set -- "$@" -o -path ".${at#"$top"}"; done
+  # shellcheck disable=SC2086 # no option where there is none
+  find . \( "$@" \) -prune -o -user "$former" "$each" chown ${from:+"$from"} -h "$uid:$gid" {} +
 )
 
 # give_above NAME PATH: the directories that were made above a file, of which the original kept for it tells the topmost

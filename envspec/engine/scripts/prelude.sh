@@ -1,6 +1,6 @@
-# Shared by every operation: state, windows, ledger, users. Runs as root inside the container, in any POSIX sh.
-# Expects ENVSPEC_STEP, the operation's token, in the environment. Prints to stdout only; the last line on stderr is
-# the proof that the operation ran to its own end.
+# Shared by every operation: state, windows, ledger, users. Runs as root inside the container, in any POSIX sh that
+# entry.sh started. Expects ENVSPEC_STEP, the operation's token, in the environment, and VARIABLES, the text of
+# variables.sh. Prints to stdout only; the last line on stderr is the proof that the operation ran to its own end.
 set -u
 umask 022
 STATE=/var/lib/envspec
@@ -30,17 +30,29 @@ trap 'exit 130' INT
 trap 'exit 141' PIPE
 trap 'exit 143' TERM
 
+# own_directory DIR: make a directory of root's, whatever else took its place
+own_directory() {
+  if [ -L "$1" ] || { [ -e "$1" ] && [ ! -d "$1" ]; }; then rm -f -- "$1"; fi
+  [ -d "$1" ] || mkdir -p -- "$1" || fail 1 "cannot write to $1"
+  [ -O "$1" ] || fail 1 "$1 must belong to root and does not: remove it, then apply again"
+}
+
+# own_file FILE: make way for a regular file below a directory of root's, whatever else took its place
+own_file() {
+  if [ -L "$1" ] || { [ -e "$1" ] && [ ! -f "$1" ]; }; then rm -rf -- "$1"; fi
+}
+
 # open the operation's window; the first operation of a container counts all that was there before as one window,
 # on the container's own root filesystem (rootfs) and on volumes (initial, which put_state carries over)
 begin() {
-  if [ ! -d "$STATE/ledger" ] || [ ! -d "$STATE/originals" ] || [ ! -d "$STATE/windows" ]; then
+  if [ ! -d "$STATE/ledger" ]; then
     lacking=''
     for tool in awk find sed sha256sum stat tar; do
       command -v "$tool" > /dev/null || lacking="$lacking $tool"
     done
     [ -z "$lacking" ] || fail 1 "not in this image:$lacking"
-    mkdir -p "$STATE/ledger" "$STATE/originals" "$STATE/windows" || fail 1 "cannot write to $STATE"
   fi
+  for own in "$STATE" "$STATE/ledger" "$STATE/originals" "$STATE/windows"; do own_directory "$own"; done
   if [ ! -d "$STATE/windows/rootfs" ] && mkdir "$STATE/windows/rootfs" 2> /dev/null; then
     mkdir -p "$STATE/windows/initial"
     : > "$STATE/windows/rootfs/end"
@@ -79,6 +91,8 @@ into_tmpfs() {
 record() {
   record_name=$1
   shift
+  own_file "$STATE/ledger/.$record_name"
+  own_file "$STATE/ledger/$record_name"
   printf '%s\n' "$@" > "$STATE/ledger/.$record_name" || fail 1 "cannot write the ledger"
   mv -f "$STATE/ledger/.$record_name" "$STATE/ledger/$record_name" || fail 1 "cannot write the ledger"
 }
@@ -121,7 +135,8 @@ locate() {
   esac
 }
 
-# as_user UID GID SCRIPT [ARG...]: run shell text as a user, with as_input for its stdin; 125 where that cannot be done
+# as_user UID GID SCRIPT [ARG...]: run shell text as a user, with as_input for its stdin; 125 where that cannot be done.
+# It sees as little of the image's variables as we do.
 as_user() {
   as_uid=$1 as_gid=$2 as_script=$3
   shift 3
@@ -138,33 +153,14 @@ as_user() {
     printf '%s\n' "cannot become uid $as_uid: it has no account, and there is no setpriv"
     return 125
   fi
-  HOME=$user_home USER=${user_name:-$as_uid} LOGNAME=${user_name:-$as_uid} "$@" < "${as_input:-/dev/null}" 3>&-
+  as_name=${user_name:-$as_uid}
+  HOME=$user_home USER=$as_name LOGNAME=$as_name ENVSPEC_USER=$as_name "$@" < "${as_input:-/dev/null}" 3>&-
 }
 
-# in_environment UID GID SCRIPT [ARG...]: the same, with the environment's variables
+# in_environment UID GID SCRIPT [ARG...]: the same, with the variables of the image and of the environment
 in_environment() {
   in_uid=$1 in_gid=$2 in_script=$3
   shift 3
-  as_user "$in_uid" "$in_gid" "if [ -r $RUN/env ]; then . $RUN/env; fi; $in_script" "$@"
-}
-
-# parents PATH UID GID WORKSPACE: make the directories above PATH, the user's own below home and workspace;
-# sets made to the topmost one that was made, or ''
-parents() {
-  made='' walk=${1%/*}
-  while [ -n "$walk" ] && [ ! -d "$walk" ]; do
-    made=$walk
-    walk=${walk%/*}
-  done
-  [ -n "$made" ] || return 0
-  account "$2"
-  mkdir -p -- "${1%/*}" || fail 1 "cannot make the directory ${1%/*}"
-  walk=${1%/*}
-  while :; do
-    case $walk in
-      "$user_home" | "$user_home"/* | "$4"/*) chown "$2:$3" "$walk" || fail 1 "cannot give $walk to uid $2" ;;
-    esac
-    [ "$walk" != "$made" ] || return 0
-    walk=${walk%/*}
-  done
+  as_user "$in_uid" "$in_gid" "$VARIABLES
+$in_script" "$@"
 }

@@ -1,9 +1,12 @@
-# probe MARK REPO JOB: MARK begins the line before each part of the answer and can be in no answer; REPO and JOB are the
-# texts of repo.sh and job.sh. stdin holds the questions, "LETTER VALUE" a line. Changes nothing inside.
+# probe REPO JOB: REPO and JOB are the texts of repo.sh and job.sh. stdin holds the mark, which begins the line before
+# each part of the answer, then the questions, "LETTER VALUE" a line. Changes nothing inside. Whoever works inside can
+# read every command line there: what could make an answer up never learns the mark, and so the mark is in none.
 set -u
 STATE=/var/lib/envspec
 RUN=/run/envspec
-mark=$1 repo=$2 job=$3
+LONGEST=268435456 # bytes of a file that is looked into
+repo=$1 job=$2
+IFS= read -r mark || exit 0
 input=$(cat)
 nl='
 '
@@ -44,8 +47,18 @@ for uid in $uids; do
     { print }')
 done
 
+# is_plain FILE: whether something is a file, and reading it comes to an end
+is_plain() {
+  [ -f "$1" ] && [ ! -L "$1" ]
+}
+
 part ledger
-awk 1 "$STATE"/ledger/* 2> /dev/null # ends the last line of each file, also of one that was cut off
+if [ -d "$STATE/ledger" ] && [ ! -L "$STATE" ] && [ ! -L "$STATE/ledger" ]; then
+  set --
+  for file in "$STATE"/ledger/*; do ! is_plain "$file" || set -- "$@" "$file"; done
+  # ends the last line of each file, also of one that was cut off
+  [ $# = 0 ] || awk 1 "$@" 2> /dev/null
+fi
 part passwd
 cat /etc/passwd
 part jobs
@@ -55,18 +68,18 @@ part jobs
     if [ -L "$link" ] && state_of "$link" && [ "$job_state" = running ]; then printf '%s\n' "${link##*/}"; fi
   done
 )
-if [ -e "$RUN/env" ]; then
+if is_plain "$RUN/env"; then
   part environment
   cat "$RUN/env"
 fi
 
-if [ -e "$RUN/seals" ]; then
+if is_plain "$RUN/seals"; then
   part seals
   cat "$RUN/seals"
   key=$(sed -n 's/^key //p' "$RUN/seals")
   while IFS= read -r line; do
     path=$RUN/${line#file }
-    if [ "$line" != "${line#file }" ] && [ -f "$path" ] && [ ! -L "$path" ]; then
+    if [ "$line" != "${line#file }" ] && is_plain "$path"; then
       inner=$({ printf '%s' "$key" && cat "$path"; } | sha256sum)
       outer=$(printf '%s%s' "$key" "${inner%% *}" | sha256sum)
       printf 'is %s %s %s\n' "${outer%% *}" "$(stat -c '%a %u %g' "$path")" "${line#file }"
@@ -87,15 +100,38 @@ done
 set -- $(values F)
 if [ $# -gt 0 ]; then
   part stat
+  described=$(stat -c '%h %s %f %u %g %n' -- "$@" 2> /dev/null)
   # What is mounted and has no name left on the host, such as the socket of an agent that ended, is gone.
-  stat -c '%h %f %u %g %n' -- "$@" 2> /dev/null | sed '/^0 /d; s/^[0-9]* //'
+  printf '%s\n' "$described" | sed '/^0 /d; s/^[0-9]* [0-9]* //'
   count=$#
   links=''
+  # Where somebody made a link above it, a file may be one of the kernel's that never ends.
   for path; do
-    if [ -L "$path" ]; then links=$links$path$nl; elif [ -f "$path" ]; then set -- "$@" "$path"; fi
+    if [ -L "$path" ]; then
+      links=$links$path$nl
+    elif [ -f "$path" ] && cd -P -- "${path%/*}/" 2> /dev/null; then
+      case $PWD/ in
+        /proc/* | /sys/* | /dev/*) ;;
+        *) set -- "$@" "$path" ;;
+      esac
+    fi
   done
+  cd /
   shift "$count"
   part sha256
+  case $described in
+    *' '[1-9][0-9][0-9][0-9][0-9][0-9][0-9][0-9][0-9]*)
+      long=$nl$(find -L /dev/null "$@" -prune -size +"$LONGEST"c 2> /dev/null)$nl
+      count=$#
+      for path; do
+        case $long in
+          *"$nl$path$nl"*) ;;
+          *) set -- "$@" "$path" ;;
+        esac
+      done
+      shift "$count"
+      ;;
+  esac
   [ $# = 0 ] || sha256sum -- "$@" 2> /dev/null
   for path in $links; do
     sum=$(printf '%s' "$(readlink "$path")" | sha256sum)
@@ -109,17 +145,37 @@ set -- $(values K)
 [ $# = 0 ] || part unlinked
 for name; do
   entry=$STATE/ledger/$name
+  is_plain "$entry" || continue
   at=$(sed -n 's/^home=//p' "$entry") from=$(sed -n 's/^from=//p' "$entry")
   sed -n 's/^link[0-9]*=//p' "$entry" | while IFS= read -r link; do
     [ "$(readlink "$at/$link")" = "$from/$link" ] || printf '%s\n' "$at/$link"
   done
 done 2> /dev/null
 
-# as_owner PATH TEXT ARG...: run shell text as the owner of a path, who may be anybody
+# owner_of REPOSITORY: set owner and group to whom git, which does what a repository's configuration says, runs as there.
+# That is root only where nobody else can write the configuration.
+owner_of() {
+  found=$(stat -c '%u %g %a' -- "$1/.git" "$1/.git/config" 2> /dev/null)
+  IFS=' ' read -r owner group _ << END
+$found
+END
+  [ "$owner" = 0 ] && [ ! -O /proc/1 ] || return 0
+  while IFS=' ' read -r uid _ mode; do
+    [ "$uid" = 0 ] && [ $((0$mode & 022)) = 0 ] || owner=65534 group=65534
+  done << END
+$found
+END
+}
+
+# as_owner TEXT ARG...: run shell text as that owner, who may be anybody, with the image's variables
 as_owner() {
-  owner=$(stat -c %u -- "$1") group=$(stat -c %g -- "$1") text=$2
-  shift 2
-  if [ "$owner" = 0 ]; then
+  text='eval "$ENVSPEC_IMAGE"
+unset ENVSPEC_IMAGE
+'$1
+  shift
+  if [ "$owner" = 0 ] && [ ! -O /proc/1 ]; then
+    /bin/sh -c "${text#*ENVSPEC_IMAGE$nl}" envspec "$@"
+  elif [ "$owner" = 0 ]; then
     /bin/sh -c "$text" envspec "$@"
   elif setpriv --reuid "$owner" --regid "$group" --clear-groups /bin/sh -c "$text" envspec "$@" 2> /dev/null; then
     :
@@ -306,9 +362,11 @@ for path in $(values R); do
     printf '%s\n' "$state"
     name=$(values "C $index")
     commit=''
-    [ -z "$name" ] || commit=$(sed -n 's/^commit=//p' "$STATE/ledger/$name" 2> /dev/null)
+    ! is_plain "$STATE/ledger/${name:-.}" || commit=$(sed -n 's/^commit=//p' "$STATE/ledger/$name")
     if [ "$state" = repo ]; then
-      facts=$(as_owner "$path" "$repo" "$mark" "$index" "$path" "$commit")
+      owner_of "$path"
+      facts=$(as_owner "$repo" "$path" "$commit" | head -c 4194304)
+      part "repo $index facts"
       printf '%s\n' "$facts"
       # Only a repository with local changes is searched for those that no command of ours made.
       if printf '%s\n' "$facts" | grep -q '^[12u?] '; then

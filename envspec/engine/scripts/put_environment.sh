@@ -9,15 +9,26 @@ read_record < "$STAGE/record"
   [ -e "$STAGE/run/$path" ] || rm -f -- "$RUN/$path"
 done
 
-# what the image and the engine set: this exec has nothing else yet. A line break travels as \001, a quote is quoted
-tr '\000\012' '\012\001' < /proc/$$/environ | sed "s/'/'\\\\''/g" | while IFS= read -r line; do
-  name=${line%%=*}
-  case " $* " in
-    *" $name "*)
-      printf "[ -n \"\${ENVSPEC_IMAGE_%s-}\" ] || ENVSPEC_IMAGE_%s='x%s'\n" "$name" "$name" "${line#*=}"
-      ;;
-  esac
-done | tr '\001' '\012' > "$STAGE/run/image"
+# quoted TEXT: print it as a word of the shell
+quoted() {
+  rest=$1 text=''
+  while :; do
+    case $rest in
+      *"'"*) text=$text${rest%%"'"*}"'\\''" rest=${rest#*"'"} ;;
+      *) break ;;
+    esac
+  done
+  printf "'%s'\n" "$text$rest"
+}
+
+# What the image and the engine set. No program may be run here: it would see their variables.
+(
+  eval "$ENVSPEC_IMAGE"
+  for name; do
+    eval "value=\${$name-} known=\${$name+1}"
+    [ -z "$known" ] || printf '[ -n "${ENVSPEC_IMAGE_%s-}" ] || ENVSPEC_IMAGE_%s=%s\n' "$name" "$name" "$(quoted "x$value")"
+  done
+) > "$STAGE/run/image"
 into_tmpfs "$STAGE/run"
 
 # make shells read the variables; where the root filesystem can only be read, our own doors still do

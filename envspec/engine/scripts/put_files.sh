@@ -10,39 +10,47 @@ while read -r name uid gid kind && IFS= read -r path && IFS= read -r json; do
   if [ -d "$path" ] && [ ! -L "$path" ]; then fail 1 "$path is a directory: move it away, or choose another path"; fi
 done < "$STAGE/manifest"
 
-# keep what was there before us, once, or remember that nothing was and which directories we make
+# keep_original: keep what was there before us, once, or remember that nothing was and which directories we made
 keep_original() {
   original=$STATE/originals/$name
-  if [ -e "$STATE/ledger/$name" ] || [ -e "$original" ] || [ -L "$original" ] || [ -e "$original.absent" ]; then
-    parents "$path" "$uid" "$gid" "$workspace"
-  elif [ -e "$path" ] || [ -L "$path" ]; then
-    cp -a -- "$path" "$original.part" || fail 1 "cannot keep the original $path"
+  if [ -e "$STATE/ledger/$name" ] || [ -e "$original" ] || [ -L "$original" ] || [ -e "$original.absent" ]; then return; fi
+  if [ -e "../$base" ] || [ -L "../$base" ]; then
+    own_file "$original.part"
+    cp -a -- "../$base" "$original.part" || fail 1 "cannot keep the original $path"
     mv -f -- "$original.part" "$original" || fail 1 "cannot keep the original $path"
   else
-    parents "$path" "$uid" "$gid" "$workspace"
     printf '%s\n' "$made" > "$original.absent" || fail 1 "cannot write to $STATE"
   fi
 }
 
-# make_part: the new file beside its place
-make_part() {
+# make_file: the new file, with its name, where nobody sees it
+make_file() {
   if [ "$kind" = link ]; then
-    ln -sfn -- "$(cat "$STAGE/f/$name")" "$part" && chown -h "$uid:$gid" "$part"
+    ln -s -- "$(cat "$STAGE/f/$name")" "./$base" && chown -h "$uid:$gid" "./$base"
   else
-    cp -p "$STAGE/f/$name" "$part"
+    cp -p -- "$STAGE/f/$name" "./$base"
   fi
 }
 
+# Files that follow one another in a directory share what they are made in.
+nested=''
 while read -r name uid gid kind && IFS= read -r path && IFS= read -r json; do
   locate "$path"
-  path=$located
+  path=$located base=${located##*/}
+  made=''
+  if [ "${path%/*} $uid" != "$nested" ]; then
+    [ -z "$nested" ] || leave .envspec-put
+    enter_parents "$path" "$uid" "$gid" "$workspace"
+    nest .envspec-put || fail 1 "cannot write to ${path%/*}"
+    nested="${path%/*} $uid"
+  fi
   keep_original
-  part=${path%/*}/.envspec-$name
-  [ ! -L "$path" ] || rm -f -- "$path"
-  if ! make_part || ! mv -f -- "$part" "$path"; then
-    rm -f -- "$part"
+  if ! make_file || ! mv -f -- "./$base" ..; then
+    leave .envspec-put
     fail 1 "cannot write $path"
   fi
   # At once and without a process of its own: one that is cut off while it is written counts as not there.
+  own_file "$STATE/ledger/$name"
   printf '%s\n' "$json" > "$STATE/ledger/$name" || fail 1 "cannot write the ledger"
 done < "$STAGE/manifest"
+[ -z "$nested" ] || leave .envspec-put

@@ -1,15 +1,16 @@
-# repo MARK INDEX PATH COMMIT: what one repository is, asked by its owner. Writes nothing, takes no lock.
-mark=$1 index=$2 commit=$4
+# repo PATH COMMIT: what one repository is, asked by its owner. Writes nothing, takes no lock. A line "=NAME" begins each
+# part of the answer.
+commit=$2
 export LC_ALL=C GIT_CONFIG_NOSYSTEM=1 GIT_OPTIONAL_LOCKS=0
 unset GIT_DIR GIT_WORK_TREE GIT_INDEX_FILE
-cd -- "$3" || exit 0
+cd -- "$1" || exit 0
 
 safe_git() {
   git -c safe.directory='*' -c safe.bareRepository=explicit -c core.hooksPath=/dev/null -c core.fsmonitor=false "$@" \
     2> /dev/null
 }
 part() {
-  printf '\n%s repo %s %s\n' "$mark" "$index" "$1"
+  printf '=%s\n' "$1"
 }
 
 safe_git rev-parse --git-dir > /dev/null || exit 0

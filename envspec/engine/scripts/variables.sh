@@ -1,0 +1,49 @@
+# What comes before a command that sees the image's variables and the environment's; root reads only what is root's.
+if [ -n "${ENVSPEC_IMAGE-}" ]; then
+  ENVSPEC_SELF=${HOME-/}
+  eval "$ENVSPEC_IMAGE"
+  export HOME="$ENVSPEC_SELF" USER="$ENVSPEC_USER" LOGNAME="$ENVSPEC_USER"
+  unset ENVSPEC_IMAGE ENVSPEC_USER ENVSPEC_SELF
+fi
+# shellcheck disable=SC1091,SC3067 # it lies in the container; every shell that is a /bin/sh has -O
+if [ -r /run/envspec/env ] && { [ -O /run/envspec/env ] || [ ! -O /run/envspec ]; }; then . /run/envspec/env; fi
+
+# root_path: print PATH without what anybody but root could change: a directory, or one above it
+root_path() (
+  IFS=: kept='' asked=/
+  set -f
+  for dir in $PATH; do
+    case $dir in
+      /*) cd -P -- "$dir" 2> /dev/null || continue ;;
+      *) continue ;;
+    esac
+    kept=$kept:$PWD above=$PWD
+    while [ -n "$above" ]; do
+      asked=$asked:$above
+      above=${above%/*}
+    done
+  done
+  open=$(PATH=/usr/sbin:/usr/bin:/sbin:/bin stat -c '%u %a %n' -- $asked | while IFS=' ' read -r uid mode name; do
+    [ "$uid" = 0 ] && [ $((0$mode & 022)) = 0 ] || printf ':%s:' "$name"
+  done)
+  path=''
+  for dir in $kept; do
+    above=$dir
+    while [ -n "$above" ]; do
+      case $open in
+        *":$above:"*) continue 2 ;;
+      esac
+      above=${above%/*}
+    done
+    [ -z "$dir" ] || path=$path:$dir
+  done
+  printf '%s\n' "${path#:}"
+)
+# Where PID 1 is not root's, a user works here that is not root, and to whom the image may have given of its PATH.
+# shellcheck disable=SC3067
+if [ -O /run/envspec ] && [ ! -O /proc/1 ]; then
+  PATH=$(root_path)
+  export PATH
+  unset LD_PRELOAD LD_LIBRARY_PATH LD_AUDIT
+fi
+unset -f root_path
