@@ -85,7 +85,7 @@ def prepare(operation: Operation, workspace: str) -> Script:  # noqa: PLR0911, P
         case GiveOver():
             return _give_over(operation)
         case PutEnvironment():
-            return _script("put_environment", *operation.names, stdin=_environment_tar(operation))
+            return _script("put_environment", str(operation.uid), *operation.names, stdin=_environment_tar(operation))
         case SyncRepo():
             return _sync_repo(operation, workspace)
         case RemoveRepo(address, path):

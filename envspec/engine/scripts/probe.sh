@@ -152,6 +152,10 @@ for name; do
   done
 done 2> /dev/null
 
+# user: the uid of the environment's user, as far as it is known
+user=''
+! is_plain "$STATE/user" || IFS= read -r user < "$STATE/user"
+
 # owner_of REPOSITORY: set owner and group to whom git, which does what a repository's configuration says, runs as there.
 # That is root only where nobody else can write the configuration.
 owner_of() {
@@ -159,7 +163,7 @@ owner_of() {
   IFS=' ' read -r owner group _ << END
 $found
 END
-  [ "$owner" = 0 ] && [ ! -O /proc/1 ] || return 0
+  [ "$owner" = 0 ] && [ "$user" != 0 ] || return 0
   while IFS=' ' read -r uid _ mode; do
     [ "$uid" = 0 ] && [ $((0$mode & 022)) = 0 ] || owner=65534 group=65534
   done << END
@@ -173,7 +177,7 @@ as_owner() {
 unset ENVSPEC_IMAGE
 '$1
   shift
-  if [ "$owner" = 0 ] && [ ! -O /proc/1 ]; then
+  if [ "$owner" = 0 ] && [ "$user" != 0 ]; then
     /bin/sh -c "${text#*ENVSPEC_IMAGE$nl}" envspec "$@"
   elif [ "$owner" = 0 ]; then
     /bin/sh -c "$text" envspec "$@"

@@ -1,6 +1,10 @@
-# put_environment NAME... < TAR: the names of the variables; the tar holds "record" (name and JSON), and below "run" all
-# that shall lie in the tmpfs.
+# put_environment UID NAME... < TAR: the environment's user, and the names of the variables; the tar holds "record" (name
+# and JSON), and below "run" all that shall lie in the tmpfs.
+user=$1
+shift
 begin
+own_file "$STATE/user"
+printf '%s\n' "$user" > "$STATE/user" || fail 1 "cannot write to $STATE"
 need_tmpfs
 stage "$RUN"
 read_record < "$STAGE/record"

@@ -39,11 +39,16 @@ root_path() (
   done
   printf '%s\n' "${path#:}"
 )
-# Where PID 1 is not root's, a user works here that is not root, and to whom the image may have given of its PATH.
+# Where root is not the user of the environment, the image may have given to that user of its PATH.
 # shellcheck disable=SC3067
-if [ -O /run/envspec ] && [ ! -O /proc/1 ]; then
-  PATH=$(root_path)
-  export PATH
-  unset LD_PRELOAD LD_LIBRARY_PATH LD_AUDIT
+if [ -O /run/envspec ]; then
+  ENVSPEC_USER=''
+  [ ! -r /var/lib/envspec/user ] || IFS= read -r ENVSPEC_USER < /var/lib/envspec/user || :
+  if [ "${ENVSPEC_USER:-0}" != 0 ] || { [ -e /run/envspec/env ] && [ ! -O /run/envspec/env ]; }; then
+    PATH=$(root_path)
+    export PATH
+    unset LD_PRELOAD LD_LIBRARY_PATH LD_AUDIT
+  fi
+  unset ENVSPEC_USER
 fi
 unset -f root_path
