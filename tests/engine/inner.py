@@ -80,7 +80,7 @@ def inner(bare_engine: WhalesEngine, request: pytest.FixtureRequest) -> Iterator
     labels = names.labels(made.env, "container", names.WORKSPACE)
     try:
         bare_engine.start(bare_engine.create_container(made.box, config, labels))
-        made.root(f"echo \"export COLOUR='deep blue'\" >{ENV_FILE}; chown 1000:1000 {ENV_FILE}; chmod 400 {ENV_FILE}")
+        made.root(f"echo \"export COLOUR='deep blue'\" >{ENV_FILE}; chmod 444 {ENV_FILE}")
         yield made
     finally:
         remove_all(made.env)

@@ -13,17 +13,22 @@ root_path() (
   IFS=: kept='' asked=/
   set -f
   for dir in $PATH; do
+    # What is a link is named by where it leads, and what is not there yet by itself.
     case $dir in
-      /*) cd -P -- "$dir" 2> /dev/null || continue ;;
+      /bin | /sbin) ;;
+      /*) ! cd -P -- "$dir" 2> /dev/null || dir=$PWD ;;
       *) continue ;;
     esac
-    kept=$kept:$PWD above=$PWD
+    kept=$kept:$dir above=$dir
     while [ -n "$above" ]; do
       asked=$asked:$above
       above=${above%/*}
     done
   done
-  open=$(PATH=/usr/sbin:/usr/bin:/sbin:/bin stat -c '%u %a %n' -- $asked | while IFS=' ' read -r uid mode name; do
+  open=$(PATH=/usr/sbin:/usr/bin:/sbin:/bin stat -c '%u %a %n' -- $asked 2> /dev/null | while IFS=' ' read -r uid mode name; do
+    case $name in
+      /bin | /sbin) continue ;;
+    esac
     [ "$uid" = 0 ] && [ $((0$mode & 022)) = 0 ] || printf ':%s:' "$name"
   done)
   path=''
