@@ -234,8 +234,9 @@ def _run_command(operation: RunCommand) -> Script:
         f"{operation.attempt_timeout:g}",
         operation.creates,
     )
-    text = "\n".join(map(text_of, ("prelude", "oom", "run_command")))
-    return Script(text, args, _lines([record_line(operation.record), operation.command]))
+    return Script(
+        text_of_operation("oom", "run_command"), args, _lines([record_line(operation.record), operation.command])
+    )
 
 
 # ── tar streams ──────────────────────────────────────────────────────────────────────────────────────────────────

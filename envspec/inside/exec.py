@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from types import FrameType, TracebackType
 from typing import IO, Any
 
-from envspec.engine.script import entering, reap, shell, shielded
+from envspec.engine.script import entering, reap, shell, shielded, text_of
 from envspec.errors import EngineCallFailed, Interrupted, UsageError, Where
 from envspec.inside.door import LOOK_DEADLINE, Door, no_command
 
@@ -183,10 +183,10 @@ def _memory_note(door: Door) -> str:
 
     How often it had done so before is not known: nothing is asked before a command.
     """
-    argv = (*door.engine, "exec", "--user", "0", "--workdir", "/", door.container)
+    argv = (*door.engine, "exec", "--user", "0", "--workdir", "/", *shielded(), door.container)
     with contextlib.suppress(subprocess.TimeoutExpired):
         asked = subprocess.run(
-            [*argv, "/bin/sh", "-c", f"{text_of('oom')}\noom_kills"],
+            [*argv, *shell(("-c", f"{text_of('oom')}\noom_kills"))],
             capture_output=True,
             timeout=REAP_DEADLINE,
             check=False,
@@ -229,7 +229,20 @@ def _with_group(door: Door, user: str) -> str:
     if not user.isdecimal():
         return user
     own = f"{user}:{user}"
-    argv = (*door.engine, "exec", "--user", own, "--workdir", "/", door.container, "sh", "-c", HAS_ACCOUNT, "sh", user)
+    argv = (
+        *door.engine,
+        "exec",
+        "--user",
+        own,
+        "--workdir",
+        "/",
+        door.container,
+        "/bin/sh",
+        "-c",
+        HAS_ACCOUNT,
+        "sh",
+        user,
+    )
     try:
         done = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, timeout=LOOK_DEADLINE, check=False)
     except (OSError, subprocess.TimeoutExpired):  # the command itself will say better what is amiss
