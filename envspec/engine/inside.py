@@ -162,7 +162,7 @@ def answer(output: bytes, questions: Questions, mark: str) -> Answer | None:
     undeclared = parts.get("undeclared")
     accounts = tuple(_accounts(_text(parts["passwd"])))
     files = _files(_text(parts.get("stat", b"")), _text(parts.get("sha256", b"")))
-    exists = frozenset(_text(parts["exists"]).splitlines())
+    exists = frozenset(_rows(_text(parts["exists"])))
     return Answer(
         ledger=_ledger(_text(parts["ledger"])),
         files={path: files[place] for path in questions.files if (place := located(path, accounts)) in files},
@@ -175,8 +175,8 @@ def answer(output: bytes, questions: Questions, mark: str) -> Answer | None:
         accounts=accounts,
         environment=None if environment is None else _text(environment),
         seals=None if seals is None else read_seals(_text(seals)),
-        undeclared=None if undeclared is None else tuple(sorted(_text(undeclared).splitlines())),
-        unlinked=tuple(sorted(_text(parts.get("unlinked", b"")).splitlines())),
+        undeclared=None if undeclared is None else tuple(sorted(_rows(_text(undeclared)))),
+        unlinked=tuple(sorted(_rows(_text(parts.get("unlinked", b""))))),
         jobs=tuple(sorted(_text(parts.get("jobs", b"")).split())),
     )
 
@@ -292,6 +292,11 @@ def _text(data: bytes) -> str:
     return data.decode(errors="replace")
 
 
+def _rows(text: str) -> list[str]:
+    """Return the lines of a text: they end at a line feed and nowhere else, for names of files may hold the rest."""
+    return text.removesuffix("\n").split("\n") if text else []
+
+
 def _ledger(text: str) -> tuple[LedgerEntry, ...]:
     """Read the entries, one after another: a line of JSON, then ``key=value`` facts. A spoilt one does not exist."""
     entries: list[LedgerEntry] = []
@@ -317,9 +322,9 @@ def _entry(line: str, facts: dict[str, str]) -> LedgerEntry | None:
 
 
 def _files(stats: str, sums: str) -> Mapping[str, FileFact]:
-    hashes = {path: digest for digest, _, path in (line.partition("  ") for line in sums.splitlines())}
+    hashes = {path: digest for digest, _, path in (line.partition("  ") for line in _rows(sums))}
     facts: dict[str, FileFact] = {}
-    for line in stats.splitlines():
+    for line in _rows(stats):
         fields = line.split(" ", 3)
         if len(fields) == len(("mode", "uid", "gid", "path")):
             mode, path = int(fields[0], 16), fields[3]
@@ -330,7 +335,7 @@ def _files(stats: str, sums: str) -> Mapping[str, FileFact]:
 
 
 def _accounts(text: str) -> Iterable[Account]:
-    for line in text.splitlines():
+    for line in _rows(text):
         fields = line.split(":")
         if len(fields) == len(("name", "password", "uid", "gid", "gecos", "home", "shell")):
             name, _, uid, gid, _, home, shell = fields
@@ -347,11 +352,11 @@ def _repo(parts: Mapping[str, bytes], index: int) -> RepoFact:
     state = _text(parts[f"repo {index} state"]).strip()
     if state != "repo" or "status" not in facts:
         return RepoFact("other" if state == "repo" else state)
-    status = part("status").splitlines()
+    status = _rows(part("status"))
     head = _header(status, "# branch.oid ")
     branch = _header(status, "# branch.head ")
     changes = [line for line in status if line and not line.startswith("#")]
-    by_hand = _text(parts.get(f"repo {index} by-hand", b"")).splitlines()
+    by_hand = _rows(_text(parts.get(f"repo {index} by-hand", b"")))
     dirty = sum(_is_by_hand(line, by_hand) for line in changes)
     return RepoFact(
         state="repo",
