@@ -15,6 +15,7 @@ from typing import Any
 from envspec.engine import inspect
 from envspec.engine.archive import SNAPSHOT_KIND, PathFact
 from envspec.engine.client import DEADLINE, Client
+from envspec.engine.new_volumes import Claim
 from envspec.engine.objects import LABEL, StoredImage
 from envspec.engine.operations import Completed
 from envspec.engine.options import quoted
@@ -113,6 +114,21 @@ class ArchiveClient(Client):
                 self._finished(pipe, what, directory)
                 raise EngineCallFailed(f"{what}: the engine stopped reading", where=Where(address=directory)) from None
             self._finished(pipe, what, directory)
+
+    def give_new_volume(self, container: str, claim: Claim) -> None:
+        """Give an empty volume that is root's to a user, in a container that was not started yet."""
+        with opened(self._runner, self._cp_out(container, claim.path)) as pipe:
+            try:
+                with tarfile.open(fileobj=pipe, mode="r|", bufsize=tarfile.BLOCKSIZE) as tar:
+                    top, more = tar.next(), tar.next()
+            except tarfile.ReadError:
+                return
+        if top is None or not top.isdir() or (top.uid, top.gid) != (0, 0) or more is not None:
+            return
+        above, name = posixpath.split(claim.path)
+        top.name, top.uid, top.gid, top.uname, top.gname, top.pax_headers = name, claim.uid, claim.gid, "", "", {}
+        with self.write_archive(container, above) as stream, tarfile.open(fileobj=stream, mode="w|") as tar:
+            tar.addfile(top)
 
     def _finished(self, pipe: Pipe, what: str, where: str) -> None:
         completed = pipe.finish()

@@ -19,6 +19,7 @@ from typing import Any
 from envspec.engine.client import DEADLINE
 from envspec.engine.dialect import PODMAN, PODMAN_ROOTLESS
 from envspec.engine.inspect import NANO, status_of
+from envspec.engine.new_volumes import Claim
 from envspec.engine.objects import LINE, PAUSES, UNLIMITED, ContainerConfig, Limits
 from envspec.engine.operations import Completed
 from envspec.engine.part import Part
@@ -37,6 +38,9 @@ SYSTEMD = Path("/run/systemd/system")
 
 DEFAULT_INTERVAL = 30.0
 """Seconds between two health checks, and for one, where an image or a document names none; Docker's."""
+
+STOP_GRACE = "10s"
+"""How long a service may take to end before it is killed, where its document says nothing; Docker's."""
 
 DOCKER = "docker"
 
@@ -158,7 +162,13 @@ class PodmanEngine(WhalesEngine):
         service = document["services"][up.service]
         _spell_limits(service)
         service.setdefault("pids_limit", UNLIMITED)
+        # Left out, it is 0 for what the API makes: a database would be killed at every stop.
+        service.setdefault("stop_grace_period", STOP_GRACE)
         super().compose_up(replace(up, document=json.dumps(document)), on_line)
+
+    def _claims(self, up: ComposeUp) -> tuple[Claim, ...]:  # noqa: ARG002 - the contract's
+        """Return nothing: Podman gives a new volume to the user of the first container that mounts it."""
+        return ()
 
     def check_health(self, container_id: str) -> None:
         """Check a container's health when it is due: Podman leaves that to timers of systemd, if there are any."""

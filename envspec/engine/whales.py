@@ -16,6 +16,7 @@ import signal
 import tempfile
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -25,6 +26,7 @@ from envspec.engine.client import DEADLINE
 from envspec.engine.dialect import DOCKER, Dialect
 from envspec.engine.inspect import USER_LABEL
 from envspec.engine.mutex import GUARD_LABEL, QUIET, MutexClient
+from envspec.engine.new_volumes import Claim, claims, container_name
 from envspec.engine.objects import LINE, Build, ContainerConfig, Limits
 from envspec.engine.operations import Completed
 from envspec.engine.options import create_options, plain, quoted
@@ -305,23 +307,41 @@ class WhalesEngine(MutexClient):
     def compose_up(self, up: ComposeUp, on_line: LINE | None = None) -> None:
         """Make one service of a project run; the document, which may hold secrets, lies on no disk."""
         with self._composing, self._composer() as command, in_memory(up.document) as path:
-            try:
-                self._compose_up(up, command, path, on_line)
-            except EngineCallFailed as error:
-                if not self._overlooks_a_network(error):
-                    raise
-                self._compose_up(up, command, path, on_line)
+            if wanted := self._claims(up):
+                self._compose_up_again(up, command, path, on_line, start=False)
+                for claim in wanted:
+                    self.give_new_volume(container_name(up.document, up.project, up.service), claim)
+                up = replace(up, recreate=False, build=False)
+            self._compose_up_again(up, command, path, on_line, start=True)
+
+    def _claims(self, up: ComposeUp) -> tuple[Claim, ...]:
+        """Return the volumes that a service must be given before it is started."""
+        return claims(up.document, up.service)
+
+    def _compose_up_again(
+        self, up: ComposeUp, command: tuple[str, ...], path: Path, on_line: LINE | None, *, start: bool
+    ) -> None:
+        """Run Compose, and once more where it overlooked a network."""
+        try:
+            self._compose_up(up, command, path, on_line, start=start)
+        except EngineCallFailed as error:
+            if not self._overlooks_a_network(error):
+                raise
+            self._compose_up(up, command, path, on_line, start=start)
 
     def _overlooks_a_network(self, error: EngineCallFailed) -> bool:
         """Say whether the engine did not find a network that is there: Docker 20.10 may, while others come and go."""
         missing = _NO_NETWORK.search(error.message)
         return missing is not None and any(network.name == missing[1] for network in self.networks())
 
-    def _compose_up(self, up: ComposeUp, command: tuple[str, ...], path: Path, on_line: LINE | None) -> None:
+    def _compose_up(
+        self, up: ComposeUp, command: tuple[str, ...], path: Path, on_line: LINE | None, *, start: bool
+    ) -> None:
         def bring_up(docker: DockerClient) -> None:
             for _, line in docker.compose.up(
                 [up.service],
-                detach=True,
+                detach=start,
+                start=start,
                 dependencies=False,
                 build=up.build,
                 force_recreate=up.recreate,

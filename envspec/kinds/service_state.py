@@ -129,7 +129,11 @@ def compare(spec: ServiceSpec, world: Observed) -> Differences:
     kept = remembered(box)
     settings = _settings(spec, kept)
     limits = [] if settings else _limits(spec, box)
+    status = _status(spec, box)
+    # What never ran may lack what comes between its making and its start.
+    half = status if box.status == "created" else []
     stubborn = [
+        *half,
         *_image(spec, box, world),
         *settings,
         *_environment(spec, box, kept),
@@ -141,7 +145,7 @@ def compare(spec: ServiceSpec, world: Observed) -> Differences:
     networks = _networks(spec, box, kept, known)
     stubborn += [diff for diff in networks if _is_stale(box, diff.path.removeprefix("networks."), known)]
     live = [
-        *_status(spec, box),
+        *(diff for diff in status if diff not in half),
         *([Diff("name", [b.name for b in boxes], spec.container, Cause.ENGINE)] if _is_misnamed(spec, boxes) else []),
         *shelved,
         *(diff for diff in (*networks, *limits) if diff not in stubborn),

@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-from tests.engine.e2e import Place, Places
+from tests.engine.e2e import Place, Places, bare
 
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(300)]
 
@@ -27,10 +27,17 @@ def settled(places: Places) -> Place:
         git(name, "init", "-q")
         git(name, "commit", "-q", "--allow-empty", "-m", "first")
     git(".", "submodule", "add", "-q", str(place.directory / "origin"), "sub")
+    keeper = {
+        "image": place.image,
+        "user": "1000:1000",
+        "command": ["sh", "-c", "touch /data/mine && exec sleep infinity"],
+        "volumes": ["kept:/data"],
+    }
     volumes = {"cache": "/home/dev/.cache/with blank", "share": "/home/dev/.local/share/app"}
     place.write(
         user=f"{USER}:{USER}",
         forward_git=False,
+        compose={"services": {"keeper": keeper}, "volumes": {"kept": None}},
         volumes=[{"name": name, "container": path} for name, path in volumes.items()],
     )
     place.apply()
@@ -42,6 +49,12 @@ def test_the_home_above_a_mount_is_the_users_with_all_that_a_home_has(settled: P
     assert {line.rpartition(" ")[2] for line in shown.splitlines()} == {str(USER)}
     assert settled.exec("sh", "-c", "touch ~/.mine ~/.cache/mine && cmp ~/.bashrc /etc/skel/.bashrc && echo ok") == "ok"
     assert settled.plan()["changes"] == []
+
+
+def test_a_service_that_is_not_root_writes_to_its_new_volume(settled: Place) -> None:
+    assert (
+        bare("exec", f"{settled.name}-keeper-1", "stat", "-c", "%u:%a", "/data", "/data/mine") == "1000:755\n1000:644"
+    )
 
 
 def test_git_works_in_repositories_and_submodules_of_a_bound_directory(settled: Place) -> None:
