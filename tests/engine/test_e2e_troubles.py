@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+
 import pytest
 
 from tests.engine.conftest import BASE
@@ -28,7 +30,7 @@ def test_memory_that_ran_out_is_named_and_a_lost_tag_blocks_nothing(places: Plac
         assert (planned["base_image.workspace"], "container.workspace" in planned) == ("create", False)
         place.apply()
         assert (place.id, place.plan()["changes"]) == (box, [])
-        place.write(image=ref, mount_cwd=False, memory="64m", setup_commands=["true", " ".join(map(repr, HOG))])
+        place.write(image=ref, mount_cwd=False, memory="64m", setup_commands=["true", shlex.join(HOG)])
         assert "for want of memory" in place.run("apply", ".", "--yes", code=1).stderr
     finally:
         bare("rmi", "-f", ref, code=None)
