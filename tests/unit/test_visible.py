@@ -128,7 +128,19 @@ def test_an_error_cannot_be_steered_by_what_the_engine_said(
 
 def test_lists_and_status_cannot_be_steered_by_labels() -> None:
     row = EnvironmentRow(name=HOSTILE, status=HOSTILE, image=HOSTILE, purpose=HOSTILE, spec=f"{HOSTILE}\n", ports=())
-    texts = ("name", "status", "container", "container_id", "image", "spec", "user", "workdir", "connect")
+    texts = (
+        "name",
+        "status",
+        "container",
+        "container_id",
+        "image",
+        "base",
+        "spec",
+        "user",
+        "workdir",
+        "connect",
+        "ends",
+    )
     lists = ("ports", "networks", "mounts", "volumes", "variables", "secrets", "secret_files", "applied", "drift")
     told: dict[str, Any] = dict.fromkeys(texts, HOSTILE) | dict.fromkeys(lists, (HOSTILE,))
     status = EnvironmentStatus(**told, limits={HOSTILE: HOSTILE})
