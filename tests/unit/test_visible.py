@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import io
 import json
+import re
 from collections.abc import Callable
+from dataclasses import fields
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -128,22 +130,9 @@ def test_an_error_cannot_be_steered_by_what_the_engine_said(
 
 def test_lists_and_status_cannot_be_steered_by_labels() -> None:
     row = EnvironmentRow(name=HOSTILE, status=HOSTILE, image=HOSTILE, purpose=HOSTILE, spec=f"{HOSTILE}\n", ports=())
-    texts = (
-        "name",
-        "status",
-        "container",
-        "container_id",
-        "image",
-        "base",
-        "spec",
-        "user",
-        "workdir",
-        "connect",
-        "ends",
-    )
-    lists = ("ports", "networks", "mounts", "volumes", "variables", "secrets", "secret_files", "applied", "drift")
-    told: dict[str, Any] = dict.fromkeys(texts, HOSTILE) | dict.fromkeys(lists, (HOSTILE,))
-    status = EnvironmentStatus(**told, limits={HOSTILE: HOSTILE})
+    hostile = {"str": HOSTILE, "tuple[str, ...]": (HOSTILE,), "tuple[str, ...] | None": (HOSTILE,)}
+    told = {item.name: hostile[str(item.type)] for item in fields(EnvironmentStatus) if str(item.type) in hostile}
+    status = EnvironmentStatus(**cast("Any", told), limits={HOSTILE: HOSTILE})
     for lines in (status_text.list_lines((row,)), status_text.status_lines(status, PAINTED)):
         shown = output.terminal_text("\n".join(lines))
         assert (steers(shown), SHOWN in shown) == (False, True)
@@ -183,3 +172,20 @@ def test_json_says_all_and_steers_nothing(capsys: pytest.CaptureFixture[str]) ->
     assert json.loads(first) == {"text": HOSTILE + "日本"}
     assert json.loads(second)["text"] == HOSTILE
     assert within_json('{"a": "日本"}') == '{"a": "日本"}'
+
+
+RAW = {"main.py": 1, "output.py": 3, "progress.py": 1, "streams.py": 1}
+"""How often text goes out by hand: envspec's own help, the functions of the doors, and what commands say themselves."""
+
+DOCUMENTS = ("completion_command.py", "render_command.py", "schema_command.py", "snapshot_command.py")
+"""Commands that print a document which somebody may keep, as it is."""
+
+
+def test_no_door_prints_past_the_function_that_makes_text_visible() -> None:
+    found = {}
+    for file in sorted(Path(output.__file__).parent.rglob("*.py")):
+        lines = re.findall(r"(?:click\.echo|(?<![_.\w])print|std(?:out|err)\.write)\(", file.read_text())
+        if lines:
+            found[file.name] = len(lines)
+    assert {name: number for name, number in found.items() if name not in DOCUMENTS} == RAW
+    assert all(found[name] == 1 for name in DOCUMENTS)

@@ -40,7 +40,7 @@ def command(spec: Path, purpose: str | None, params: tuple[str, ...], source: st
     if as_json:
         output.print_result(found)
         return
-    click.echo(f"note: {found.note}" if found.note else f"note: base image: {found.base} ({found.source})", err=True)
+    output.say(f"note: {found.note}" if found.note else f"note: base image: {found.base} ({found.source})")
     click.echo(found.dockerfile, nl=not found.dockerfile.endswith("\n"))
 
 
