@@ -106,7 +106,8 @@ class Glance:
         if world.workspace and world.workspace.running:
             self._inquired = world.workspace.id
             self._inquiry = self.reader.inquire(self._inquired)
-        return world
+        ours = [box for box in boxes if box.running and box.labels.get(names.ENV) == self._env]
+        return dataclasses.replace(world, replaced_binds=self.reader.replaced_binds(ours))
 
 
 def _with_running(

@@ -37,7 +37,7 @@ class Cause(StrEnum):
     SPEC = "spec"
     """The author changed the file."""
     DRIFT = "drift"
-    """The world was changed by hand."""
+    """The world is no longer as it was applied: changed by hand, or it ended by itself."""
     ENGINE = "engine"
     """The engine did it: a restart emptied a tmpfs, say."""
 

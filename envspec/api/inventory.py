@@ -307,6 +307,8 @@ def _service(box: ContainerState) -> str:
 
 
 def _state(box: ContainerState) -> str:
+    if box.status == "exited":
+        return f"exited ({box.exit_code})"
     return f"{box.status} ({box.health})" if box.running and box.health else box.status
 
 

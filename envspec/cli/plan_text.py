@@ -22,7 +22,7 @@ DONE_WORDS = {
 
 _WIDEST_VALUE = 60
 _DIGEST_SHOWN = 12
-_CAUSES = {Cause.SPEC: "", Cause.DRIFT: "changed by hand", Cause.ENGINE: "changed by the engine"}
+_CAUSES = {Cause.SPEC: "", Cause.DRIFT: "changed outside envspec", Cause.ENGINE: "changed by the engine"}
 
 
 def plan_lines(plan: Plan, paint: Painter) -> list[str]:
@@ -132,7 +132,7 @@ def _change(change: Change, paint: Painter) -> Iterator[str]:
 
 
 def _diff(diff: Diff, paint: Painter) -> str:
-    cause = _CAUSES[diff.cause]
+    cause = "" if diff.path == "status" else _CAUSES[diff.cause]  # a state says itself how it came to be
     after = value_text(diff.after)
     change = after if diff.before is None else f"{value_text(diff.before)} → {after}"
     return f"{diff.path}: {change}" + (paint.dim(f"  ({cause})") if cause else "")

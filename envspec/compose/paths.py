@@ -29,6 +29,17 @@ def expanded(path: str) -> str:
     return os.path.expanduser(path)  # noqa: PTH111 - the other one raises where there is no such user
 
 
+def is_missing(path: Path) -> bool:
+    """Say whether nothing lies at a path; where that cannot be told, something may."""
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+    except (OSError, ValueError):
+        return False
+    return False
+
+
 def lies_inside(path: Path, directory: Path) -> bool:
     """Say whether a real path is a directory or lies below it."""
     return path.is_relative_to(os.path.realpath(directory))

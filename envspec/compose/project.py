@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from envspec.compose import context, hardening, paths, replicas
@@ -171,6 +172,10 @@ class _Made:
                 if item.get("external"):
                     told = "what a swarm keeps is not on this engine"
                     raise fault((kind, key), told, "give it a `file` of the project, or `environment`")
+                path = self.document.directory / plain(str(item.get("file") or ""))
+                used = any(key == each["source"] for s in self.services.values() for each in s.get(kind) or ())
+                if used and self.shelf and item.get("file") and paths.is_missing(path):
+                    raise self._missing((kind, key), path)
 
     # ── the document that Compose is handed ──────────────────────────────────────────────────────────────────────
 
@@ -192,7 +197,7 @@ class _Made:
             if any("host_ip" not in port for port in service["ports"]):
                 self.notes.append("ports of services that name no address are published on 127.0.0.1 only")
         if made.get("volumes"):
-            made["volumes"] = [self._bind(volume) for volume in made["volumes"]]
+            made["volumes"] = [self._bind(name, volume) for volume in made["volumes"]]
         if "build" in made:
             made["image"] = made.get("image") or built_name(self.env, name)
             build = dict(made["build"])
@@ -216,12 +221,20 @@ class _Made:
         except SpecError as error:
             raise self.document.fault(("services", name, "build"), error.message, error.hint, error.code) from None
 
-    def _bind(self, volume: Mapping[str, Any]) -> dict[str, Any]:
+    def _bind(self, name: str, volume: Mapping[str, Any]) -> dict[str, Any]:
         """Return a mount that names the real path which was judged, not a link that may change."""
         if volume.get("type") != "bind":
             return dict(volume)
-        path = str(paths.real(plain(str(volume["source"])), self.document.directory))
-        return {**volume, "source": path.replace("$", "$$")}
+        path = paths.real(plain(str(volume["source"])), self.document.directory)
+        if self.shelf and paths.is_missing(path):
+            if not (volume.get("bind") or {}).get("create_host_path"):
+                raise self._missing(("services", name, "volumes"), path)
+            self.notes.append(f"{name}: {path} does not exist: the engine will make an empty directory there")
+        return {**volume, "source": str(path).replace("$", "$$")}
+
+    def _missing(self, key: Sequence[str | int], path: Path) -> SpecError:
+        told, hint = f"{path} does not exist", "create it, or correct the path in the document"
+        return self.document.fault(key, told, hint, "compose.missing")
 
     def _network_name(self, key: str) -> str:
         network = self.networks.get(key) or {}
@@ -264,6 +277,7 @@ class _Made:
             defaults=self.defaults[base],
             patience=END_PATIENCE if ends else _patience(service.get("healthcheck") or {}),
             ends=ends,
+            may_end=_may_end(service),
             content=str(((service.get("build") or {}).get("labels") or {}).get(names.DIGEST, "")),
             shares=f"service.{mode.removeprefix('service:')}" if mode.startswith("service:") else "",
             restarts_with=tuple(
@@ -360,6 +374,13 @@ def _limits(service: Mapping[str, Any]) -> dict[str, Any]:
     if policy or not deploy.get("restart_policy"):
         found["restart"] = policy or "no"
     return found
+
+
+def _may_end(service: Mapping[str, Any]) -> bool:
+    """Say whether a document has it written that a service which ended well is not started again."""
+    condition = str(((service.get("deploy") or {}).get("restart_policy") or {}).get("condition") or "")
+    policy = str(service.get("restart") or _RESTARTS.get(condition, ""))
+    return policy == "no" or policy.partition(":")[0] == "on-failure"
 
 
 def _patience(check: Mapping[str, Any]) -> float:

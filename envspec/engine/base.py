@@ -117,6 +117,14 @@ class Reader(ArchiveReader, Protocol):
         """Go inside a running container to be asked later; the answer tells how things are by then."""
         ...
 
+    def replaced_binds(self, containers: Sequence[ContainerState]) -> Mapping[str, tuple[str, ...]]:
+        """Return, by container ID, the targets of binds whose source is another file or directory by now.
+
+        Containers that have none are left out, and so is whatever cannot be told: what does not run, an engine on
+        another machine, a source that is gone. A start binds what lies at the source then.
+        """
+        ...
+
     def usage(self, container_ids: Sequence[str]) -> Mapping[str, Usage]:
         """Return what running containers use of the host at the moment, by ID; takes a second or two on Docker."""
         ...

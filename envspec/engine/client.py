@@ -17,7 +17,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import IO, Any
 
-from envspec.engine import inside, inspect, shelf, usage
+from envspec.engine import binds, inside, inspect, shelf, usage
 from envspec.engine.capabilities import Versions, version_of
 from envspec.engine.choice import no_answer
 from envspec.engine.dialect import DOCKER, Dialect, rows
@@ -223,6 +223,22 @@ class Client:
             lambda completed: self._no_entry(container_id, completed),
             self._slow_start(container_id),
         )
+
+    def replaced_binds(self, containers: Sequence[ContainerState]) -> Mapping[str, tuple[str, ...]]:
+        """Return, by container ID, the targets of binds whose source is another file or directory by now."""
+        found = {} if self._remote else {box.id: self._replaced(box) for box in containers if box.pid}
+        return {id: targets for id, targets in found.items() if targets}
+
+    def _replaced(self, box: ContainerState) -> tuple[str, ...]:
+        mounts = box.config.mounts
+        try:
+            return binds.replaced(box.pid, mounts)
+        except binds.Hidden:
+            targets = [mount.target for mount in mounts if mount.type == "bind"]
+        words = ("exec", "--user", "0", box.id, "/bin/sh", "-c", binds.ASK, "envspec", *targets)
+        completed = self._run(*words)
+        answer = completed.stdout.decode(errors="surrogateescape")
+        return () if completed.code else binds.replaced_by_answer(mounts, answer)
 
     def usage(self, container_ids: Sequence[str]) -> Mapping[str, usage.Usage]:
         """Return what running containers use of the host at the moment, by ID; one that is gone is left out."""

@@ -62,6 +62,7 @@ class FakeEngine(Archives):
         registry: Images that can be pulled: their labels by reference. Empty, so that every pull fails.
         remotes: Git repositories that containers can clone, by URL.
         binds: Files of host directories that were bound, by host path; every host path exists.
+        host_objects: How often what lies at a host path was replaced by something else, the same within.
         bind_owner: Owner of host directories that are bound for the first time.
         shelf_files: What services bind from memory, by ``ENV/SERVICE/NAME``.
         tamper: Changes made by hand.
@@ -123,6 +124,18 @@ class FakeEngine(Archives):
     def hide(self, text: str) -> None:
         """Mask a secret in all that operations print from now on."""
         self.redactor.add(text)
+
+    def replaced_binds(self, containers: Sequence[ContainerState]) -> Mapping[str, tuple[str, ...]]:
+        """Return the binds whose source was replaced on the host since the container started."""
+        with self._reading():
+            boxes = [box for found in containers if (box := self.find(found.id)) and box.active]
+            stale = {
+                box.id: tuple(m.target for m in box.config.mounts if self._is_replaced(box, m.source)) for box in boxes
+            }
+        return {id: targets for id, targets in stale.items() if targets}
+
+    def _is_replaced(self, box: Container, source: str) -> bool:
+        return box.bound.get(source, 0) != self.host_objects.get(source, 0)
 
     def usage(self, container_ids: Sequence[str]) -> Mapping[str, Usage]:
         """Return a little for every container that runs."""
@@ -294,6 +307,7 @@ class FakeEngine(Archives):
             container.exit_code = 128
             raise EngineCallFailed(f"network {gone[0]} not found")
         container.boot(tuple(sorted(bound)))
+        container.bound = {m.source: self.host_objects.get(m.source, 0) for m in config.mounts if m.type == "bind"}
         if container.config.command in (("true",), ("false",)):
             container.halt(int(container.config.command == ("false",)))
 

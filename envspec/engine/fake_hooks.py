@@ -140,6 +140,11 @@ class Tamper:
             raise KeyError(path)
         return node
 
+    def replace_on_host(self, path: str) -> None:
+        """Put another file or directory, which holds the same, at a path of the host."""
+        with self._engine.mutex:
+            self._engine.host_objects[path] = self._engine.host_objects.get(path, 0) + 1
+
     def write_file(self, container: str, path: str, content: bytes | str) -> None:
         """Write a file, keeping mode and owner of one that is there; missing parents are made."""
         data = content.encode() if isinstance(content, str) else content

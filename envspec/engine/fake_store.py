@@ -43,6 +43,7 @@ class Store(Hooks):
         self.registry: dict[str, Mapping[str, str]] = {}
         self.remotes: dict[str, FakeRemote] = {}
         self.binds: dict[str, Layer] = {}
+        self.host_objects: dict[str, int] = {}
         self.bind_owner = (1000, 1000)
         self.shelf_files: dict[str, str] = {}
         self._clock = 0

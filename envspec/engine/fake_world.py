@@ -101,6 +101,7 @@ class Container:
         tmpfs: Contents of the tmpfs mounts, by target; emptied by a stop.
         check: What its health check comes to while it runs; "" where it has none.
         jobs: IDs of the background jobs that run in it; a stop ends them.
+        bound: Which of the objects that lay at the source of each bind, one after another, it was started with.
     """
 
     id: str
@@ -117,6 +118,7 @@ class Container:
     tmpfs: dict[str, Layer] = field(default_factory=dict)
     check: str = ""
     jobs: set[str] = field(default_factory=set)
+    bound: dict[str, int] = field(default_factory=dict)
 
     @property
     def active(self) -> bool:

@@ -64,6 +64,7 @@ def container(data: type_json) -> ContainerState:
         exit_code=state.number("ExitCode"),
         health=_health(state.part("Health")),
         anonymous=_anonymous(top),
+        pid=state.number("Pid"),
         unread=top.unread,  # last: it is known when all else has been read
     )
 

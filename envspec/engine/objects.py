@@ -175,6 +175,7 @@ class ContainerState:
         exit_code: Exit code of the main process; 0 while it runs.
         health: What its own health check says: ``starting``, ``healthy`` or ``unhealthy``; "" where it has none.
         anonymous: Paths at which volumes without a name are mounted, sorted: they go with the container.
+        pid: Number of the main process as the engine's host counts, 0 unless it runs.
         unread: Fields of the engine's description that could not be read, sorted: what they say reads as absent, so
             such a container is shown and left alone.
     """
@@ -190,6 +191,7 @@ class ContainerState:
     exit_code: int = 0
     health: str = ""
     anonymous: tuple[str, ...] = ()
+    pid: int = 0
     unread: tuple[str, ...] = ()
 
     @property

@@ -48,11 +48,11 @@ def look(socket_path: str, inspected: Mapping[str, Any], path: str) -> Seen:
     places = {m["Destination"]: str(m.get("Source", "")) for m in inspected.get("Mounts") or ()}
     holding = max((place for place in places if f"{path}/".startswith(f"{place}/")), key=len, default="")
     if places.get(holding, "").startswith("/"):
-        return _on_host(Path(places[holding] + path.removeprefix(holding)))
+        return on_host(Path(places[holding] + path.removeprefix(holding)))
     return _asked(socket_path, str(inspected["Id"]), path)
 
 
-def _on_host(path: Path) -> Seen:
+def on_host(path: Path) -> Seen:
     """Describe a path of this host; that none of its directories is a link the caller sees to."""
     try:
         if path.is_symlink():

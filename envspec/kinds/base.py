@@ -38,6 +38,7 @@ class Observed:
         volumes: All volumes of the engine.
         network_users: Names of the containers attached to networks of ours that are no longer wanted, by ID.
         inside: What the probe found in the workspace; ``None`` when there is no running one.
+        replaced_binds: By container ID, the targets of binds whose source is another file or directory by now.
         shelved: Files in the host's memory that services bind, by ``SERVICE/NAME``.
         host_files: Facts of declared files that lie in a bind of this host, read while no container can be asked.
         deep: Whether files made by hand were looked for.
@@ -53,6 +54,7 @@ class Observed:
     volumes: tuple[VolumeState, ...] = ()
     network_users: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     inside: Answer | None = None
+    replaced_binds: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     shelved: Mapping[str, Hidden] = field(default_factory=dict)
     host_files: Mapping[str, FileFact] = field(default_factory=dict)
     deep: bool = False
@@ -322,6 +324,8 @@ def cause_of(resource: Resource, world: Observed) -> Cause:
 
 def because(cause: Cause) -> str:
     """Return a cause in words that begin a reason."""
-    return {Cause.SPEC: "the file asks for it", Cause.DRIFT: "changed by hand", Cause.ENGINE: "lost by a restart"}[
-        cause
-    ]
+    return {
+        Cause.SPEC: "the file asks for it",
+        Cause.DRIFT: "changed outside envspec",
+        Cause.ENGINE: "lost by a restart",
+    }[cause]

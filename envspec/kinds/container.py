@@ -103,7 +103,14 @@ class Container(Kind[ContainerSpec]):
             return None
         settings = ContainerSpec(box.config).settings
         joined = [[a.network, list(a.aliases)] for a in box.networks]
-        return {"id": box.id, "status": box.status, "image": box.image_id, "networks": joined, "settings": settings}
+        return {
+            "id": box.id,
+            "status": box.status,
+            "image": box.image_id,
+            "networks": joined,
+            "settings": settings,
+            "replaced": list(world.replaced_binds.get(box.id, ())),
+        }
 
     def questions(self, resource: Resource, spec: ContainerSpec) -> Questions:  # noqa: ARG002 - the spec says all
         """Ask whether the agent's socket is the one that is there on the host."""
@@ -339,6 +346,8 @@ def _live_diff(
         diffs.append(Diff("status", box.status, "running", Cause.DRIFT))
     elif _lost_agent(spec, box, world):
         diffs.append(Diff("status", "running with the socket of an agent that ended", "running", Cause.ENGINE))
+    elif stale := stale_binds(box, world):
+        diffs.append(stale)
     if box.name != names.container(world.env):
         cause = Cause.ENGINE if box.name == names.next_container(world.env) else Cause.DRIFT
         diffs.append(Diff("name", box.name, names.container(world.env), cause))
@@ -354,6 +363,15 @@ def _live_diff(
             cause = Cause.SPEC if (network in before_networks) == (then is None) else Cause.DRIFT
             diffs.append(Diff(f"networks.{network}", before, after, cause))
     return tuple(diffs)
+
+
+def stale_binds(box: ContainerState, world: Observed) -> Diff | None:
+    """Return the difference of a container that has what was at the source of a bind before; a start heals it."""
+    targets = world.replaced_binds.get(box.id, ())
+    sources = sorted({mount.source for mount in box.config.mounts if mount.target in targets})
+    if not sources:
+        return None
+    return Diff("status", f"running with an older {', '.join(sources)}", "running", Cause.DRIFT)
 
 
 def _lost_agent(spec: ContainerSpec, box: ContainerState, world: Observed) -> bool:

@@ -20,8 +20,10 @@ from envspec.kinds.service_state import (
     boxes_of,
     built_name,
     compare,
+    in_words,
     key_of,
     reason,
+    state_of,
 )
 from envspec.model import Action, Cause, Diff, Disruption, Hidden, Resource, to_json
 
@@ -54,6 +56,7 @@ class Service(Kind[ServiceSpec]):
             {
                 "id": box.id,
                 "name": box.name,
+                "replaced": list(world.replaced_binds.get(box.id, ())),
                 "status": "unhealthy" if box.health == "unhealthy" else box.status,
                 "image": box.image_id,
                 "networks": [[a.network, list(a.aliases)] for a in box.networks],
@@ -240,18 +243,19 @@ def _await(spec: ServiceSpec, context: StepContext, *, patient: bool) -> str:
     while True:
         box = _now(spec, context)
         state = (box.health or box.status) if box and box.running else box.status if box else "gone"
-        if box and spec.ends and state == "exited" and box.exit_code == 0:
-            return "ended well"
+        if box and (spec.ends or spec.may_end) and state == "exited" and box.exit_code == 0:
+            return "ended with 0"
         if box and not spec.ends and (state == "healthy" or (box.running and not box.health)):
             return state
         pending = ("starting", "running", "restarting", *(["unhealthy"] if patient else []))
         if state not in pending or time.monotonic() > until:
             late = f" after {spec.patience:g} s" if time.monotonic() > until else ""
-            code = f" with code {box.exit_code}" if box and state == "exited" else ""
+            how = state_of(box) if box and not box.running else state
+            ended = f'; if it is meant to end, write `restart: "no"` for {spec.name}' if how == "exited with 0" else ""
             said = _last_words(spec, context)
-            more = f"`envspec logs {context.env} {spec.name}` shows more; fix the cause, then apply again"
+            more = f"`envspec logs {context.env} {spec.name}` shows more; fix the cause, then apply again{ended}"
             raise StepFailed(
-                f"{spec.name} is {state}{code}{late}{said}",
+                f"{spec.name} {in_words(how)}{late}{said}",
                 code="service.unhealthy",
                 hint=returns.hint(said) or more,
                 where=Where(address=spec.address),

@@ -12,7 +12,7 @@ from envspec.engine.inspect import familiar
 from envspec.engine.objects import ContainerState
 from envspec.kinds import names
 from envspec.kinds.base import Observed
-from envspec.kinds.container import names_in, remembered, told
+from envspec.kinds.container import names_in, remembered, stale_binds, told
 from envspec.model import Cause, Diff, Hidden, to_json
 
 SHELVED = ("secrets.", "configs.")
@@ -37,6 +37,7 @@ class ServiceSpec:
         defaults: Attributes of the settings that envspec set, not the document.
         patience: Seconds within which it must run and be healthy, or end.
         ends: Whether others wait for its end: it is as it shall be when it exited with 0.
+        may_end: Whether its author wrote that it is not started again after it exited with 0: that is its right end.
         content: Digest of what its image is built from, "" when it is not built.
         shares: Address of the service whose network it lives in, "" for none.
         restarts_with: Addresses of services after whose change it is started again.
@@ -56,6 +57,7 @@ class ServiceSpec:
     defaults: tuple[str, ...] = ()
     patience: float = 0.0
     ends: bool = False
+    may_end: bool = False
     content: str = ""
     shares: str = ""
     restarts_with: tuple[str, ...] = ()
@@ -129,7 +131,7 @@ def compare(spec: ServiceSpec, world: Observed) -> Differences:
     kept = remembered(box)
     settings = _settings(spec, kept)
     limits = [] if settings else _limits(spec, box)
-    status = _status(spec, box)
+    status = _status(spec, box, world)
     # What never ran may lack what comes between its making and its start.
     half = status if box.status == "created" else []
     stubborn = [
@@ -156,17 +158,24 @@ def compare(spec: ServiceSpec, world: Observed) -> Differences:
 def says(diff: Diff) -> str:
     """Return a difference in words."""
     if diff.path == "status":
-        return f"it is {diff.before}"
+        return f"it {in_words(diff.before)}"
     if diff.path == "name":
         return "an interrupted apply left a second container" if len(diff.before) > 1 else "it bears another name"
     if diff.path.startswith("networks."):
         network = diff.path.removeprefix("networks.")
         return f"leave network {network}" if diff.after is None else f"join network {network}"
-    if diff.path.startswith(SHELVED) and diff.before is None and diff.cause is Cause.DRIFT:
+    return _says_of_setting(diff)
+
+
+def _says_of_setting(diff: Diff) -> str:
+    drifted = diff.cause is Cause.DRIFT
+    if diff.path == "image" and drifted:
+        return "its reference names another image now"
+    if diff.path.startswith(SHELVED) and diff.before is None and drifted:
         return f"{diff.path} is gone"
     if diff.before is None or diff.after is None:
         return f"{diff.path} {'added' if diff.before is None else 'removed'}"
-    return f"{diff.path} changed" if diff.cause is Cause.SPEC else f"{diff.path} changed by hand"
+    return f"{diff.path} changed outside envspec" if drifted else f"{diff.path} changed"
 
 
 def reason(spec: ServiceSpec, diffs: tuple[Diff, ...]) -> str:
@@ -180,12 +189,27 @@ def _is_misnamed(spec: ServiceSpec, boxes: tuple[ContainerState, ...]) -> bool:
     return len(boxes) > 1 or boxes[0].name != spec.container
 
 
-def _status(spec: ServiceSpec, box: ContainerState) -> list[Diff]:
+def _status(spec: ServiceSpec, box: ContainerState, world: Observed) -> list[Diff]:
     if box.running:
+        if stale := stale_binds(box, world):
+            return [stale]
         return [Diff("status", "unhealthy", "healthy", Cause.DRIFT)] if box.health == "unhealthy" else []
-    if spec.ends and box.status == "exited" and box.exit_code == 0:
+    if (spec.ends or spec.may_end) and box.status == "exited" and box.exit_code == 0:
         return []
-    return [Diff("status", box.status, "exited with 0" if spec.ends else "running", Cause.DRIFT)]
+    cause = Cause.ENGINE if box.status == "created" else Cause.DRIFT
+    return [Diff("status", state_of(box), "exited with 0" if spec.ends else "running", cause)]
+
+
+def state_of(box: ContainerState) -> str:
+    """Return a container's state, with the exit code of one that ended."""
+    return f"exited with {box.exit_code}" if box.status == "exited" else box.status
+
+
+def in_words(state: str) -> str:
+    """Return a state as the rest of a sentence, "is paused": how it came to be, as far as the engine tells."""
+    if state == "created":
+        return "was created, but not started"
+    return state if state.startswith("exited") else f"is {state}"
 
 
 def _image(spec: ServiceSpec, box: ContainerState, world: Observed) -> list[Diff]:

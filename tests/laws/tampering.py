@@ -164,6 +164,11 @@ def _container(engine: FakeEngine, address: str, spec: ContainerSpec) -> list[Ta
         Tampering(f"network.{network}", "stop, network rm", lambda n=network: _remove_network(engine, n), None)  # type: ignore[misc]  # a bound default
         for network in spec.networks
     ]
+    found += [
+        Tampering(address, f"make {mount.source} again", lambda p=mount.source: hand.replace_on_host(p))  # type: ignore[misc]  # a bound default
+        for mount in config.mounts
+        if mount.type == "bind"
+    ]
     if not spec.content:
         found.append(Tampering(address, "move the tag", lambda: _move_tag(engine, config.image)))
     return found

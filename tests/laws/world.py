@@ -88,6 +88,7 @@ class Everything(tuple[str, ...]):
 VERBS = (
     *("name", "command", "remote", "rootless", "containers", "images", "networks", "network_users", "volumes", "probe"),
     "publishers",
+    "replaced_binds",
     *("inquire", "logs", "compose_config", "compose_variables", "versions", "hide", "shelf", "shelved"),
 )
 """What :class:`envspec.engine.base.Reader` can do."""

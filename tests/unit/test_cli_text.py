@@ -53,7 +53,7 @@ def test_a_plan_reads_like_a_document() -> None:
     assert plan_lines(PLAN, PLAIN) == [
         "  + volume.data  declared, and not there",
         "  ~ file./etc/app.conf  content differs",
-        "      sha256: sha256:aaaaaaaaaaaa → sha256:bbbbbbbbbbbb  (changed by hand)",
+        "      sha256: sha256:aaaaaaaaaaaa → sha256:bbbbbbbbbbbb  (changed outside envspec)",
         "-/+ container.workspace  memory cannot be unset in place",
         "      memory: 4g → (none)",
         '      ports: ["80"]',
