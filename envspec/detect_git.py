@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
+from envspec import hostpath
 from envspec.detect import Knowledge, Toolchain, detect, wanted
 from envspec.engine.operations import Completed
 from envspec.engine.runner import Runner, allowed
@@ -200,7 +201,7 @@ def _environment(url: str, root: Path, *, trusted: bool) -> dict[str, str]:
 
 def _remote(url: str) -> str:
     """Return the URL that git fetches: a directory as a URL too, for only then it fetches no more than it is asked."""
-    return f"file://{quote(url)}" if Path(url).is_dir() else url
+    return f"file://{quote(url)}" if hostpath.is_dir(url) else url
 
 
 def _refusal(url: str, said: str) -> StepFailed:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import socket
 from dataclasses import replace
-from pathlib import Path
 
+from envspec import hostpath
 from envspec.api import inventory
 from envspec.api.connect import ConnectInfo
 from envspec.api.inventory import EnvironmentRow, EnvironmentStatus
@@ -72,7 +72,7 @@ def _drift(engine: Reader, found: EnvironmentStatus, target: str) -> tuple[str, 
     from envspec.api import work  # noqa: PLC0415 - the same
 
     made_by = target if not is_name(target) else policy.other_path(found.spec, f"{socket.gethostname()}:")
-    if not made_by or not Path(made_by).exists():
+    if not made_by or not hostpath.is_there(made_by):
         raise UsageError(
             f"the spec of {found.name} is not on this host: {found.spec or 'it was made from none'}",
             code="env.no_spec",

@@ -7,6 +7,7 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
+from envspec import hostpath
 from envspec.api.converge import Doors, run
 from envspec.api.targets import Cancel, Confirm, Options, Target, open_engine
 from envspec.engine.base import Engine
@@ -82,7 +83,7 @@ def spec_of(  # noqa: PLR0913 - the options of one command
     """
     base = directory or Path.cwd()
     written = f"{url}/" if url in (".", "..", "~") else url
-    path = str((base / Path(url).expanduser()).resolve()) if written.startswith(("./", "../", "~/")) else url
+    path = str(hostpath.real(hostpath.expanded(base, url))) if written.startswith(("./", "../", "~/")) else url
     slug = name or slug_of(Path(last_part(path)))
     if not slug:
         raise UsageError(f"{url} makes no name for an environment", hint="add --name, such as --name app")

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from envspec import host as hosts
-from envspec import observe, planner, policy
+from envspec import hostpath, observe, planner, policy
 from envspec.api import renamed
 from envspec.api.attempt import attempted
 from envspec.api.check import check, facts_of
@@ -164,7 +164,7 @@ def _wishes(options: Options, desired: Desired, world: Observed) -> Wishes:
 def _check_origin(world: Observed, desired: Desired) -> None:
     box = world.workspace
     path = policy.other_path(box.labels.get(names.ORIGIN, ""), desired.origin) if box else ""
-    if not path or not Path(path).is_file():
+    if not path or not hostpath.is_file(path):
         return
     try:
         other = load(Path(path)).spec.name

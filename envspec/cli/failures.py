@@ -19,7 +19,10 @@ DEBUG = "ENVSPEC_DEBUG"
 BUG_EXIT_CODE = 70
 """EX_SOFTWARE of sysexits(3)."""
 
+_LONGEST_PATH = 80
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
+_UNUSABLE = frozenset({errno.ENAMETOOLONG, errno.ELOOP, errno.EACCES, errno.EPERM, errno.EROFS})
+"""What is wrong with a path that somebody gave, and never with envspec."""
 
 
 def wants_json(words: Sequence[str]) -> bool:
@@ -83,9 +86,19 @@ def _known(error: BaseException) -> EnvspecError | None:
         return UsageError(_sentence(error.format_message()), hint=f"`{path} --help` shows the usage")
     if isinstance(error, click.ClickException):
         return UsageError(_sentence(error.format_message()))
-    if isinstance(error, OSError) and error.errno in _FULL:
+    return _of_the_host(error) if isinstance(error, OSError) else None
+
+
+def _of_the_host(error: OSError) -> EnvspecError | None:
+    """Return an error of this host's files as one of ours, ``None`` when it can only be a bug."""
+    if error.errno in _FULL:
         where = f"{error.filename} cannot be written" if error.filename else "the output is not whole"
         return StepFailed(f"{where}: no space is left there", code="host.no_space", hint="free some, and try again")
+    if error.errno in _UNUSABLE and error.filename is not None:
+        path = os.fsdecode(error.filename) if not isinstance(error.filename, int) else str(error.filename)
+        told = path if len(path) <= _LONGEST_PATH else f"{path[:_LONGEST_PATH]}…"
+        why = str(error.strerror).lower()
+        return UsageError(f"{told} cannot be used: {why}", code="host.path", hint="give another path, or fix that one")
     return None
 
 

@@ -6,6 +6,8 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
+from envspec import hostpath
+
 DOT_ENV = ".env"
 """The file of variables that Compose reads by itself."""
 
@@ -56,7 +58,7 @@ def overrides(path: Path) -> tuple[str, ...]:
         f"{other.name} beside {path.name} is not merged; to merge it, write "
         f"`compose: {{include: [{{path: [{path.name}, {other.name}]}}]}}`"
         for other in found
-        if other.exists()
+        if hostpath.is_there(other)
     )
 
 

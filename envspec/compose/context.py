@@ -10,8 +10,10 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from envspec import hostpath
 from envspec.compose.read import REMOTE
 from envspec.errors import SpecError, Where
+from envspec.spec.values import shown
 
 MAX_FILES = 20_000
 """Files of one context; whoever has more lacks a ``.dockerignore``."""
@@ -37,8 +39,9 @@ def digest(build: Mapping[str, Any], address: str) -> str:
     context = str(build.get("context") or "")
     if context and not REMOTE.match(context):
         root = Path(context)
-        if not root.is_dir():
-            raise _fault(f"the build context {context} is no directory", "make it, or change `build`", address)
+        if not hostpath.is_dir(root):
+            told = f"the build context {shown(context)} is not a directory"
+            raise _fault(told, "create it, or change `build`", address)
         _add(found, root, address)
     return found.hexdigest()
 

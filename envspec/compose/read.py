@@ -17,6 +17,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
+from envspec import hostpath
 from envspec.compose import beside, paths
 from envspec.compose.hardening import NO_NEW_PRIVILEGES, WAIVERS
 from envspec.compose.places import Part, Places, dotted
@@ -132,8 +133,8 @@ def read(loaded: Loaded, allowed: tuple[str, ...], variables: Variables) -> Docu
     wish = loaded.spec.compose
     if wish is None:
         return None
-    path = loaded.directory / Path(wish.file).expanduser() if wish.file else None
-    directory = path.parent.resolve() if path else loaded.directory
+    path = hostpath.expanded(loaded.directory, wish.file) if wish.file else None
+    directory = hostpath.real(path.parent) if path else loaded.directory
     root = loaded.directory if paths.lies_inside(directory, loaded.directory) else directory
     taken = _Taken(str(path or loaded.file), root, allowed)
     if path:
@@ -147,7 +148,7 @@ def read(loaded: Loaded, allowed: tuple[str, ...], variables: Variables) -> Docu
     notes = beside.overrides(path) if path else ()
     stray = str(directory / beside.DOT_ENV) if os.path.lexists(directory / beside.DOT_ENV) else ""
     named = [
-        _text(loaded.directory / Path(name).expanduser(), loaded.where("compose", "env_file", index))
+        _text(hostpath.expanded(loaded.directory, name), loaded.where("compose", "env_file", index))
         for index, name in enumerate(wish.env_file)
     ]
     if path and stray and not named:
@@ -259,7 +260,7 @@ class _Taken:
             for item in _listed(service.get(key)):
                 file = item.get("path", "") if isinstance(item, dict) else item
                 found = self.file_of(str(file), directory, (*path, key))
-                if found.exists():
+                if hostpath.is_there(found):
                     self.digest.update(_bytes(found, Where(str(found)), MAX_ENV_BYTES))
         for index, mount in enumerate(_listed(service.get("volumes"))):
             source = str(mount.get("source") or "" if isinstance(mount, dict) else mount)
@@ -354,12 +355,12 @@ def _bytes(path: Path, where: Where, most: int) -> bytes:
     Raises:
         SpecError: It cannot be read, or is larger.
     """
-    why = "it is not a file" if path.exists() and not path.is_file() else ""
+    why = "it is not a file" if hostpath.is_there(path) and not hostpath.is_file(path) else ""
     try:
         with (path if not why else Path("/dev/null")).open("rb") as stream:
             data = stream.read(most + 1)
-    except OSError as error:
-        why, data = str(error.strerror), b""
+    except (OSError, ValueError) as error:
+        why, data = str(getattr(error, "strerror", "it is not a path")), b""
     if len(data) > most:
         why = f"it is larger than {most // 1024} KiB"
     if why:

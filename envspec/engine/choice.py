@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from envspec import hostpath
 from envspec.errors import EngineNotReady, SpecError, UsageError, Where
 
 ENGINES = ("docker", "podman", "auto")
@@ -116,7 +117,7 @@ def _checked(name: str, source: str) -> str:
 
 def _configured(file: Path) -> str:
     """Return the engine that the user's configuration asks for, "" when it asks for none."""
-    if not file.is_file():
+    if not hostpath.is_file(file):
         return ""
     import yaml  # noqa: PLC0415 -- only who has such a file pays for it
 

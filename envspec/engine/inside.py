@@ -243,10 +243,13 @@ def _run_command(operation: RunCommand) -> Script:
 
 
 def pack(members: Iterable[tuple[str, bytes, int, int, int]]) -> bytes:
-    """Return a tar archive of ``(name, content, mode, uid, gid)`` members."""
+    """Return a tar archive of ``(name, content, mode, uid, gid)`` members.
+
+    GNU's format holds ids of any size, and every tar reads it: busybox passes over the headers of pax.
+    """
     buffer = io.BytesIO()
     now = int(time.time())
-    with tarfile.open(fileobj=buffer, mode="w", format=tarfile.USTAR_FORMAT) as tar:
+    with tarfile.open(fileobj=buffer, mode="w", format=tarfile.GNU_FORMAT) as tar:
         for name, content, mode, uid, gid in members:
             info = tarfile.TarInfo(name)
             info.size, info.mode, info.uid, info.gid, info.mtime = len(content), mode, uid, gid, now

@@ -6,6 +6,7 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
+from envspec import hostpath
 from envspec.errors import SpecError, UsageError, Where
 from envspec.inside.snapshot_manifest import Manifest
 from envspec.spec.load import Loaded, load, loads
@@ -51,7 +52,7 @@ def loaded_for(manifest: Manifest, env: str, file: Path | None) -> Loaded:
         SpecError: The spec is faulty.
         UsageError: It has another name, it cannot be written, or its directory is not there.
     """
-    if file and file.exists():
+    if file and hostpath.is_there(file):
         loaded = load(file)
         if env and loaded.spec.name != env:
             raise UsageError(
@@ -66,7 +67,7 @@ def loaded_for(manifest: Manifest, env: str, file: Path | None) -> Loaded:
     if file:
         return _written(file, text)
     directory = Path(manifest.directory)
-    if not directory.is_dir():
+    if not hostpath.is_dir(directory):
         raise UsageError(
             f"{directory}, where the spec of the snapshot lay, is not on this host",
             code="snapshot.no_directory",

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from envspec import hostpath
 from envspec.engine.capabilities import is_mountable
 from envspec.engine.facts import AGENT_SOCKET, ENV_FILE, RUN_DIR, STATE_DIR
 from envspec.engine.inspect import DEFAULT_SHM
@@ -77,13 +77,13 @@ def mounts(spec: Spec, place: Place, faults: Faults) -> tuple[Mount, ...]:
     else:
         found.append(Mount(spec.workspace, "volume", names.volume(place.env, "workspace")))
     for index, wish in enumerate(spec.mounts):
-        host = Path(os.path.realpath(place.directory / Path(wish.host).expanduser()))
-        if not host.exists():
+        host = hostpath.real(hostpath.expanded(place.directory, wish.host))
+        if trouble := hostpath.trouble(host):
             faults.add(
                 SpecError(
-                    f"{host} does not exist on this host",
+                    f"{shown(str(host))} {trouble} on this host",
                     code="spec.mount_missing",
-                    hint="make it, or change `host`",
+                    hint="create it, or change `host`",
                     where=place.where("mounts", index, "host"),
                 )
             )

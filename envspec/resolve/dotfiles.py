@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from pathlib import Path
 
+from envspec import hostpath
 from envspec.kinds import dotfiles
 from envspec.kinds.dotfiles import DotfilesSpec
 from envspec.kinds.file import FileSpec
@@ -53,7 +54,7 @@ def _beside(wish: Dotfiles, directory: Path) -> Dotfiles:
     def file(item: ConfigFile) -> ConfigFile:
         if item.source is None:
             return item
-        return item.model_copy(update={"source": str(directory / Path(item.source).expanduser())})
+        return item.model_copy(update={"source": str(hostpath.expanded(directory, item.source))})
 
     repo = wish.repo
     if repo and repo.startswith(("./", "../")):

@@ -6,9 +6,9 @@ import hashlib
 import posixpath
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from envspec import host as hosts
+from envspec import hostpath
 from envspec.engine.objects import Mount
 from envspec.engine.operations import RunFile
 from envspec.errors import Faults, SpecError
@@ -256,9 +256,9 @@ def _owner(owner: str, who: Identity) -> tuple[int, int]:
 
 
 def _source(given: Inner, source: str, *at: str) -> bytes:
-    file = given.place.directory / Path(source).expanduser()
+    file = hostpath.expanded(given.place.directory, source)
     try:
-        if not file.is_file():
+        if not hostpath.is_file(file):
             raise _no_source(given, at, f"there is no file {source}", "`source` is relative to the spec's directory")
         if file.stat().st_size > MAX_SOURCE_BYTES:
             raise _no_source(given, at, f"{source} is larger than 64 MiB", "mount it or clone it instead")
@@ -297,7 +297,7 @@ def _inner_url(given: Inner, url: str, *at: str | int) -> str:
     """Return a URL as it is seen from inside: a local path has to lie in something that is mounted."""
     if not url.startswith(("/", "./", "../", "~")):
         return url
-    real = str((given.place.directory / Path(url).expanduser()).resolve())
+    real = str(hostpath.real(hostpath.expanded(given.place.directory, url)))
     for mount in sorted(given.mounted, key=lambda m: -len(m.source)):
         if mount.type == "bind" and lies_below(real, mount.source):
             return posixpath.normpath(posixpath.join(mount.target, real.removeprefix(mount.source).lstrip("/")))

@@ -12,11 +12,11 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from pydantic import ValidationError
 
+from envspec import hostpath
 from envspec.detect import Toolchain
 from envspec.errors import SpecError, Where
 from envspec.frontmatter import Param, Source
@@ -86,7 +86,7 @@ def location(loaded: Loaded) -> str:
     if url.startswith(("file:///", "file://localhost/")):
         url = unquote(urlsplit(url).path)
     if url.startswith(("/", "./", "../", "~")):
-        return str((loaded.directory / Path(url).expanduser()).resolve())
+        return str(hostpath.real(hostpath.expanded(loaded.directory, url)))
     return url
 
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from fnmatch import fnmatchcase
-from pathlib import Path
 
+from envspec import hostpath
 from envspec.errors import Faults, SpecError
 from envspec.host import HostFacts
 from envspec.model import Hidden
 from envspec.resolve.box import Place
 from envspec.spec.models import Spec
+from envspec.spec.values import shown
 from envspec.spec.variables import EnvSource
 
 MAX_VALUE = 120 * 1024
@@ -93,10 +94,10 @@ def _of_file(name: str, path: str, place: Place) -> str:
         where = place.where("env", name, "from_file")
         return SpecError(f"{name}: {told}", code="spec.secret_missing", hint=hint, where=where)
 
-    file = place.directory / Path(path).expanduser()
+    file = hostpath.expanded(place.directory, path)
     try:
-        if not file.is_file():
-            raise missing(f"there is no file {path}", "`from_file` is relative to the spec's directory")
+        if not hostpath.is_file(file):
+            raise missing(f"there is no file {shown(path)}", "`from_file` is relative to the spec's directory")
         with file.open("rb") as stream:
             data = stream.read(MAX_VALUE + 1)
     except OSError as error:

@@ -9,6 +9,7 @@ from typing import Any, Generic, TypeVar
 
 from pydantic import ValidationError
 
+from envspec import hostpath
 from envspec.errors import SpecError, SpecFaults, Where, near
 from envspec.spec import tree
 from envspec.spec.forms import Form
@@ -43,7 +44,7 @@ def content_of(file: Path) -> bytes:
     Raises:
         SpecError: It is no regular file, or cannot be read (``spec.unreadable``).
     """
-    if not file.is_file():
+    if not hostpath.is_file(file):
         raise SpecError(
             f"`{file}` is not a file", code="spec.unreadable", hint="name a YAML file", where=Where(str(file))
         )

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from envspec import hostpath
 from envspec.errors import SpecError, Where
 from envspec.spec import tree
 from envspec.spec.document import Grammar, all_of, check, content_of
@@ -99,7 +100,7 @@ def loads(text: bytes, file: str, directory: Path) -> Loaded:
     Raises:
         SpecFaults: All faults of the text, in its order.
     """
-    return _whole(*_load(text, file, directory.resolve(), None))
+    return _whole(*_load(text, file, hostpath.real(directory), None))
 
 
 def slug_of(directory: Path) -> str:
@@ -111,16 +112,26 @@ def slug_of(directory: Path) -> str:
 def _content(path: Path) -> tuple[bytes, str, Path, Path]:
     """Return the content of a spec's file, what errors call it, its directory, and where it really is."""
     file = path
-    if path.is_dir():
-        file = next((path / name for name in FILE_NAMES if (path / name).exists()), path / FILE_NAMES[0])
-    if not file.exists():
-        raise SpecError(
-            f"there is no file `{file}`",
-            code="spec.not_found",
-            hint="`envspec init` writes one to start from",
-            where=Where(str(file)),
-        )
-    return content_of(file), str(file), file.parent.resolve(), file.resolve()
+    if hostpath.is_dir(path):
+        file = next((path / name for name in FILE_NAMES if hostpath.is_there(path / name)), path / FILE_NAMES[0])
+    if trouble := hostpath.trouble(file):
+        raise _not_found(file, trouble)
+    return content_of(file), str(file), hostpath.real(file.parent), hostpath.real(file)
+
+
+def _not_found(file: Path, trouble: str) -> SpecError:
+    """Return the error of a path at which there is no spec; it may be the text of one."""
+    told = shown(str(file))
+    if "\n" in str(file) or ": " in str(file):
+        hint = "give the path of a spec; one that is only a text can be written to a file first"
+        return SpecError(f"{told} is not the path of a file", code="spec.not_found", hint=hint)
+    missing = trouble == "does not exist"
+    return SpecError(
+        f"there is no file {told}" if missing else f"{told} {trouble}",
+        code="spec.not_found",
+        hint="`envspec init` writes one to start from" if missing else "give the path of a spec",
+        where=Where(str(file) if missing else ""),
+    )
 
 
 def _whole(found: Loaded | None, faults: tuple[SpecError, ...]) -> Loaded:

@@ -9,6 +9,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field, WithJsonSchema
 
+from envspec import hostpath
 from envspec.engine.choice import config_file
 from envspec.errors import SpecFaults
 from envspec.spec import names
@@ -80,7 +81,7 @@ def load_settings(environ: Mapping[str, str] = os.environ) -> Settings:
         SpecFaults: All faults of the file, in its order.
     """
     file = config_file(environ)
-    if not file.exists():
+    if not hostpath.is_there(file):
         return Settings()
     try:
         settings, _, faults = check(content_of(file), str(file), GRAMMAR)

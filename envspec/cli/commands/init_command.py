@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from envspec import hostpath
 from envspec.cli import options, output
 from envspec.errors import Refused, SpecError, UsageError, Where
 
@@ -58,7 +59,7 @@ def command(directory: Path, purpose: str | None, name: str | None, as_json: boo
     from envspec import api  # noqa: PLC0415 - completion and --help do without the core
     from envspec.spec import load, schema  # noqa: PLC0415 - the same
 
-    existing = next((directory / known for known in load.FILE_NAMES if (directory / known).exists()), None)
+    existing = next((directory / known for known in load.FILE_NAMES if hostpath.is_there(directory / known)), None)
     if existing:
         raise Refused(f"{existing} is there already", hint="`envspec validate` checks it", where=Where(str(existing)))
     rows = api.purposes(directory)
@@ -67,7 +68,7 @@ def command(directory: Path, purpose: str | None, name: str | None, as_json: boo
         raise UsageError(
             f"there is no purpose `{chosen}`", code="purpose.unknown", hint="`envspec purposes` lists them"
         )
-    slug = name or load.slug_of(directory.resolve())
+    slug = name or load.slug_of(hostpath.real(directory))
     if not slug:
         raise UsageError("the directory's name makes no name for an environment", hint="add --name, such as --name app")
     text = TEMPLATE.format(schema=SCHEMA_FILE, name=slug, purpose=chosen)
@@ -87,7 +88,7 @@ def command(directory: Path, purpose: str | None, name: str | None, as_json: boo
 
 def detected(rows: Sequence[Mapping[str, Any]], directory: Path) -> str:
     """Return the purpose of which most files are there, the first by name of equals."""
-    found = {row["name"]: sum((directory / name).exists() for name in row.get("detect", ())) for row in rows}
+    found = {row["name"]: sum(hostpath.is_there(directory / name) for name in row.get("detect", ())) for row in rows}
     best = max(sorted(found), key=lambda name: found[name], default=FALLBACK_PURPOSE)
     return best if found.get(best) else FALLBACK_PURPOSE
 
