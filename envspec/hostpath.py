@@ -44,7 +44,7 @@ def real(path: Path) -> Path:
     """Return where a path leads as far as it can be followed; links in a circle stay as they are."""
     try:
         return Path(os.path.realpath(path))
-    except ValueError:  # a NUL, or a character that no file name can hold here
+    except (OSError, ValueError):  # a link that may not be read, as of another's process; or no path at all
         return path
 
 

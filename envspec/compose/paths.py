@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from envspec import hostpath
+
 SOCKETS = (
     "/run/docker.sock",
     "/run/containerd",
@@ -21,7 +23,7 @@ SOCKET_NAMES = ("docker.sock", "podman.sock", "containerd.sock", "crio.sock", "b
 
 def real(path: str | Path, directory: Path) -> Path:
     """Return where a path leads, symlinks followed, relative ones from a directory."""
-    return Path(os.path.realpath(directory / path))
+    return hostpath.real(directory / path)
 
 
 def expanded(path: str) -> str:
@@ -42,14 +44,14 @@ def is_missing(path: Path) -> bool:
 
 def lies_inside(path: Path, directory: Path) -> bool:
     """Say whether a real path is a directory or lies below it."""
-    return path.is_relative_to(os.path.realpath(directory))
+    return path.is_relative_to(hostpath.real(directory))
 
 
 def reaches_engine(path: Path) -> bool:
     """Say whether a bind of a real path shows an engine's socket: it is one, or lies above or below a known place."""
     if path.name in SOCKET_NAMES:
         return True
-    places = [Path(os.path.realpath(place)) for place in (*SOCKETS, *_own_socket())]
+    places = [hostpath.real(Path(place)) for place in (*SOCKETS, *_own_socket())]
     return any(place.is_relative_to(path) or path.is_relative_to(place) for place in places)
 
 

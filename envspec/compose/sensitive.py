@@ -12,6 +12,8 @@ import pwd
 from collections.abc import Iterator
 from pathlib import Path
 
+from envspec import hostpath
+
 SYSTEM = (
     *("/bin", "/boot", "/dev", "/etc", "/lib", "/lib32", "/lib64", "/libx32", "/proc", "/run", "/sbin", "/sys", "/usr"),
     *("/var/lib", "/var/spool"),
@@ -63,7 +65,7 @@ def _own_homes() -> set[Path]:
     with contextlib.suppress(KeyError):
         named.append(pwd.getpwuid(os.geteuid()).pw_dir)
     # A service's account may have a home such as `/`, which makes nothing below it the user's.
-    homes = (Path(os.path.realpath(name)) for name in named if name.startswith("/"))
+    homes = (hostpath.real(Path(name)) for name in named if name.startswith("/"))
     return {home for home in homes if len(home.parts) > 1 and not any(_lies_in(home, place) for place in SYSTEM[:-2])}
 
 
@@ -75,13 +77,13 @@ def _homes_of(path: Path) -> Iterator[Path]:
 
 def _touch(path: Path, place: Path) -> bool:
     """Say whether one of two paths is the other or lies below it, symlinks of the place followed."""
-    real = Path(os.path.realpath(place))
+    real = hostpath.real(Path(place))
     return path.is_relative_to(real) or real.is_relative_to(path)
 
 
 def _lies_in(path: Path, place: str) -> bool:
-    return path.is_relative_to(os.path.realpath(place)) or path.is_relative_to(place)
+    return path.is_relative_to(hostpath.real(Path(place))) or path.is_relative_to(place)
 
 
 def _above(path: Path, place: str) -> bool:
-    return path != Path(place) and Path(os.path.realpath(place)).is_relative_to(path)
+    return path != Path(place) and hostpath.real(Path(place)).is_relative_to(path)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import re
 import socket
 import stat
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from envspec import hostpath
 from envspec.forward.values import SshFile
 
 MAX_FILE_BYTES = 1024 * 1024
@@ -29,7 +29,7 @@ LEFT_BEHIND = re.compile(r"authorized_keys2?|environment|rc|agent|.*\.(old|bak|s
 
 def agent(environ: Mapping[str, str]) -> tuple[str, int]:
     """Return the real path of the agent's socket and its owner; "" for the path where none takes a connection."""
-    path = Path(os.path.realpath(environ.get("SSH_AUTH_SOCK") or "/"))
+    path = hostpath.real(Path(environ.get("SSH_AUTH_SOCK") or "/"))
     try:
         status = path.stat()
         if not stat.S_ISSOCK(status.st_mode):

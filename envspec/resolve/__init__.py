@@ -5,8 +5,8 @@ from __future__ import annotations
 import dataclasses
 import os
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 
+from envspec import hostpath
 from envspec.compose import effects
 from envspec.compose.project import Project
 from envspec.detect import install_script, knowledge
@@ -60,7 +60,7 @@ def _place(loaded: Loaded, catalogue: Catalogue) -> Place:
     if bound is None:
         bound = trust.trusted(spec, matter) and (matter is None or matter.mount_cwd)
     assert spec.name is not None
-    return Place(spec.name, Path(os.path.realpath(loaded.directory)), bound, loaded.where)
+    return Place(spec.name, hostpath.real(loaded.directory), bound, loaded.where)
 
 
 def _matter(loaded: Loaded, catalogue: Catalogue) -> FrontMatter | None:

@@ -81,7 +81,7 @@ def mounts(spec: Spec, place: Place, faults: Faults) -> tuple[Mount, ...]:
         if trouble := hostpath.trouble(host):
             faults.add(
                 SpecError(
-                    f"{shown(str(host))} {trouble} on this host",
+                    f"{shown(str(host))} {trouble}",
                     code="spec.mount_missing",
                     hint="create it, or change `host`",
                     where=place.where("mounts", index, "host"),

@@ -12,6 +12,7 @@ import pytest
 
 from envspec import hostpath
 from envspec.cli import failures
+from envspec.compose import paths
 from envspec.engine.inside import pack
 from envspec.errors import Faults, SpecError, UsageError
 from envspec.spec.load import load, loads
@@ -35,6 +36,15 @@ def test_looking_at_a_path_raises_nothing(tmp_path: Path, path: str) -> None:
     assert hostpath.trouble(found)
     assert [hostpath.is_there(found), hostpath.is_file(found), hostpath.is_dir(found)] == [False] * 3
     hostpath.real(found)
+
+
+def test_a_link_that_may_not_be_read_is_no_crash(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> str:
+        raise PermissionError(errno.EACCES, "Permission denied", "/proc/1/root")
+
+    monkeypatch.setattr(os.path, "realpath", refuse)
+    assert hostpath.real(Path("/proc/1/root")) == Path("/proc/1/root")
+    assert paths.real("/proc/1/root", Path("/")) == Path("/proc/1/root")
 
 
 def test_a_home_of_nobody_is_no_crash(tmp_path: Path) -> None:
