@@ -316,7 +316,7 @@ def test_a_service_as_it_shall_be_needs_nothing(spec: ServiceSpec) -> None:
     [
         ({"status": "exited"}, Action.UPDATE, "status", Cause.DRIFT),
         ({"status": "paused"}, Action.UPDATE, "status", Cause.DRIFT),
-        ({"status": "created"}, Action.REPLACE, "status", Cause.DRIFT),
+        ({"status": "created"}, Action.REPLACE, "status", Cause.ENGINE),
         ({"health": "unhealthy"}, Action.UPDATE, "status", Cause.DRIFT),
         ({"networks": ()}, Action.UPDATE, "networks.shop", Cause.DRIFT),
         ({"networks": (Attachment("shop", "gone", ("db",)),)}, Action.REPLACE, "networks.shop", Cause.DRIFT),
