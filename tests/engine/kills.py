@@ -80,7 +80,7 @@ class UserChange(Scenario):
             mount_cwd=False,
             user=USERS[self.state],
             volumes=["data:/data"],
-            config_files={"/data/deep/conf": "a\n"},
+            config_files={"/workspace/deep/conf": "a\n"},
             repos=[{"url": REMOTE, "path": "app"}],
             setup_commands=["true"],
         )
