@@ -15,7 +15,7 @@ KILLS = int(os.environ.get("ENVSPEC_KILLS") or 0)
 SAMPLE_KILLS = 1
 SEED = 20261125
 
-pytestmark = [pytest.mark.engine, pytest.mark.kills, pytest.mark.timeout(3600 if KILLS else 300)]
+pytestmark = [pytest.mark.engine, pytest.mark.kills, pytest.mark.timeout(7200 if KILLS else 600)]
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS if KILLS else SAMPLE)
