@@ -123,7 +123,7 @@ def test_exit_code_5_when_no_engine_answers(stands: Place) -> None:
     for words in (("plan", "."), ("apply", "."), ("list",), ("status", stands.name), ("destroy", stands.name, "--yes")):
         error = nowhere.told(*words, code=5).error
         assert error["retriable"] is True
-        assert "envspec preflight" in error["hint"]
+        assert "unset DOCKER_HOST" in error["hint"]
     nowhere.run("exec", stands.name, "--", "true", code=5)
     nowhere.told("preflight", code=5)
 
