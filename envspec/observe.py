@@ -40,12 +40,12 @@ def inside(glance: Glance, world: Observed, desired: Desired, *, deep: bool = Fa
         return world
     questions = _declared(desired)
     if deep and desired.resources:
-        questions = questions.merged(_undeclared(box.config.mounts))
+        questions = questions.merged(_undeclared(box.mounts))
     answer = glance.probe(box, questions)
     seen = dataclasses.replace(world, inside=answer, deep=deep)
     more = _recorded(seen, desired)
     if deep and not desired.resources:
-        more = more.merged(_undeclared(box.config.mounts))
+        more = more.merged(_undeclared(box.mounts))
     if more == Questions():
         return seen
     late = glance.probe(box, dataclasses.replace(more, declared=(*questions.declared, *more.declared)))

@@ -94,7 +94,7 @@ def plan(desired: Desired, world: Observed, wishes: Wishes | None = None) -> Pla
         fingerprint=digest_of([[r.address, r.digest] for r in desired.resources] + [dict(sorted(observed.items()))]),
         summary=_summary(desired, changes),
         changes=changes,
-        notes=desired.notes + _blind(desired, world),
+        notes=desired.notes + _noted(compared.verdicts) + _blind(desired, world),
         observed=observed,
         effects=desired.effects,
     )
@@ -299,6 +299,10 @@ def _summary(desired: Desired, changes: tuple[Change, ...]) -> Summary:
     changed = {change.address for change in changes}
     noop = sum(resource.address not in changed for resource in desired.resources)
     return Summary(**counts, noop=noop)
+
+
+def _noted(verdicts: Mapping[str, Verdict]) -> tuple[str, ...]:
+    return tuple(note for verdict in verdicts.values() for note in verdict.notes)
 
 
 def _blind(desired: Desired, world: Observed) -> tuple[str, ...]:

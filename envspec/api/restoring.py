@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import secrets
 import time
 from pathlib import Path
 
@@ -30,7 +31,7 @@ from envspec.inside import snapshot_manifest
 from envspec.inside.snapshot import SAVED, copy_trees, helper_config
 from envspec.inside.snapshot_manifest import BOX, VOLUMES, Manifest, ref_of
 from envspec.inside.snapshot_spec import loaded_for
-from envspec.kinds import lease, names
+from envspec.kinds import anonymous, lease, names
 from envspec.kinds.container import ContainerSpec
 from envspec.kinds.volume import VolumeSpec
 from envspec.model import Desired, Report, Resource, Status
@@ -161,7 +162,7 @@ class _Restore:
     def _fill(self) -> None:
         """Copy the saved volumes into those of the same address."""
         numbers = {volume.address: number for number, volume in enumerate(self.manifest.volumes)}
-        mounts = []
+        mounts = self._unnamed(numbers)
         for resource in self.desired.of_kind("volume"):
             assert isinstance(resource.spec, VolumeSpec)
             number = numbers.pop(resource.address, None)
@@ -178,7 +179,19 @@ class _Restore:
         self.engine.start(helper)
         pairs = tuple((mount.target.replace(_FILLED, SAVED), mount.target) for mount in config.mounts)
         copy_trees(self.engine, helper, pairs)
-        self.engine.remove_container(helper)
+        self.engine.remove_container(helper, borrows=True)
+
+    def _unnamed(self, numbers: dict[str, int]) -> list[Mount]:
+        """Make the volumes that nobody named, for their containers to find; take them out of what is left to do."""
+        holders = tuple(anonymous.address_of(r.address, "") for r in self.desired.resources)
+        chosen = {address: number for address, number in numbers.items() if address.startswith(holders)}
+        mounts = []
+        for address, number in chosen.items():
+            name = secrets.token_hex(32)
+            self.engine.create_volume(name, names.labels(self.env, anonymous.KIND, address))
+            mounts.append(Mount(f"{_FILLED}/{number}", "volume", name))
+            del numbers[address]
+        return mounts
 
     def _begin_life(self) -> None:
         """Count what came back as kept, for the snapshot holds it, and forget until when what was saved was wanted."""

@@ -285,6 +285,7 @@ class _Made:
                     each for other, tie in self.ties[base].items() if tie.get("restart") for each in self._all(other)
                 )
             ),
+            volumes_from=tuple(sorted({f"service.{other}" for other in _lenders(service)})),
             replicas=self.counts[base],
             shelved=self.shelved[name],
             directory=str(self.document.directory),
@@ -337,8 +338,7 @@ class _Made:
             if mode.startswith("service:"):
                 yield f"service.{mode.removeprefix('service:')}"
         yield from (f"service.{str(link).partition(':')[0]}" for link in service.get("links") or ())
-        others = (str(source) for source in service.get("volumes_from") or ())
-        yield from (f"service.{source.partition(':')[0]}" for source in others if not source.startswith("container:"))
+        yield from (f"service.{other}" for other in _lenders(service))
         # Of all networks, for Podman cannot list containers while one of theirs is being made anew.
         yield from ({f"network.{network}" for network in names_of.values()} & known)
         mounts = (str(mount.get("source")) for mount in service.get("volumes") or () if mount.get("type") == "volume")
@@ -349,6 +349,12 @@ class _Made:
 
 def _nets(service: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any] | None]]:
     return sorted((service.get("networks") or {}).items(), key=lambda pair: pair[0])
+
+
+def _lenders(service: Mapping[str, Any]) -> list[str]:
+    """Return the services whose volumes a service mounts."""
+    others = (str(source) for source in service.get("volumes_from") or ())
+    return [source.partition(":")[0] for source in others if not source.startswith("container:")]
 
 
 def _written(data: Mapping[str, Any], name: str) -> dict[str, str]:

@@ -195,8 +195,15 @@ class Engine(Reader, Archiver, Protocol):
         """Let a paused container go on."""
         ...
 
-    def remove_container(self, container_id: str) -> None:
-        """Kill and remove a container with its anonymous volumes; one that is gone is left alone."""
+    def remove_container(self, container_id: str, *, borrows: bool = False) -> None:
+        """Kill and remove a container with its anonymous volumes; one that is gone is left alone.
+
+        An anonymous volume that another container uses too stays.
+
+        Args:
+            container_id: The container.
+            borrows: Whether anonymous volumes that it was created with are somebody else's, and stay.
+        """
         ...
 
     def check_health(self, container_id: str) -> None:

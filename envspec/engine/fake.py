@@ -31,6 +31,7 @@ from envspec.engine.fake_inside import Inside, perform, subjects
 from envspec.engine.fake_probe import FakeInquiry, answer
 from envspec.engine.fake_store import BUILTIN
 from envspec.engine.fake_world import Container, Image
+from envspec.engine.inspect import ANONYMOUS
 from envspec.engine.objects import (
     LABEL,
     LINE,
@@ -40,6 +41,7 @@ from envspec.engine.objects import (
     ContainerConfig,
     ContainerState,
     Limits,
+    Mount,
     Port,
 )
 from envspec.engine.operations import Completed, Operation, ReadEnvironment, ReadState
@@ -195,12 +197,12 @@ class FakeEngine(Archives):
         if current is None or up.recreate:
             label = f"{self.tick():012x}_{wish.name}" if current else wish.name
             with self._changing("compose_create", wish.name):
-                made = self.make(label, wish.config, wish.labels)
+                made = self.make(label, self._inheriting(wish.config, current), wish.labels)
                 made.check = wish.check
                 made.networks.update(wish.attachments(self))
             if current is not None:
                 with self._changing("compose_remove", wish.name):
-                    self.forget(current)
+                    del self.live[current.id]  # its volumes stay, as those that Compose leaves behind do
                 with self._changing("compose_rename", wish.name):
                     made.name = wish.name
             current = made
@@ -209,6 +211,18 @@ class FakeEngine(Archives):
                 self.boot(current)
         if on_line is not None:
             on_line(f"Container {wish.name}  Started")
+
+    def _inheriting(self, config: ContainerConfig, current: Container | None) -> ContainerConfig:
+        """Return a service's configuration with the unnamed volumes that Compose takes over from its container."""
+        image = self.image_of(config.image)
+        if current is None or image is None:
+            return config
+        named = {mount.target for mount in config.mounts if mount.source}
+        asked = {mount.target for mount in config.mounts if not mount.source} | {*image.volumes} - named
+        taken = [mount for mount in current.anonymous if mount.target in asked]
+        places = {mount.target for mount in taken}
+        kept = [mount for mount in config.mounts if mount.target not in places]
+        return replace(config, mounts=tuple(sorted((*kept, *taken))))
 
     # ── containers ───────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -233,7 +247,8 @@ class FakeEngine(Archives):
             raise EngineCallFailed(f"No such image: {config.image}")
         if config.memory is not None and config.memory < MINIMUM_MEMORY:
             raise EngineCallFailed("Minimum memory limit allowed is 6MB")
-        config = replace(config, env=dict(config.env))
+        given = config
+        anonymous, config = self._volumes_beside(given, image)
         made = Container(
             id=self.new_id(),
             name=name,
@@ -241,10 +256,12 @@ class FakeEngine(Archives):
             labels={**image.labels, **labels},
             config=config,
             layer=Layer(image.files),
-            mounted=tuple(self._mount(config, image)),
+            mounted=tuple(self._mount((*config.mounts, *anonymous), image)),
+            anonymous=anonymous,
+            taken=frozenset(mount.source for mount in given.mounts),
         )
         made.layer.state = copy.deepcopy(image.state)
-        for path in (config.workdir, *config.tmpfs, *(mount.target for mount in config.mounts)):
+        for path in (config.workdir, *config.tmpfs, *(place.target for place in made.mounted)):
             self._make_point(made, path)
         self.live[made.id] = made
         return made
@@ -257,8 +274,17 @@ class FakeEngine(Archives):
             if container.layer.get(here) is None:
                 container.layer.put(here, directory())
 
-    def _mount(self, config: ContainerConfig, image: Image) -> Iterable[Place]:
-        for mount in config.mounts:
+    def _volumes_beside(self, config: ContainerConfig, image: Image) -> tuple[tuple[Mount, ...], ContainerConfig]:
+        """Return the volumes that nobody named, new ones and those taken over, and the configuration without them."""
+        taken = tuple(mount for mount in config.mounts if ANONYMOUS.fullmatch(mount.source))
+        named = tuple(mount for mount in config.mounts if mount not in taken and mount.source)
+        asked = {mount.target for mount in config.mounts if not mount.source} | {*image.volumes}
+        new = asked - {mount.target for mount in (*taken, *named)} - {*config.tmpfs}
+        made = (Mount(path, "volume", self.new_id()) for path in sorted(new))
+        return tuple(sorted((*taken, *made))), replace(config, env=dict(config.env), mounts=named)
+
+    def _mount(self, mounts: Iterable[Mount], image: Image) -> Iterable[Place]:
+        for mount in mounts:
             if mount.type == "bind":
                 root = directory(0o755, *self.bind_owner)
                 layer = self.binds.setdefault(mount.source, Layer(root=root))
@@ -326,16 +352,19 @@ class FakeEngine(Archives):
                 raise EngineCallFailed(f"Container {found.name} is not paused")
             found.status = "running"
 
-    def remove_container(self, container_id: str) -> None:
-        """Kill and remove a container."""
+    def remove_container(self, container_id: str, *, borrows: bool = False) -> None:
+        """Kill and remove a container, and those of its anonymous volumes that no other container uses."""
         with self._changing("remove_container", self.called(container_id)):
             found = self.find(container_id)
             if found is not None:
-                self.forget(found)
+                self.forget(found, borrows=borrows)
 
-    def forget(self, container: Container) -> None:
-        """Let a container be gone."""
+    def forget(self, container: Container, *, borrows: bool = False) -> None:
+        """Let a container be gone, with those of its volumes that nobody named and no other container uses."""
         del self.live[container.id]
+        for mount in container.anonymous:
+            if not self.uses_volume(mount.source) and not (borrows and mount.source in container.taken):
+                self._volumes.pop(mount.source, None)
 
     def check_health(self, container_id: str) -> None:
         """Do nothing: it is Docker that this one is like."""

@@ -89,7 +89,9 @@ class Archives(Store):
             changed = {path: replace(node, tick=tick) for path, node in found.layer.upper.items() if node is not None}
             gone = {path for path, node in found.layer.upper.items() if node is None}
             files = {path: node for path, node in found.layer.lower.items() if path not in gone} | changed
-            made = self.add_image(ref, {**found.labels, **labels}, files, seed=self.new_id())
+            image = self._images.get(found.image_id)
+            volumes = image.volumes if image else ()
+            made = self.add_image(ref, {**found.labels, **labels}, files, seed=self.new_id(), volumes=volumes)
             self._images[made].state = copy.deepcopy(found.layer.state)
             return made
 

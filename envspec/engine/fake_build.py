@@ -34,6 +34,17 @@ def bases_of(dockerfile: str) -> list[str]:
     return bases
 
 
+def volumes_of(dockerfile: str) -> list[str]:
+    """Return the paths that a Dockerfile's last stage makes volumes of, in either form of the instruction."""
+    found: list[str] = []
+    for verb, words in _instructions(dockerfile):
+        if verb == "FROM":
+            found = []
+        if verb == "VOLUME":
+            found += [word.strip('[],"') for word in words]
+    return found
+
+
 def fault_of(dockerfile: str) -> str:
     """Return why a build fails, "" when it does not: no base, an unknown instruction, or a ``RUN false``."""
     found = _instructions(dockerfile)

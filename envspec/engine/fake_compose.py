@@ -156,7 +156,7 @@ class Service:
 
     def _mount(self, item: Mapping[str, Any]) -> Mount:
         source = item.get("source", "")
-        if item["type"] == "volume":
+        if item["type"] == "volume" and source:
             source = self._document["volumes"][source]["name"]
         return Mount(item["target"], item["type"], source, bool(item.get("read_only")))
 

@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from envspec.engine.fake_build import bases_of, fault_of, full_ref
+from envspec.engine.fake_build import bases_of, fault_of, full_ref, volumes_of
 from envspec.engine.fake_fs import Layer, Node
 from envspec.engine.fake_hooks import Hooks
 from envspec.engine.fake_world import DEBIAN, Container, FakeRemote, Image, Network, Volume
@@ -66,11 +66,18 @@ class Store(Hooks):
         return self._clock
 
     def add_image(
-        self, ref: str, labels: Mapping[str, str] | None = None, files: Mapping[str, Node] = DEBIAN, seed: str = ""
+        self,
+        ref: str,
+        labels: Mapping[str, str] | None = None,
+        files: Mapping[str, Node] = DEBIAN,
+        seed: str = "",
+        *,
+        volumes: tuple[str, ...] = (),
     ) -> str:
         """Make an image exist under a reference and return its ID; another ``seed`` gives another ID."""
         text = json.dumps([seed or full_ref(ref), sorted((labels or {}).items())])
-        image = Image("sha256:" + hashlib.sha256(text.encode()).hexdigest(), dict(labels or {}), files)
+        digest = hashlib.sha256(text.encode()).hexdigest()
+        image = Image(f"sha256:{digest}", dict(labels or {}), files, volumes=volumes)
         self._images[image.id] = image
         self.point(ref, image.id)
         return image.id
@@ -133,7 +140,11 @@ class Store(Hooks):
         """Return those of the references, or IDs, that exist."""
         with self._reading():
             found = {ref: self.image_of(ref) for ref in sorted(set(refs))}
-        return {ref: ImageState(image.id, dict(image.labels), 1) for ref, image in found.items() if image}
+        return {
+            ref: ImageState(image.id, dict(image.labels), 1, volumes=image.volumes)
+            for ref, image in found.items()
+            if image
+        }
 
     def stored_images(self) -> tuple[StoredImage, ...]:
         """Return the images that environments share."""
@@ -262,10 +273,15 @@ class Store(Hooks):
         """Return the files of a volume, which is made without labels when it does not exist."""
         return self._volumes.setdefault(name, Volume(name, {})).layer
 
+    def uses_volume(self, name: str) -> bool:
+        """Whether a container, running or not, uses a volume."""
+        mounts = (m for c in self.live.values() for m in (*c.config.mounts, *c.anonymous))
+        return any(m.type == "volume" and m.source == name for m in mounts)
+
     def remove_volume(self, name: str) -> None:
         """Remove a volume."""
         with self._changing("remove_volume", name):
-            if any(m.type == "volume" and m.source == name for c in self.live.values() for m in c.config.mounts):
+            if self.uses_volume(name):
                 raise EngineCallFailed(f"remove {name}: volume is in use")
             self._volumes.pop(name, None)
 
@@ -306,7 +322,8 @@ class Store(Hooks):
                 raise EngineCallFailed(fault)
             image = [self._base(ref) for ref in bases_of(build.dockerfile)][-1]
             seed = json.dumps([build.dockerfile, image.id, self.new_id() if build.no_cache else ""])
-            self.add_image(build.tag, {**image.labels, **build.labels}, image.files, seed)
+            volumes = tuple(sorted({*image.volumes, *volumes_of(build.dockerfile)}))
+            self.add_image(build.tag, {**image.labels, **build.labels}, image.files, seed, volumes=volumes)
         if on_line is not None:
             on_line(f"built {build.tag}")
 

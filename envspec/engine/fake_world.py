@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from envspec.engine.fake_fs import Layer, Node, Place, State, Tree, directory
-from envspec.engine.objects import Attachment, ContainerConfig, ContainerState, Port
+from envspec.engine.objects import Attachment, ContainerConfig, ContainerState, Mount, Port
 
 PASSWD = (
     b"root:x:0:0:root:/root:/bin/bash\n"
@@ -54,13 +54,14 @@ class FakeRemote:
 
 @dataclass(slots=True)
 class Image:
-    """A local image: its ID, what was given to it, its files, the ledger of what it was made of, and its last use."""
+    """A local image: its ID, labels, files, what its ledger holds, its last use, and the paths of its volumes."""
 
     id: str
     labels: Mapping[str, str]
     files: Mapping[str, Node]
     state: State = field(default_factory=State)
     marked: int = 0
+    volumes: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)
@@ -94,6 +95,8 @@ class Container:
         config: What it is set to.
         layer: Its own files.
         mounted: Volumes and binds.
+        anonymous: Those of the volumes that nobody named.
+        taken: Names of the volumes that it was created with.
         status: As :class:`ContainerState` has it.
         exit_code: Exit code of the main process.
         networks: ID, name and aliases of each attachment, by name.
@@ -111,6 +114,8 @@ class Container:
     config: ContainerConfig
     layer: Layer
     mounted: tuple[Place, ...]
+    anonymous: tuple[Mount, ...] = ()
+    taken: frozenset[str] = frozenset()
     status: str = "created"
     exit_code: int = 0
     networks: dict[str, Attachment] = field(default_factory=dict)
@@ -144,6 +149,7 @@ class Container:
             published=self.published if self.status == "running" else (),
             exit_code=self.exit_code,
             health=self.check if self.status == "running" else "",
+            anonymous=self.anonymous,
         )
 
     def boot(self, published: tuple[Port, ...]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -39,7 +40,9 @@ SHARED_KINDS = ("image", "base_image")
 _SHORT_ID = 12
 _PERIOD = 100_000
 """Microseconds of the scheduler's period where none is set."""
-_ANONYMOUS = re.compile(r"[0-9a-f]{64}")
+ANONYMOUS = re.compile(r"[0-9a-f]{64}")
+"""The name that an engine gives to a volume that nobody named."""
+
 _PORT = re.compile(r"[0-9]{1,5}")
 _PORTS = re.compile(r"([0-9]{1,5}(-[0-9]{1,5})?)?")
 _STATUSES = {"removing": "dead"}
@@ -84,6 +87,7 @@ def image(data: type_json) -> ImageState:
         size=top.number("Size"),
         entrypoint=config.texts("Entrypoint"),
         health=(config if config.given("Healthcheck") else top).part("Healthcheck").texts("Test"),
+        volumes=tuple(sorted(posixpath.normpath(path) for path, _ in config.entries("Volumes"))),
     )
 
 
@@ -201,12 +205,12 @@ def _health(health: Part) -> str:
     return "" if said == "none" else said
 
 
-def _anonymous(top: Part) -> tuple[str, ...]:
-    """Return where volumes are mounted that nobody named at creation."""
-    given = (mount for mount in _mounts(top.part("HostConfig")) if mount.source)
-    named = {mount.target for mount in given if not _ANONYMOUS.fullmatch(mount.source)}
-    found = (item.text("Destination") for item in top.parts("Mounts") if item.text("Type") == "volume")
-    return tuple(sorted({*found} - named))
+def _anonymous(top: Part) -> tuple[Mount, ...]:
+    """Return the volumes that nobody named at creation, or that were taken over from a container where nobody had."""
+    named = {mount.target for mount in _mounts(top.part("HostConfig"))}
+    found = (item for item in top.parts("Mounts") if item.text("Type") == "volume")
+    mounts = (Mount(item.text("Destination"), "volume", item.text("Name")) for item in found)
+    return tuple(sorted(mount for mount in mounts if mount.target not in named))
 
 
 def _positive(value: int) -> int | None:
@@ -237,7 +241,7 @@ def _security(options: Sequence[str], *, privileged: bool) -> tuple[str, ...]:
 
 
 def _mounts(host: Part) -> tuple[Mount, ...]:
-    """Read what was asked for at creation; anonymous volumes of the image are none of our business."""
+    """Read what was asked for at creation; Podman lists volumes there too that nobody asked for, by its own names."""
     mounts = [
         Mount(item.text("Target"), item.text("Type"), item.text("Source"), item.flag("ReadOnly"))
         for item in host.parts("Mounts")
@@ -250,7 +254,7 @@ def _mounts(host: Part) -> tuple[Mount, ...]:
             host.fault("Binds")
             continue
         mounts.append(Mount(target, "bind" if source.startswith("/") else "volume", source, "ro" in options.split(",")))
-    return tuple(sorted(mounts))
+    return tuple(sorted(mount for mount in mounts if mount.source and not ANONYMOUS.fullmatch(mount.source)))
 
 
 def _bindings(holder: Part, name: str) -> tuple[Port, ...]:

@@ -174,7 +174,8 @@ class ContainerState:
         published: Ports as they are bound now, with their real host port; empty unless running.
         exit_code: Exit code of the main process; 0 while it runs.
         health: What its own health check says: ``starting``, ``healthy`` or ``unhealthy``; "" where it has none.
-        anonymous: Paths at which volumes without a name are mounted, sorted: they go with the container.
+        anonymous: Volumes that nobody named, such as those of an image's ``VOLUME``, by the engine's own names, sorted
+            by target: they are no part of ``config`` and go with the container.
         pid: Number of the main process as the engine's host counts, 0 unless it runs.
         unread: Fields of the engine's description that could not be read, sorted: what they say reads as absent, so
             such a container is shown and left alone.
@@ -190,7 +191,7 @@ class ContainerState:
     published: tuple[Port, ...] = ()
     exit_code: int = 0
     health: str = ""
-    anonymous: tuple[str, ...] = ()
+    anonymous: tuple[Mount, ...] = ()
     pid: int = 0
     unread: tuple[str, ...] = ()
 
@@ -198,6 +199,11 @@ class ContainerState:
     def running(self) -> bool:
         """Whether the inside can be entered."""
         return self.status == "running"
+
+    @property
+    def mounts(self) -> tuple[Mount, ...]:
+        """All that is mounted: binds and volumes that were asked for, and volumes that nobody named."""
+        return tuple(sorted((*self.config.mounts, *self.anonymous)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,6 +216,7 @@ class ImageState:
         size: Its size in bytes.
         entrypoint: What it runs by itself, before any command.
         health: Its own health check, as the engine has it: ``CMD-SHELL`` and the text, ``CMD`` and words, or ``NONE``.
+        volumes: Paths of its ``VOLUME`` instructions, sorted.
     """
 
     id: str
@@ -217,6 +224,7 @@ class ImageState:
     size: int = 0
     entrypoint: tuple[str, ...] = ()
     health: tuple[str, ...] = ()
+    volumes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, order=True)

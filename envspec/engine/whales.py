@@ -20,7 +20,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from envspec.engine import bootstrap, shelf
+from envspec.engine import bootstrap, inspect, shelf
 from envspec.engine.choice import docker_proxies
 from envspec.engine.client import DEADLINE
 from envspec.engine.dialect import DOCKER, Dialect
@@ -128,9 +128,17 @@ class WhalesEngine(MutexClient):
             "cannot let the container go on", ("container", "unpause"), lambda d: d.container.unpause(container_id)
         )
 
-    def remove_container(self, container_id: str) -> None:
-        """Kill and remove a container with its anonymous volumes; one that is gone is left alone."""
+    def remove_container(self, container_id: str, *, borrows: bool = False) -> None:
+        """Kill and remove a container with its anonymous volumes; one that is gone is left alone.
+
+        Those that it took over from another container have a name as far as the engine knows: they are removed here.
+        The engine refuses to remove what another container uses.
+        """
+        found = [] if borrows else self._inspect("container", [container_id])
+        taken = [mount.source for data in found for mount in inspect.container(data).anonymous]
         self._remove("container", container_id, lambda d: d.container.remove(container_id, force=True, volumes=True))
+        if taken:
+            self._run("volume", "rm", "--", *taken)
 
     def check_health(self, container_id: str) -> None:
         """Do nothing: Docker checks by itself."""

@@ -19,7 +19,7 @@ from envspec.events import Emit, Notice
 from envspec.inside import snapshot_manifest as manifests
 from envspec.inside.copy_box import find_box
 from envspec.inside.snapshot_manifest import BOX, MANIFEST, VOLUMES, Manifest, SavedRepo, SavedVolume, ref_of
-from envspec.kinds import names
+from envspec.kinds import anonymous, names
 from envspec.kinds.base import is_service
 from envspec.kinds.standing import Standing, standing_of
 from envspec.spec.load import Loaded
@@ -67,7 +67,7 @@ def create(  # noqa: PLR0913 - of what, as what, and how
     env = loaded.spec.name or ""
     box = find_box(engine, env).state
     services = tuple(other for other in engine.containers(env) if is_service(other))
-    saving = _Saving(engine, name, box, services, _volumes(engine, env))
+    saving = _Saving(engine, name, box, services, _volumes(engine, env, (box, *services)))
     held = tuple(one.id for one in (box, *services) if one.running and one.id in (pausable or ()))
     repos = _repos(engine, box)
     _clear(engine, name, env)
@@ -127,7 +127,7 @@ class _Saving:
             env = self.box.labels[names.ENV]
             state = next(state for state in engine.containers(env) if state.id == helper)
             engine.commit(helper, ref_of(self.name, VOLUMES), _labels(state, self.name))
-            engine.remove_container(helper)
+            engine.remove_container(helper, borrows=True)
         return image
 
     def _helper(self) -> str:
@@ -181,10 +181,16 @@ def copy_trees(engine: Engine, helper: str, pairs: tuple[tuple[str, str], ...]) 
         )
 
 
-def _volumes(engine: Engine, env: str) -> tuple[SavedVolume, ...]:
+def _volumes(engine: Engine, env: str, boxes: tuple[ContainerState, ...]) -> tuple[SavedVolume, ...]:
+    """Return the volumes to save: the environment's own, and those that nobody named, by what container has them."""
     ours = [volume for volume in engine.volumes() if volume.labels.get(names.ENV) == env]
-    found = (SavedVolume(v.labels.get(names.ADDRESS, ""), v.name) for v in ours if v.driver == "local")
-    return tuple(sorted(found, key=lambda volume: volume.address))
+    own = [v for v in ours if v.driver == "local" and v.labels.get(names.KIND) != anonymous.KIND]
+    found = {v.name: SavedVolume(v.labels.get(names.ADDRESS, ""), v.name) for v in own}
+    for box in sorted(boxes, key=lambda box: box.name):
+        holder = box.labels.get(names.ADDRESS, "")
+        for mount in box.anonymous:
+            found.setdefault(mount.source, SavedVolume(anonymous.address_of(holder, mount.target), mount.source))
+    return tuple(sorted(found.values(), key=lambda volume: volume.address))
 
 
 def _repos(engine: Engine, box: ContainerState) -> tuple[SavedRepo, ...]:
@@ -205,7 +211,7 @@ def _clear(engine: Engine, name: str, env: str) -> None:
     """Remove what a snapshot that was not finished left: no manifest stands for it."""
     for box in engine.containers(env, (_helper_name(name),)):
         if box.labels.get(names.KIND) == _HELPER_KIND and box.labels.get(names.SNAPSHOT) == name:
-            engine.remove_container(box.id)
+            engine.remove_container(box.id, borrows=True)
     for part in (BOX, VOLUMES):
         engine.remove_image(ref_of(name, part))
 

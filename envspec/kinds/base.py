@@ -138,6 +138,7 @@ class Verdict:
 
     Attributes:
         first: Whether this only makes visible what everything else is decided by.
+        notes: What the reader of the plan should know besides.
     """
 
     action: Action
@@ -146,6 +147,7 @@ class Verdict:
     disruption: Disruption = Disruption.NONE
     data_loss: tuple[str, ...] = ()
     first: bool = False
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

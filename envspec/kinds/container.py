@@ -14,7 +14,7 @@ from envspec.engine.inspect import familiar, is_shared
 from envspec.engine.objects import UNLIMITED, Attachment, ContainerConfig, ContainerState, Limits, Mount
 from envspec.engine.operations import Baseline, ReadEnvironment, ReadState, RestoreEnvironment, WriteRecords
 from envspec.errors import Conflict, EngineCallFailed, EngineTimeout, Interrupted, StepFailed, Where
-from envspec.kinds import loss, names
+from envspec.kinds import anonymous, loss, names
 from envspec.kinds.agent import standing_in
 from envspec.kinds.base import Done, Kind, Observed, StepContext, Verdict, Work, record, spec_of
 from envspec.kinds.lease import moment
@@ -140,21 +140,22 @@ class Container(Kind[ContainerSpec]):
             return Verdict(Action.UPDATE, why, woken, Disruption.RESTART, first=True)
         if stubborn:
             reason = "; ".join(_says(d) for d in stubborn) + " cannot be done in place"
-            return Verdict(Action.REPLACE, reason, diffs + live, Disruption.REPLACE, _lost(world, spec.config.mounts))
+            lost, notes = _lost(world, _next_mounts(spec, world)), _unseen(spec, diffs, world)
+            return Verdict(Action.REPLACE, reason, diffs + live, Disruption.REPLACE, lost, notes=notes)
         reason = "; ".join(_says(d) for d in live + diffs)
         stopped = loss.jobs(world) if any(d.path == "status" for d in live) else ()
         return Verdict(Action.UPDATE, reason, diffs + live, _disruption(live, diffs), stopped)
 
     def forced(self, resource: Resource, spec: ContainerSpec, world: Observed) -> Verdict:  # noqa: ARG002 - by name
         """Make it anew."""
-        lost = _lost(world, spec.config.mounts)
+        lost = _lost(world, _next_mounts(spec, world))
         return Verdict(Action.REPLACE, "asked for with --replace", (), Disruption.REPLACE, lost)
 
     def removal(self, address: str, world: Observed) -> Verdict | None:
         """Remove the workspace with what is in its own filesystem, or the leftovers, in which nobody worked."""
         if address == LEFTOVER:
             return Verdict(Action.DELETE, "left by an interrupted replace", disruption=Disruption.NONE)
-        lost = _lost(world, _mounts(world))
+        lost = _lost(world, world.workspace.config.mounts if world.workspace else ())
         return Verdict(Action.DELETE, "no longer wanted", disruption=Disruption.REPLACE, data_loss=lost)
 
     def apply(self, work: tuple[Work, ...], context: StepContext) -> Done:
@@ -175,7 +176,8 @@ class Container(Kind[ContainerSpec]):
             **_belonging(spec, context),
             **({names.RESTORED: spec.restored} if spec.restored else {}),
         }
-        replacement = Replacement(context, spec.config, spec.places, labels)
+        mounts = _mounts_now(spec, context)
+        replacement = Replacement(context, dataclasses.replace(spec.config, mounts=mounts), spec.places, labels)
         if item.change.action is Action.CREATE:
             box = replacement.create(names.container(context.env))
             context.engine.start(box)
@@ -184,9 +186,7 @@ class Container(Kind[ContainerSpec]):
         carried = tuple(
             entry.address
             for entry in context.observed.answer.ledger
-            if survives(
-                context.observed.located(str(entry.data.get("path", ""))), _mounts(context.observed), spec.config.mounts
-            )
+            if survives(context.observed.located(str(entry.data.get("path", ""))), _mounts(context.observed), mounts)
         )
         return replacement.begin(ReadState(carried), ReadEnvironment())
 
@@ -207,8 +207,8 @@ def inner_world(resource: Resource | None, verdict: Verdict | None, world: Obser
     """
     if resource is None or verdict is None or not isinstance(resource.spec, ContainerSpec):
         return world
-    new = resource.spec.config.mounts
     if verdict.action is Action.REPLACE:
+        new = _next_mounts(resource.spec, world)
         return world.renewed(lambda path: survives(path, _mounts(world), new))
     starts = any(diff.path == "status" and diff.before != "paused" for diff in verdict.diff)
     return world.restarted() if starts and world.inside else world
@@ -244,7 +244,48 @@ def _lost(world: Observed, kept: tuple[Mount, ...]) -> tuple[str, ...]:
 
 
 def _mounts(world: Observed) -> tuple[Mount, ...]:
-    return world.workspace.config.mounts if world.workspace else ()
+    return world.workspace.mounts if world.workspace else ()
+
+
+def _next_mounts(spec: ContainerSpec, world: Observed) -> tuple[Mount, ...]:
+    """Return what the next container mounts: what is asked for, and the unnamed volumes that it takes over."""
+    asked, box = spec.config.mounts, world.workspace
+    if box is None:
+        taken = {mount.target for mount in asked}
+        more = tuple(m for m in anonymous.waiting(names.WORKSPACE, world) if m.target not in taken)
+    else:
+        more = anonymous.kept(box, world.images.get(spec.config.image), asked)
+    return tuple(sorted((*asked, *more)))
+
+
+def _mounts_now(spec: ContainerSpec, context: StepContext) -> tuple[Mount, ...]:
+    """Return the same by the image as it is by now, which the plan may not have known.
+
+    Raises:
+        StepFailed: It has lost a ``VOLUME`` since the plan was made, so that more would be lost than was agreed to.
+    """
+    world, ref = context.observed, spec.config.image
+    planned = _next_mounts(spec, world)
+    if world.workspace is None or not world.workspace.anonymous:
+        return planned
+    mounts = _next_mounts(spec, dataclasses.replace(world, images=context.engine.images((ref,))))
+    if gone := sorted({mount.target for mount in planned} - {mount.target for mount in mounts}):
+        raise StepFailed(
+            f"{ref} has no VOLUME at {gone[0]} any more, where the workspace has data",
+            code="container.volume_gone",
+            hint="apply again: the plan then says what would be lost",
+            where=Where(address=names.WORKSPACE),
+        )
+    return mounts
+
+
+def _unseen(spec: ContainerSpec, diffs: tuple[Diff, ...], world: Observed) -> tuple[str, ...]:
+    """Say where another image's own content stays hidden by an unnamed volume that is taken over."""
+    box = world.workspace
+    if box is None or not any(diff.path == "image" for diff in diffs):
+        return ()
+    mounts = anonymous.kept(box, world.images.get(spec.config.image), spec.config.mounts)
+    return anonymous.hidden(names.WORKSPACE, mounts)
 
 
 def _check_name(world: Observed) -> None:
@@ -442,6 +483,8 @@ def _delete(item: Work, context: StepContext) -> Done:
         if item.change.address == LEFTOVER:
             give_back(context, box)
         context.engine.remove_container(box.id)
+    for name in anonymous.abandoned(context.observed):
+        context.engine.remove_volume(name)
     return Done(f"removed {', '.join(box.name for box in gone)}")
 
 

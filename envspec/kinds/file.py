@@ -95,7 +95,7 @@ class File(Kind[FileSpec]):
             return Verdict(Action.UPDATE, "in place already: recorded as ours", (), Disruption.NONE)
         differs = fact.sha256 != spec.sha256
         box = world.workspace
-        kept_outside = not box or any(lies_below(world.located(spec.path), mount.target) for mount in box.config.mounts)
+        kept_outside = not box or any(lies_below(world.located(spec.path), mount.target) for mount in box.mounts)
         lost = (f"{spec.path} (not written by envspec)",) if differs and entry is None and kept_outside else ()
         names = ", ".join(_WORDS[d.path] for d in diffs)
         return Verdict(Action.UPDATE, f"{names}: {because(cause)}", diffs, Disruption.WRITE, lost)

@@ -17,6 +17,10 @@ RUNNING = " (running)"
 """Ends what is said of a background job that runs."""
 
 
+UNNAMED = " (a volume without a name)"
+"""Ends what is said of data in a volume that nobody named; :mod:`envspec.kinds.anonymous` lists those."""
+
+
 def lies_below(path: str, root: str) -> bool:
     """Say whether a path is a directory or lies below it."""
     return bool(root) and (path == root or path.startswith(root.rstrip("/") + "/"))
@@ -48,8 +52,11 @@ def jobs(world: Observed) -> tuple[str, ...]:
 
 
 def goes_unasked(lost: str) -> bool:
-    """Say whether something goes with an environment that was not made to stay: undeclared files and jobs do."""
-    return lost.endswith((UNDECLARED, RUNNING))
+    """Say whether something goes with an environment that was not made to stay.
+
+    Files that nobody declared, running jobs, and what services keep in volumes that nobody named do.
+    """
+    return lost.endswith((UNDECLARED, RUNNING, UNNAMED))
 
 
 def _repos(world: Observed, goes: Callable[[str], bool]) -> tuple[str, ...]:

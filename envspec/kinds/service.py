@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from envspec.engine.inspect import familiar
-from envspec.engine.objects import UNLIMITED, ContainerState, Limits
+from envspec.engine.objects import UNLIMITED, ContainerState, Limits, Mount
 from envspec.engine.stack import ComposeUp
 from envspec.errors import EngineCallFailed, Interrupted, StepFailed, Where
-from envspec.kinds import names, returns
+from envspec.kinds import anonymous, names, returns
 from envspec.kinds.base import Done, Kind, Observed, StepContext, Verdict, Work, spec_of
 from envspec.kinds.service_state import (
     SHELVED,
@@ -22,6 +22,7 @@ from envspec.kinds.service_state import (
     compare,
     in_words,
     key_of,
+    lost_volumes,
     reason,
     state_of,
 )
@@ -74,7 +75,7 @@ class Service(Kind[ServiceSpec]):
         diffs = found.stubborn + found.live
         why = reason(spec, diffs)
         if found.stubborn:
-            return Verdict(Action.REPLACE, why, diffs, Disruption.REPLACE)
+            return _replace(why, spec, world, diffs)
         if found.live:
             starts = any(diff.path == "status" or diff.path.startswith(SHELVED) for diff in found.live)
             return Verdict(Action.UPDATE, why, diffs, Disruption.RESTART if starts else Disruption.UPDATE)
@@ -87,6 +88,8 @@ class Service(Kind[ServiceSpec]):
         anew = (Action.CREATE, Action.REPLACE)
         if spec.shares in changed and changed[spec.shares].action in anew:
             return Verdict(Action.REPLACE, f"it lives in the network of {spec.shares}", (), Disruption.REPLACE)
+        if others := [need for need in spec.volumes_from if need in changed and _changes_volumes(changed[need])]:
+            return Verdict(Action.REPLACE, f"it mounts the volumes of {others[0]}", (), Disruption.REPLACE)
         ties = [need for need in spec.restarts_with if need in changed and changed[need].action is not Action.RUN]
         if not ties:
             return None
@@ -95,12 +98,12 @@ class Service(Kind[ServiceSpec]):
 
     def forced(self, resource: Resource, spec: ServiceSpec, world: Observed) -> Verdict:  # noqa: ARG002 - always
         """Make it anew."""
-        return Verdict(Action.REPLACE, "asked for with --replace", (), Disruption.REPLACE)
+        return _replace("asked for with --replace", spec, world)
 
     def removal(self, address: str, world: Observed) -> Verdict | None:
         """Remove it with the volumes that nobody named; what is in those is lost."""
-        places = sorted({path for box in boxes_of(address, world) for path in box.anonymous})
-        lost = tuple(f"what is in {path} (a volume without a name)" for path in places)
+        boxes = boxes_of(address, world)
+        lost = anonymous.lost_with(boxes, tuple(mount for box in boxes for mount in box.anonymous), world)
         return Verdict(Action.DELETE, "no longer wanted", disruption=Disruption.REPLACE, data_loss=lost)
 
     def apply(self, work: tuple[Work, ...], context: StepContext) -> Done:
@@ -113,17 +116,67 @@ class Service(Kind[ServiceSpec]):
                 context.engine.remove_container(box.id)
             _shelve(address, {}, (), context)
             return Done(_forget_image(address, boxes, context))
-        spec = spec_of(item, ServiceSpec)
+        spec, left = spec_of(item, ServiceSpec), ""
         if action in (Action.CREATE, Action.REPLACE):
             _tidy(spec, boxes, context)
             _shelve(address, dict(spec.shelved), boxes, context)
             _keep_image(spec, boxes, context)
             _bring_up(item, spec, context)
+            left = _drop_volumes(spec, boxes, context)
         elif action is Action.UPDATE:
             _mend(item, spec, boxes, context)
         # What was paused could not answer its health check, and is unhealthy until it is asked again.
         woken = action is Action.UPDATE and boxes[0].status == "paused"
-        return Done(_await(spec, context, patient=woken))
+        return Done(_await(spec, context, patient=woken) + left)
+
+
+def _changes_volumes(verdict: Verdict) -> bool:
+    """Say whether a container may have other volumes afterwards."""
+    differs = any(diff.path in ("volumes", "image", "build") for diff in verdict.diff)
+    return verdict.action is Action.CREATE or (verdict.action is Action.REPLACE and differs)
+
+
+def _replace(why: str, spec: ServiceSpec, world: Observed, diffs: tuple[Diff, ...] = ()) -> Verdict:
+    """Return the verdict of a replacement: volumes that nobody named are taken over, or lost."""
+    gone = lost_volumes(spec, world)
+    changed = any(diff.path in ("image", "build") for diff in diffs)
+    stay = {*boxes_of(spec.address, world)[0].anonymous} - {*gone} if changed and not spec.volumes_from else set()
+    notes = anonymous.hidden(spec.address, tuple(sorted(m for m in stay if m.target not in spec.unnamed)))
+    return Verdict(Action.REPLACE, why, diffs, Disruption.REPLACE, anonymous.told(gone), notes=notes)
+
+
+def _drop_volumes(spec: ServiceSpec, boxes: tuple[ContainerState, ...], context: StepContext) -> str:
+    """Remove the volumes that the plan said would be lost; say where those are that went out of use beyond it."""
+    had = {mount.source: mount for box in boxes for mount in box.anonymous}
+    if not had:
+        return ""
+    now = context.engine.containers(context.env)
+    used = {mount.source for box in now for mount in box.anonymous}
+    agreed = {mount.source for mount in (*lost_volumes(spec, context.observed), *_lost_by_lenders(spec, now, context))}
+    for name in sorted(had.keys() & agreed - used):
+        context.engine.remove_volume(name)
+    kept = [
+        f"what was in {had[name].target} is kept in the volume {name}" for name in sorted(had.keys() - agreed - used)
+    ]
+    return "".join(f"; {text}" for text in kept)
+
+
+def _lost_by_lenders(spec: ServiceSpec, now: tuple[ContainerState, ...], context: StepContext) -> Iterator[Mount]:
+    """Yield what services had whose volumes this one mounts, where the plan knew the images that they have now."""
+    known = {image.id for image in context.observed.images.values()}
+    for address in spec.volumes_from:
+        lender = next((box for box in now if box.labels.get(names.ADDRESS) == address), None)
+        if lender and lender.image_id in known:
+            yield from (mount for box in boxes_of(address, context.observed) for mount in box.anonymous)
+
+
+def _with_waiting(service: dict[str, Any], document: dict[str, Any], spec: ServiceSpec, world: Observed) -> None:
+    """Let a service that is made mount the volumes that a restore filled for it."""
+    for number, mount in enumerate(anonymous.waiting(spec.address, world)):
+        key = f"envspec-restored-{number}"
+        document.setdefault("volumes", {})[key] = {"name": mount.source, "external": True}
+        others = [item for item in service.get("volumes") or () if item.get("target") != mount.target]
+        service["volumes"] = [*others, {"type": "volume", "source": key, "target": mount.target.replace("$", "$$")}]
 
 
 def _tidy(spec: ServiceSpec, boxes: tuple[ContainerState, ...], context: StepContext) -> None:
@@ -184,6 +237,8 @@ def _bring_up(item: Work, spec: ServiceSpec, context: StepContext) -> None:
     service = document["services"][key_of(spec.name)]
     own = {key: value.replace("$", "$$") for key, value in labels.items()}
     service["labels"] = {**(service.get("labels") or {}), **own}
+    if item.change.action is Action.CREATE:
+        _with_waiting(service, document, spec, context.observed)
     image = context.engine.images((spec.image,)).get(spec.image) if spec.content else None
     up = ComposeUp(
         project=context.env,

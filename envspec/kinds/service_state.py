@@ -9,8 +9,8 @@ from typing import Any
 
 from envspec.engine.capabilities import changes_in_place
 from envspec.engine.inspect import familiar
-from envspec.engine.objects import ContainerState
-from envspec.kinds import names
+from envspec.engine.objects import ContainerState, Mount
+from envspec.kinds import anonymous, names
 from envspec.kinds.base import Observed
 from envspec.kinds.container import names_in, remembered, stale_binds, told
 from envspec.model import Cause, Diff, Hidden, to_json
@@ -41,6 +41,7 @@ class ServiceSpec:
         content: Digest of what its image is built from, "" when it is not built.
         shares: Address of the service whose network it lives in, "" for none.
         restarts_with: Addresses of services after whose change it is started again.
+        volumes_from: Addresses of services whose volumes it mounts.
         replicas: How many containers the service has.
         shelved: Files that it binds from the memory of the engine's host, by name.
         directory: Project directory.
@@ -61,6 +62,7 @@ class ServiceSpec:
     content: str = ""
     shares: str = ""
     restarts_with: tuple[str, ...] = ()
+    volumes_from: tuple[str, ...] = ()
     replicas: int = 1
     shelved: tuple[tuple[str, Hidden], ...] = ()
     directory: str = ""
@@ -70,6 +72,19 @@ class ServiceSpec:
     def address(self) -> str:
         """Return its address."""
         return f"service.{self.name}"
+
+    @property
+    def unnamed(self) -> frozenset[str]:
+        """Return where it asks for volumes without naming them."""
+        mounts = self.settings.get("volumes") or ()
+        return frozenset(str(m["target"]) for m in mounts if m.get("type") == "volume" and not m.get("source"))
+
+    @property
+    def named(self) -> tuple[Mount, ...]:
+        """Return what it mounts by name or path."""
+        mounts = self.settings.get("volumes") or ()
+        found = (m for m in mounts if m.get("source") and m.get("target"))
+        return tuple(Mount(str(m["target"]), str(m.get("type")), str(m["source"])) for m in found)
 
     @property
     def which(self) -> str:
@@ -122,6 +137,28 @@ def boxes_of(address: str, world: Observed) -> tuple[ContainerState, ...]:
     """
     found = [box for box in world.services if box.labels.get(names.ADDRESS) == address]
     return tuple(sorted(found, key=lambda box: (len(box.name), box.name)))
+
+
+def borrows(box: ContainerState) -> bool:
+    """Say whether a container was made to mount the volumes of others."""
+    settings = remembered(box).get("settings")
+    return isinstance(settings, dict) and bool(settings.get("volumes_from"))
+
+
+def lost_volumes(spec: ServiceSpec, world: Observed) -> tuple[Mount, ...]:
+    """Return the volumes of a service's container that nobody named and that a replacement does not take over.
+
+    Compose takes over what the service itself or its image asks for. An image that is built or pulled only then counts
+    as one that asks for the same: what it turns out not to take over is kept.
+    """
+    box = boxes_of(spec.address, world)[0]
+    image = world.images.get(spec.image)
+    if spec.volumes_from or image is None or (spec.content and image.labels.get(names.DIGEST) != spec.content):
+        return ()
+    others = (other for other in world.containers if other.id != box.id and not borrows(other))
+    elsewhere = {mount.source for other in others for mount in other.anonymous}
+    wanted = spec.unnamed | {mount.target for mount in anonymous.kept(box, image, spec.named)}
+    return tuple(mount for mount in box.anonymous if mount.source not in elsewhere and mount.target not in wanted)
 
 
 def compare(spec: ServiceSpec, world: Observed) -> Differences:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from envspec.engine.objects import VolumeState
 from envspec.errors import Conflict, Where
-from envspec.kinds import loss, names
+from envspec.kinds import anonymous, loss, names
 from envspec.kinds.base import Done, Kind, Observed, StepContext, Verdict, Work, spec_of
 from envspec.model import Action, Disruption, Resource
 
@@ -38,8 +39,7 @@ class Volume(Kind[VolumeSpec]):
 
     def existing(self, world: Observed) -> tuple[str, ...]:
         """Return the environment's volumes."""
-        ours = [v.labels.get(names.ADDRESS, "") for v in world.volumes if v.labels.get(names.ENV) == world.env]
-        return tuple(sorted(address for address in ours if address))
+        return tuple(sorted(address for volume in _ours(world) if (address := volume.labels.get(names.ADDRESS, ""))))
 
     def actual(self, address: str, spec: VolumeSpec | None, world: Observed) -> Any:
         """Return the driver of the volume."""
@@ -88,8 +88,13 @@ class Volume(Kind[VolumeSpec]):
         return Done("created")
 
 
+def _ours(world: Observed) -> list[VolumeState]:
+    """Return the environment's volumes but for those that are a container's, see :mod:`envspec.kinds.anonymous`."""
+    ours = [volume for volume in world.volumes if volume.labels.get(names.ENV) == world.env]
+    return [volume for volume in ours if volume.labels.get(names.KIND) != anonymous.KIND]
+
+
 def _name(address: str, world: Observed) -> str:
     """Return the name on the engine of a volume that is ours: a document may have given it any."""
-    ours = (v for v in world.volumes if v.labels.get(names.ENV) == world.env)
-    found = next((v.name for v in ours if v.labels.get(names.ADDRESS) == address), "")
+    found = next((v.name for v in _ours(world) if v.labels.get(names.ADDRESS) == address), "")
     return found or names.volume(world.env, address.split(".", 1)[1])

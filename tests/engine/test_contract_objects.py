@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from envspec.engine.facts import Questions
 from envspec.engine.objects import Attachment, Build, Mount, NetworkState, Port
+from envspec.engine.operations import PutState, ReadState, RunCommand
 from tests.engine.contract import TEST_LABEL, World, refused
 
 pytestmark = pytest.mark.engine
@@ -318,3 +320,36 @@ def test_images_that_environments_share_are_told_with_who_runs_them(world: World
         world.engine.remove_image(upon)
         world.engine.remove_image(ref)
     assert purpose not in {stored.labels.get("dev.envspec.purpose") for stored in world.engine.stored_images()}
+
+
+# ── volumes that nobody named ──
+
+
+def test_a_volume_of_the_image_is_told_apart_goes_with_its_container_and_can_be_taken_over(world: World) -> None:
+    image = world.build("VOLUME /data")
+    assert world.engine.images([image])[image].volumes == ("/data",)
+    first = world.run(image=image)
+    (mount,) = world.state(first).anonymous
+    assert (mount.target, world.state(first).config.mounts) == ("/data", ())
+    world.hands.write(first, "/data/mine", "by hand\n")
+
+    second = world.run(image=world.base, mounts=(mount,))
+    assert (world.state(second).anonymous, world.state(second).config.mounts) == ((mount,), ())
+    borrower = world.run(mounts=(mount,))
+    world.engine.remove_container(first)
+    world.engine.remove_container(borrower, borrows=True)
+    assert world.exists(second, "/data/mine")
+    assert mount.source in {volume.name for volume in world.engine.volumes()}
+    world.engine.remove_container(second)
+    assert mount.source not in {volume.name for volume in world.engine.volumes()}
+
+
+def test_what_a_new_container_finds_in_a_volume_of_its_image_is_not_undeclared(world: World) -> None:
+    plain, image = world.run(), world.build("VOLUME /etc/skel")
+    world.do(plain, RunCommand("true", "/", 0, 0, None))
+    carried = world.do(plain, ReadState()).stdout
+    box = world.run(image=image)
+    world.do(box, PutState(carried))
+    world.hands.write(box, "/etc/skel/mine", "by hand\n")
+    asked = Questions(undeclared=("/", "/etc/skel"))
+    assert world.engine.probe(box, asked).undeclared == ("/etc/skel/mine",)

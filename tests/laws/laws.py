@@ -283,9 +283,10 @@ def _strangers(world: World) -> type_json:
     """Return everything on the engine that is not the environment's, images that it has its own of left out."""
     engine = world.engine
     boxes = [box for box in engine.live.values() if box.labels.get(names.ENV) != "shop"]
+    own = {m.source for box in engine.live.values() for m in box.anonymous if box.labels.get(names.ENV) == "shop"}
     return {
         "containers": [[to_json(box.describe()), sorted(path for path, _ in box.layer.below())] for box in boxes],
-        "volumes": to_json([v for v in engine.volumes() if v.labels.get(names.ENV) != "shop"]),
+        "volumes": to_json([v for v in engine.volumes() if v.labels.get(names.ENV) != "shop" and v.name not in own]),
         "networks": to_json([n for n in engine.networks() if n.labels.get(names.ENV) != "shop"]),
         "images": to_json(engine.images(["debian:13", "ubuntu:24.04", "node:22", *BASES])),
     }
@@ -311,6 +312,9 @@ def work_is_not_lost_unasked(history: History, directory: Path) -> None:
     if world.engine.container(BOX).config.read_only:
         return
     world.engine.tamper.make_undeclared(BOX, "/opt/by-hand")
+    unnamed = [f"{mount.target}/by-hand" for mount in world.engine.container(BOX).anonymous]
+    for path in unnamed:
+        world.engine.tamper.make_undeclared(BOX, path)
     running = world.engine.container(BOX).status == "running"
     if running:
         world.engine.tamper.start_job(BOX, "build")
@@ -330,9 +334,11 @@ def work_is_not_lost_unasked(history: History, directory: Path) -> None:
         assert world.engine.calls == calls, "refused, and something was done all the same"
         insist_equal(world.state(), before, "refused, and something was changed all the same")
         world.applied(history.last, allow=[change.address for change in plan.losses])
+        told = [path for path in unnamed if any(path in item for item in lost)]
+        assert not running or all(path in told or not _gone(world, path) for path in unnamed), "lost without a word"
     else:
         world.applied(history.last, allow=False)
-        assert not _gone(world, "/opt/by-hand"), "lost without a word"
+        assert not any(_gone(world, path) for path in ("/opt/by-hand", *unnamed)), "lost without a word"
         assert not running or world.engine.container(BOX).jobs == {"build"}, "ended without a word"
 
 

@@ -72,6 +72,9 @@ NETWORK = HostNetwork(
 WITH_A_USER = {**DEBIAN, "/etc/passwd": Node(content=PASSWD + b"node:x:1000:1000::/home/node:/bin/sh\n")}
 """An image whose uid 1000 is taken, as in the images of Node."""
 
+UNNAMED = "/srv/data"
+"""Where one of the images has a ``VOLUME``."""
+
 BASES = ("debian:13-slim", "python:3.12-slim-bookworm", "python:3.13-slim-bookworm")
 """What the purposes `clean` and `python` start from where they do not bootstrap."""
 
@@ -125,6 +128,7 @@ class World:
 
     def __post_init__(self) -> None:
         self.engine.add_image("node:22", files=WITH_A_USER)
+        self.engine.add_image("ubuntu:24.04", volumes=(UNNAMED,))
         self.engine.remotes.update(REMOTES)
         self.engine.registry = {"registry.example/tool:1": {}}
 

@@ -180,3 +180,25 @@ def test_an_ipv6_address_is_published_in_brackets() -> None:
 
 def test_a_label_is_quoted_for_an_instruction() -> None:
     assert quoted('a"b\\c$d') == r'"a\"b\\c\$d"'
+
+
+UNNAMED = "ab" * 32
+
+
+@pytest.mark.parametrize("binds", [[], [f"{UNNAMED}:/data"], [f"{UNNAMED}:/data:rprivate,rw,nodev,exec,nosuid,rbind"]])
+def test_a_volume_that_nobody_named_is_listed_apart_from_what_was_asked_for(binds: list[str]) -> None:
+    """Podman lists such a volume among the binds, and Docker one that was taken over from another container."""
+    mounts = [
+        {"Type": "volume", "Name": UNNAMED, "Destination": "/data"},
+        {"Type": "volume", "Name": "shop-kept", "Destination": "/kept"},
+        {"Type": "bind", "Source": "/srv", "Destination": "/srv"},
+    ]
+    read = inspect.container(described({"Binds": [*binds, "shop-kept:/kept", "/srv:/srv"]}, Mounts=mounts))
+    assert read.anonymous == (Mount("/data", "volume", UNNAMED),)
+    assert read.config.mounts == (Mount("/kept", "volume", "shop-kept"), Mount("/srv", "bind", "/srv"))
+    assert read.mounts == tuple(sorted((*read.anonymous, *read.config.mounts)))
+
+
+def test_an_image_says_where_it_has_volumes() -> None:
+    config = {"Labels": None, "Volumes": {"/var/lib/db/": {}, "/data": {}}}
+    assert inspect.image({"Id": "sha256:1", "Size": 1, "Config": config}).volumes == ("/data", "/var/lib/db")

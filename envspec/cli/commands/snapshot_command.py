@@ -10,7 +10,7 @@ import click
 from envspec.cli import options, output
 
 if TYPE_CHECKING:
-    from envspec.inside.snapshot_manifest import Manifest
+    from envspec.inside.snapshot_manifest import Manifest, SavedVolume
 
 _MIB = 1 << 20
 
@@ -101,6 +101,11 @@ def remove(names: tuple[str, ...], as_json: bool) -> None:
         output.print_text("\n".join(f"Removed the snapshot {name}." for name in names))
 
 
+def _called(volume: SavedVolume) -> str:
+    """Return the name of a volume, or what has it where nobody named it."""
+    return volume.name if volume.address.startswith("volume.") else volume.address
+
+
 def _lines(manifest: Manifest) -> list[str]:
     """Return what a person wants to know of a snapshot."""
     moment = "of one moment" if manifest.paused else "made while it ran"
@@ -109,7 +114,7 @@ def _lines(manifest: Manifest) -> list[str]:
         f"image: {manifest.image}",
     ]
     if manifest.volumes:
-        lines.append(f"volumes: {', '.join(volume.name for volume in manifest.volumes)}")
+        lines.append(f"volumes: {', '.join(map(_called, manifest.volumes))}")
     for repo in manifest.repos:
         changes = f", {repo.dirty} uncommitted" if repo.dirty else ""
         lines.append(f"repository: {repo.path} at {repo.commit[:12]}{changes}")

@@ -2,6 +2,7 @@
 # filesystem means nothing here; its view of what the volumes held at first replaces ours.
 begin
 stage "$STATE"
+[ ! -e "$STAGE/read" ] || touch -r "$STAGE/read" "$STATE/windows/$TOKEN/start"
 rm -rf "$STAGE/windows/rootfs" "$STAGE/windows/$TOKEN"
 [ ! -d "$STAGE/windows/initial" ] || rm -rf "$STATE/windows/initial"
 for part in windows originals ledger; do
