@@ -23,7 +23,7 @@ MAX_HOST_FILE = 64 * 1024 * 1024
 """Bytes beyond which a file of the host is not hashed; no declared file is that large."""
 
 
-def inside(glance: Glance, world: Observed, desired: Desired, *, deep: bool = False) -> Observed:
+def inside(glance: Glance, world: Observed, desired: Desired, *, deep: bool = False, since: str = "") -> Observed:
     """Look inside the workspace too, and at what only the ledger still knows.
 
     Args:
@@ -31,6 +31,7 @@ def inside(glance: Glance, world: Observed, desired: Desired, *, deep: bool = Fa
         world: What it saw of the engine.
         desired: What shall be: it says which files, repositories and paths to ask about.
         deep: Whether to look for files made by hand, which a destructive step would lose.
+        since: Token of a moment before which all that was made is kept elsewhere, "" for none.
     """
     world = dataclasses.replace(world, network_users=_network_users(glance.reader, world, desired))
     box = world.workspace
@@ -38,7 +39,7 @@ def inside(glance: Glance, world: Observed, desired: Desired, *, deep: bool = Fa
         return dataclasses.replace(world, host_files=_host_files(desired))
     if not box.running:
         return world
-    questions = _declared(desired)
+    questions = dataclasses.replace(_declared(desired), since=since)
     if deep and desired.resources:
         questions = questions.merged(_undeclared(box.mounts))
     answer = glance.probe(box, questions)
@@ -48,12 +49,13 @@ def inside(glance: Glance, world: Observed, desired: Desired, *, deep: bool = Fa
         more = more.merged(_undeclared(box.mounts))
     if more == Questions():
         return seen
-    late = glance.probe(box, dataclasses.replace(more, declared=(*questions.declared, *more.declared)))
+    late = glance.probe(box, dataclasses.replace(more, since=since, declared=(*questions.declared, *more.declared)))
     merged = dataclasses.replace(
         answer,
         files={**answer.files, **late.files},
         repos={**answer.repos, **late.repos},
         exists=answer.exists | late.exists,
+        hollow=answer.hollow | late.hollow,
         undeclared=late.undeclared if late.undeclared is not None else answer.undeclared,
     )
     return dataclasses.replace(seen, inside=merged)

@@ -84,7 +84,7 @@ def restore(  # noqa: PLR0913 - the doors are named
         insist_on_ports(engine, look(engine, target, options, judge=True).desired, _other_ports(spec))
         if _exists(engine, target.env):
             command = f"envspec restore {name}{f' --as {env}' if env else ''}"
-            _end(engine, target.env, dataclasses.replace(options, command=command), doors)
+            _end(engine, target.env, dataclasses.replace(options, command=command, since=manifest.mark), doors)
     # The mutex is held to the very end: should this process die, its note says whose half-finished work it is.
     with claimed(engine, target.env, new=True, notes={RESTORES: name}) as stolen:
         if _is_half(engine, target.env):
@@ -247,6 +247,7 @@ def _end(engine: Engine, env: str, options: Options, doors: Doors) -> None:
         volumes=True,
         yes=options.yes,
         allow_data_loss=options.allow_data_loss,
+        since=options.since,
         command=options.command,
     )
     report = run(engine, Target(env, None, destroy=True), agreed, doors)

@@ -52,6 +52,7 @@ class Options:
         runner: The process that makes the environment for one command only, as :func:`envspec.api.lock.owner` has it.
         ephemeral: Whether files that nobody declared, and running jobs, go with an environment that was meant to go.
         installs: Whether a repository that is tried is installed after it was cloned.
+        since: Token of the moment before which all that was made is kept elsewhere: in the snapshot that is restored.
         command: The command that hints name where it is neither ``envspec apply`` nor ``envspec destroy``.
     """
 
@@ -68,6 +69,7 @@ class Options:
     runner: str = ""
     ephemeral: bool = False
     installs: bool = True
+    since: str = ""
     command: str = ""
 
 

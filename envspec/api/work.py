@@ -89,7 +89,7 @@ def look(  # noqa: PLR0913 - what one look is told
         seen = observe.inside(glance, world, desired)
         made = planner.plan(desired, seen, wishes)
         if planner.needs_deep_look(made) and seen.inside is not None:
-            seen = observe.inside(glance, world, desired, deep=True)
+            seen = observe.inside(glance, world, desired, deep=True, since=options.since)
             made = planner.plan(desired, seen, wishes)
         return Look(desired, seen, made, facts)
 

@@ -77,6 +77,8 @@ class Questions:
         undeclared: Roots below which to look for files made outside any apply; empty means do not look. The search
             stays on the root's own filesystem and passes over caches, logs, ``/tmp`` and :data:`STATE_DIR`.
         declared: Paths (files, or directories with all below them) that the search passes over.
+        since: Token of a :class:`~envspec.engine.operations.Mark`: what is older counts as kept elsewhere; "", or
+            one that is not known there, for all.
         links: Addresses whose ledger entries remember links (facts ``home``, ``from``, ``link1`` and on).
 
     A path, but for a root of the search, may begin with ``~UID/``: it is below the home of that user then.
@@ -88,6 +90,7 @@ class Questions:
     undeclared: tuple[str, ...] = ()
     declared: tuple[str, ...] = ()
     links: tuple[str, ...] = ()
+    since: str = ""
 
     def merged(self, other: Questions) -> Questions:
         """Return the questions of both, sorted and each asked once."""
@@ -98,6 +101,7 @@ class Questions:
             undeclared=tuple(sorted({*self.undeclared, *other.undeclared})),
             declared=tuple(sorted({*self.declared, *other.declared})),
             links=tuple(sorted({*self.links, *other.links})),
+            since=self.since or other.since,
         )
 
 
@@ -229,6 +233,7 @@ class Answer:
         environment: Text of :data:`ENV_FILE`, ``None`` when it is missing.
         seals: What is told of secrets, ``None`` when the key is missing.
         undeclared: Files made outside any apply, sorted, at most 200; ``None`` when nobody looked.
+        hollow: Those of the searched roots, ``/`` left out, below which no file that counts is, whoever made it.
         unlinked: Paths of the links asked about that are gone or lead elsewhere, sorted.
         jobs: IDs of the background jobs that run, sorted.
     """
@@ -241,6 +246,7 @@ class Answer:
     environment: str | None = None
     seals: Seals | None = None
     undeclared: tuple[str, ...] | None = None
+    hollow: frozenset[str] = frozenset()
     unlinked: tuple[str, ...] = ()
     jobs: tuple[str, ...] = ()
 

@@ -111,6 +111,7 @@ class State:
         windows: Ticks at which an operation wrote.
         rootfs: Tick until which all on the container's own root counts as made in a window; -1 before any operation.
         initial: The same for what is mounted; it is carried to the container that comes next.
+        marks: Ticks of remembered moments, by token.
     """
 
     ledger: dict[str, LedgerEntry] = field(default_factory=dict)
@@ -118,6 +119,7 @@ class State:
     windows: set[int] = field(default_factory=set)
     rootfs: int = -1
     initial: int = -1
+    marks: dict[str, int] = field(default_factory=dict)
 
     def begin(self, tick: int) -> None:
         """Open a window; the first one counts all that was there before."""

@@ -33,6 +33,7 @@ from envspec.engine.operations import (
     Forget,
     GiveOver,
     InstallDotfiles,
+    Mark,
     Operation,
     PutEnvironment,
     PutFiles,
@@ -161,6 +162,8 @@ def _dispatch(inside: Inside, operation: Operation) -> Completed:  # noqa: PLR09
                 inside.record(record)
         case Baseline():
             inside.state.rootfs = inside.state.initial = inside.tick
+        case Mark(token):
+            inside.state.marks[token] = inside.tick
         case Forget():
             for address in operation.addresses:
                 inside.state.forget(address)

@@ -57,7 +57,7 @@ def answer(container: Container, questions: Questions) -> Answer:
     ledger = tree.place(STATE_DIR)[0].layer.state.ledger
     known = accounts(tree)
     found = {path: tree.get(located(path, known)) for path in questions.files}
-    repos = {question.path: describe_repo(tree, question, ledger) for question in questions.repos}
+    repos = {q.path: describe_repo(tree, q, ledger, questions.since) for q in questions.repos}
     return Answer(
         ledger=tuple(ledger[address] for address in sorted(ledger)),
         files={path: describe(node) for path, node in found.items() if node is not None},
@@ -67,6 +67,7 @@ def answer(container: Container, questions: Questions) -> Answer:
         environment=None if environment is None else environment.content.decode(),
         seals=seals(tree),
         undeclared=undeclared(tree, questions) if questions.undeclared else None,
+        hollow=frozenset(root for root in questions.undeclared if root != "/" and _is_hollow(tree, root, questions)),
         unlinked=unlinked(tree, [ledger[address] for address in questions.links if address in ledger]),
         jobs=tuple(sorted(container.jobs)),
     )
@@ -100,7 +101,9 @@ def accounts(tree: Tree) -> tuple[Account, ...]:
     return tuple(Account(f[0], int(f[2]), int(f[3]), f[5], f[6]) for f in fields if len(f) == 7)
 
 
-def describe_repo(tree: Tree, question: RepoQuestion, ledger: Mapping[str, LedgerEntry]) -> RepoFact | None:
+def describe_repo(
+    tree: Tree, question: RepoQuestion, ledger: Mapping[str, LedgerEntry], since: str = ""
+) -> RepoFact | None:
     """Return the fact of a path where a repository is asked for, ``None`` when nothing is there."""
     path = located(question.path, accounts(tree))
     here = tree.get(path)
@@ -111,7 +114,7 @@ def describe_repo(tree: Tree, question: RepoQuestion, ledger: Mapping[str, Ledge
         return RepoFact("other" if here.type != "dir" or tree.children(path) else "empty")
     entry = ledger.get(question.address)
     commit = entry.facts.get("commit", "") if entry else ""
-    dirty, made = _local_changes(tree, path, repo)
+    dirty, made = _local_changes(tree, path, repo, since)
     return RepoFact(
         state="repo",
         origin=repo.origin,
@@ -158,9 +161,10 @@ def untracked(tree: Tree, path: str, repo: Repo) -> list[str]:
     return sorted({name if first in known else first for name, first in found})
 
 
-def _local_changes(tree: Tree, path: str, repo: Repo) -> tuple[int, int]:
+def _local_changes(tree: Tree, path: str, repo: Repo, since: str) -> tuple[int, int]:
     """Return how many local changes somebody made by hand, and how many commands of an apply made."""
-    by_hand = set(_made(tree, path, tree.place(STATE_DIR)[0].layer.state))
+    state = tree.place(STATE_DIR)[0].layer.state
+    by_hand = set(_made(tree, path, state, state.marks.get(since, -1)))
     found = [*changed(tree, path, repo), *(f"{path}/{name}" for name in untracked(tree, path, repo))]
     mine = [
         name for name in found if tree.get(name) is None or any(f == name or f.startswith(f"{name}/") for f in by_hand)
@@ -178,15 +182,16 @@ def unpushed(repo: Repo) -> set[str]:
 def undeclared(tree: Tree, questions: Questions) -> tuple[str, ...]:
     """Return the files made outside any operation below the asked roots, on the roots' own mounts."""
     state = tree.place(STATE_DIR)[0].layer.state
-    found = {path for root in questions.undeclared for path in _made(tree, root, state)}
+    since = state.marks.get(questions.since, -1)
+    found = {path for root in questions.undeclared for path in _made(tree, root, state, since)}
     known = accounts(tree)
     passed = (STATE_DIR, *(located(path, known) for path in questions.declared))
     kept = [path for path in found if not any(path == p or path.startswith(f"{p}/") for p in passed)]
     return tuple(sorted(kept)[:MOST])
 
 
-def _made(tree: Tree, root: str, state: State) -> Iterator[str]:
-    before = state.rootfs if tree.place(root)[0].target == "/" else state.initial
+def _made(tree: Tree, root: str, state: State, since: int = -1) -> Iterator[str]:
+    before = max(since, state.rootfs if tree.place(root)[0].target == "/" else state.initial)
     nodes = dict(tree.below(root))
     installed = {path for record in nodes if _RECORD.search(record) for path in _listed(record, nodes[record])}
     for path, node in nodes.items():
@@ -195,6 +200,15 @@ def _made(tree: Tree, root: str, state: State) -> Iterator[str]:
         linked = node.type == "link" and any(fnmatchcase(node.content.decode(), link) for link in disposable.LINKS)
         if not linked and path not in installed and not disposable.passed_over(path) and not _is_kept(path, nodes):
             yield path
+
+
+def _is_hollow(tree: Tree, root: str, questions: Questions) -> bool:
+    """Say whether a directory has no file that counts, whoever made it."""
+    if tree.get(root) is None:
+        return False
+    since = tree.place(STATE_DIR)[0].layer.state.marks.get(questions.since, -1)
+    files = ((path, node) for path, node in tree.below(root) if node.type != "dir" and node.tick > since)
+    return all(disposable.passed_over(path) for path, _ in files)
 
 
 def _listed(record: str, node: Node) -> Iterator[str]:

@@ -25,6 +25,7 @@ from envspec.engine.operations import (
     Forget,
     GiveOver,
     InstallDotfiles,
+    Mark,
     Operation,
     PutEnvironment,
     PutFiles,
@@ -103,6 +104,8 @@ def prepare(operation: Operation, workspace: str) -> Script:  # noqa: PLR0911, P
             return _script("write_records", stdin=_lines(map(record_line, records)))
         case Baseline():
             return _script("baseline")
+        case Mark(token):
+            return _script("mark", token)
         case Forget(addresses):
             return _script("forget", *map(ledger_name, addresses))
         case Reap():
@@ -139,6 +142,7 @@ def asked(questions: Questions, mark: str) -> bytes:
             *(f"C {index} {ledger_name(question.address)}" for index, question in enumerate(questions.repos)),
             *(f"U {path}" for path in questions.undeclared),
             *(f"D {_literal(path)}" for path in questions.declared),
+            *(f"S {questions.since}" for _ in range(bool(questions.since))),
             *(f"K {ledger_name(address)}" for address in questions.links),
             *(f"N {name}" for name in disposable.NAMES if looks),
             *(f"P {path}" for path in disposable.PATHS if looks),
@@ -176,6 +180,7 @@ def answer(output: bytes, questions: Questions, mark: str) -> Answer | None:
         environment=None if environment is None else _text(environment),
         seals=None if seals is None else read_seals(_text(seals)),
         undeclared=None if undeclared is None else tuple(sorted(_rows(_text(undeclared)))),
+        hollow=frozenset(_rows(_text(parts.get("hollow", b"")))),
         unlinked=tuple(sorted(_rows(_text(parts.get("unlinked", b""))))),
         jobs=tuple(sorted(_text(parts.get("jobs", b"")).split())),
     )

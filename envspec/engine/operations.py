@@ -321,6 +321,13 @@ class Baseline:
 
 
 @dataclass(frozen=True, slots=True)
+class Mark:
+    """Remember this moment under a token, so that it can be told later what was changed since."""
+
+    token: str
+
+
+@dataclass(frozen=True, slots=True)
 class Forget:
     """Drop ledger entries alone."""
 
@@ -380,6 +387,7 @@ Operation = (
     | CopyTrees
     | WriteRecords
     | Baseline
+    | Mark
     | Forget
     | Reap
     | ReadState

@@ -5,6 +5,7 @@ No tmpfs is part of a container's filesystem, so what lives there, every secret 
 
 from __future__ import annotations
 
+import secrets
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -13,7 +14,7 @@ from envspec.engine.archive import SNAPSHOT_KIND
 from envspec.engine.base import Engine
 from envspec.engine.facts import Questions, RepoQuestion
 from envspec.engine.objects import LABEL, ContainerConfig, ContainerState, Mount
-from envspec.engine.operations import CopyTrees
+from envspec.engine.operations import CopyTrees, Mark
 from envspec.errors import Conflict, StepFailed, Where
 from envspec.events import Emit, Notice
 from envspec.inside import snapshot_manifest as manifests
@@ -70,6 +71,7 @@ def create(  # noqa: PLR0913 - of what, as what, and how
     saving = _Saving(engine, name, box, services, _volumes(engine, env, (box, *services)))
     held = tuple(one.id for one in (box, *services) if one.running and one.id in (pausable or ()))
     repos = _repos(engine, box)
+    mark = _mark(engine, box)
     _clear(engine, name, env)
     emit(Notice(f"saving {env}" + (f": {len(held)} paused" if held else "")))
     with ExitStack() as undo:
@@ -92,6 +94,7 @@ def create(  # noqa: PLR0913 - of what, as what, and how
             spec=text,
             file=str(loaded.path or ""),
             directory=str(loaded.directory),
+            mark=mark,
         )
         engine.import_file(ref_of(name, MANIFEST), made.as_bytes(), manifests.row_labels(made))
         undo.pop_all()
@@ -191,6 +194,12 @@ def _volumes(engine: Engine, env: str, boxes: tuple[ContainerState, ...]) -> tup
         for mount in box.anonymous:
             found.setdefault(mount.source, SavedVolume(anonymous.address_of(holder, mount.target), mount.source))
     return tuple(sorted(found.values(), key=lambda volume: volume.address))
+
+
+def _mark(engine: Engine, box: ContainerState) -> str:
+    """Remember in a workspace that it is about to be saved, as far as somebody can write there."""
+    token = secrets.token_hex(8)
+    return token if box.running and engine.perform(box.id, Mark(token)).code == 0 else ""
 
 
 def _repos(engine: Engine, box: ContainerState) -> tuple[SavedRepo, ...]:

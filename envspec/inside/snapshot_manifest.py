@@ -69,6 +69,7 @@ class Manifest:
         file: Path of the spec.
         directory: Directory that relative paths in it are relative to.
         format: Version of this format.
+        mark: Token, in the workspace, of a moment before it was saved, "" where nobody could look.
     """
 
     name: str
@@ -88,6 +89,7 @@ class Manifest:
     file: str
     directory: str
     format: str = FORMAT
+    mark: str = ""
 
     def as_bytes(self) -> bytes:
         """Return it as the file that its image holds."""
@@ -212,7 +214,7 @@ def read(reader: Reader, name: str) -> Manifest:
 
 def _manifest(data: Part) -> Manifest:
     """Read a manifest; fields that cannot be read are known to ``data`` then."""
-    data.need(*(item.name for item in fields(Manifest)))
+    data.need(*(item.name for item in fields(Manifest) if item.name != "mark"))  # earlier versions made none
     volumes = (SavedVolume(item.text("address"), item.text("name")) for item in data.parts("volumes"))
     repos = (SavedRepo(r.text("path"), r.text("commit"), r.number("dirty")) for r in data.parts("repos"))
     return Manifest(
@@ -233,4 +235,5 @@ def _manifest(data: Part) -> Manifest:
         file=data.text("file"),
         directory=data.text("directory"),
         format=data.text("format"),
+        mark=data.text("mark"),
     )

@@ -66,13 +66,14 @@ class Volume(Kind[VolumeSpec]):
         return None
 
     def removal(self, address: str, world: Observed) -> Verdict | None:
-        """Remove it; everything in a volume that the user named is lost, and the work in the workspace's."""
+        """Remove it; all that counts in a volume that the user named is lost, and the work in the workspace's."""
         name = _name(address, world)
+        mounts = world.workspace.config.mounts if world.workspace else ()
+        target = next((m.target for m in mounts if m.source == name), "")
+        lost: tuple[str, ...] = ()
         if address == WORKSPACE_VOLUME:
-            mounts = world.workspace.config.mounts if world.workspace else ()
-            target = next((m.target for m in mounts if m.source == name), "")
             lost = loss.below(target, world) if target else (f"volume {name} (no container shows what is in it)",)
-        else:
+        elif target not in world.answer.hollow:
             lost = (f"volume {name} and all that is in it",)
         return Verdict(Action.DELETE, "no longer in the file", disruption=Disruption.REPLACE, data_loss=lost)
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from envspec.engine.facts import STATE_DIR, Questions, RepoQuestion
 from envspec.engine.objects import Mount
-from envspec.engine.operations import Baseline, FilePut, PutFiles, PutState, ReadState, RunCommand, WriteRecords
+from envspec.engine.operations import Baseline, FilePut, Mark, PutFiles, PutState, ReadState, RunCommand, WriteRecords
 from envspec.errors import EngineCallFailed
 from tests.engine.contract import World, note
 
@@ -187,6 +189,24 @@ def test_what_package_managers_and_caches_leave_is_no_work_and_what_lies_beside_
     record = "../../../bin/normalizer,sha256=x,1\nsix.py,sha256=y,2\n"
     world.hands.write(fresh, f"{site}/charset_normalizer-3.0.dist-info/RECORD", record)
     assert undeclared(world, fresh) == tuple(sorted(work))
+
+
+def test_what_is_older_than_a_mark_is_kept_elsewhere_and_an_empty_volume_is_told(world: World) -> None:
+    volumes = [world.volume(), world.volume()]
+    box = world.run(mounts=tuple(Mount(f"/data{n}", "volume", name) for n, name in enumerate(volumes)))
+    world.do(box, WriteRecords((note("thing.first"),)))
+    asked = Questions(undeclared=("/", "/data0", "/data1"))
+    for path in ("/opt/saved", "/data1/saved", "/data0/.cache/x"):
+        world.hands.write(box, path, "by hand\n")
+    world.do(box, Mark("moment"))
+    found = world.engine.probe(box, asked)
+    assert (found.undeclared, found.hollow) == (("/data1/saved", "/opt/saved"), frozenset({"/data0"}))
+    found = world.engine.probe(box, replace(asked, since="moment"))
+    assert (found.undeclared, found.hollow) == ((), frozenset({"/data0", "/data1"}))
+    assert world.engine.probe(box, replace(asked, since="unknown")).undeclared == ("/data1/saved", "/opt/saved")
+    world.hands.write(box, "/data1/since", "by hand\n")
+    found = world.engine.probe(box, replace(asked, since="moment"))
+    assert (found.undeclared, found.hollow) == (("/data1/since",), frozenset({"/data0"}))
 
 
 def test_at_most_two_hundred_are_told(world: World, fresh: str) -> None:

@@ -145,7 +145,10 @@ def test_the_same_environment_comes_back_and_its_plan_is_empty(settled: Place) -
     settled.inside("echo since > /data/f; echo since > /srv/f")
     told = settled.told("restore", settled.name, code=4)
     assert told.error["code"] == "refused.data_loss"
-    lost = ("container.workspace", "volume.data", "volume.kept", "volume.workspace")
+    assert "/srv/f (undeclared)" in told.error["message"]
+    assert "/workspace/f" not in told.error["message"]  # as it was saved: the snapshot has it
+    assert f"`envspec restore {settled.name} --yes --allow-data-loss container.workspace " in told.error["hint"]
+    lost = ("container.workspace", "volume.data", "volume.kept")
     allowed = [word for address in lost for word in ("--allow-data-loss", address)]
     settled.told("restore", settled.name, "--yes", *allowed)
     assert look(settled.name).splitlines()[:3] == ["one", "two", "three"]

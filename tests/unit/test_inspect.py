@@ -200,5 +200,5 @@ def test_a_volume_that_nobody_named_is_listed_apart_from_what_was_asked_for(bind
 
 
 def test_an_image_says_where_it_has_volumes() -> None:
-    config = {"Labels": None, "Volumes": {"/var/lib/db/": {}, "/data": {}}}
+    config: dict[str, Any] = {"Labels": None, "Volumes": {"/var/lib/db/": {}, "/data": {}}}
     assert inspect.image({"Id": "sha256:1", "Size": 1, "Config": config}).volumes == ("/data", "/var/lib/db")

@@ -209,7 +209,12 @@ state_of() {
 # windows: "start end" a line, in seconds; a missing start is the beginning, a missing end is not yet
 gnu=''
 if { has R || has U; } && find / -maxdepth 0 -printf '' 2> /dev/null; then gnu=1; fi
+# S is the name of a mark: what is older than it counts as made in a window
+mark_of=$(values S) since=''
+[ -z "$mark_of" ] || since=$(stat -c %Y "$STATE/marks/$mark_of" 2> /dev/null)
+if [ "$since" ] && [ "$gnu" ]; then since=$(find "$STATE/marks/$mark_of" -printf '%T@'); fi
 windows() {
+  [ -z "$since" ] || printf '%s %s end\n' "$since" "$STATE/windows/since"
   if [ "$gnu" ]; then
     find "$STATE/windows" -mindepth 2 -type f -printf '%T@ %h %f\n' 2> /dev/null
   else
@@ -384,6 +389,11 @@ done
 
 roots=$(values U)
 if [ -n "$roots" ]; then
+  part hollow
+  for root in $roots; do
+    if [ "$root" != / ] && [ -d "$root" ] && [ -z "$(made "$root" | awk -v since="$since" '
+      $1 + 0 > since + 0 { print; exit }')" ]; then printf '%s\n' "$root"; fi
+  done
   part undeclared
   for root in $roots; do
     # shellcheck disable=SC2046 # one path a line
