@@ -58,7 +58,7 @@ def test_a_repository_shows_what_it_is_made_with(repository: Path, temporary: Pa
     found = look(form.format(str(repository).replace(" ", "%20" if "file" in form else " ")), KNOWN, runner=runner)
     assert [(item.purpose, item.shown_by, item.install) for item in found] == [
         ("node", ("web/package.json",), ("cd web && npm install",)),
-        ("python", ("pyproject.toml",), ("uv pip install --editable .",)),
+        ("python", ("pyproject.toml",), ("uv pip install --editable .", "install-test-dependencies")),
     ]
     assert [wish.text for wish in found[1].requirements] == [">=3.11"]
     assert list(temporary.iterdir()) == []
