@@ -12,7 +12,7 @@ from envspec.api.ends import ending
 from envspec.api.work import Look
 from envspec.engine.base import Engine
 from envspec.engine.objects import ContainerState
-from envspec.engine.operations import RunCommand
+from envspec.engine.operations import AskCommand
 from envspec.errors import EnvspecError
 from envspec.forward.gh import VARIABLES as GH_VARIABLES
 from envspec.forward.values import Forwarded
@@ -59,7 +59,7 @@ def tools(engine: Engine, box: ContainerState) -> dict[str, str]:
     """
     uid, _, gid = box.config.user.partition(":")
     try:
-        ask = RunCommand(_SCRIPT, "/", int(uid or 0), int(gid or uid or 0), None)
+        ask = AskCommand(_SCRIPT, "/", int(uid or 0), int(gid or uid or 0), None)
         completed = engine.perform(box.id, ask, deadline=TOOLS_DEADLINE)
     except (EnvspecError, ValueError):
         return {}

@@ -298,6 +298,11 @@ class RunCommand:
 
 
 @dataclass(frozen=True, slots=True)
+class AskCommand(RunCommand):
+    """Run a command that only asks: no step waits for it, and nothing depends on whether it succeeds."""
+
+
+@dataclass(frozen=True, slots=True)
 class CopyTrees:
     """Put all that is in one directory into another, with owners, modes, times and links.
 

@@ -216,7 +216,7 @@ def failures_keep_what_ran(history: History, directory: Path, point: float | Non
     whole = lived(history, directory)
     begin = len(whole.engine.calls)
     whole.applied(history.last)
-    calls = [call for call in whole.engine.calls[begin:] if call[0] not in _BESIDE]
+    calls = [call for call in whole.engine.calls[begin:] if _is_step(call[0], call[-1])]
     if not calls:
         return 0
     chosen = range(len(calls)) if point is None else [min(int(point * len(calls)), len(calls) - 1)]
@@ -226,7 +226,13 @@ def failures_keep_what_ran(history: History, directory: Path, point: float | Non
 
 
 _BESIDE = ("lock", "unlock", "break_lock", "mark_used")
-"""Calls that are no step."""
+"""Verbs that are no step."""
+
+
+def _is_step(verb: str, rest: str) -> bool:
+    """Say whether a call of the fake engine is a step, or part of one."""
+    return verb not in _BESIDE and not rest.endswith("AskCommand")
+
 
 _SETTLING = ("remove_container", "rename")
 """Calls that end a swap: once the new workspace is ready it stays, whatever becomes of the old one."""
@@ -243,7 +249,7 @@ def _fail_at(history: History, directory: Path, index: int, call: tuple[str, ...
     old = _workspaces(world)
     variables = world.variables() if old else None
     counted = iter(range(10_000))
-    world.engine.fail_on = lambda verb, _: verb not in _BESIDE and next(counted) == index
+    world.engine.fail_on = lambda verb, rest: _is_step(verb, rest) and next(counted) == index
     report = world.apply(history.last)
     world.engine.fail_on = None
     assert not report.ok, f"{told}: the report says that all is well"
