@@ -56,7 +56,8 @@ def kept(env: str, box: str = "workspace") -> str:
 
 
 def volumes(box: str) -> list[str]:
-    return bare("container", "inspect", "--format", "{{range .Mounts}}{{.Name}} {{end}}", box).split()
+    """Return the names of a container's volumes, sorted: Docker lists its mounts in no order."""
+    return sorted(bare("container", "inspect", "--format", "{{range .Mounts}}{{.Name}} {{end}}", box).split())
 
 
 def loses(plan: Json, address: str) -> list[str]:
