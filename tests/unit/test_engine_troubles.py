@@ -111,6 +111,7 @@ def test_limits_of_deploy_stand_beside_no_default_of_podman(monkeypatch: pytest.
         up = ComposeUp("shop", "/", json.dumps({"services": {"db": service}}), "db")
         PodmanEngine(rootless=False).compose_up(up)
     first, second = (document["services"]["db"] for document in handed)
+    assert {first.pop("stop_grace_period"), second.pop("stop_grace_period")} == {"10s"}
     assert first == {"deploy": {"resources": {}}, "mem_limit": "1", "cpus": 0.5, "pids_limit": -1}
     assert second == {"deploy": {"resources": {}}, "pids_limit": 7}
 

@@ -78,8 +78,8 @@ def test_what_comes_from_elsewhere_is_hidden_and_loses_one_line_break(tmp_path: 
     ("source", "column", "told"),
     [
         ("{from_env: NOT_SET}", 19, "NOT_SET of this host, which is not set"),
-        ("{from_file: no/key}", 20, "there is no file no/key"),
-        ("{from_file: .}", 20, "there is no file ."),
+        ("{from_file: no/key}", 20, "there is no file `no/key`"),
+        ("{from_file: .}", 20, "there is no file `.`"),
         ("{from_file: nul}", 20, "nul holds a NUL byte"),
         ("{from_file: big}", 20, "big is larger than 120 KiB"),
     ],
