@@ -218,6 +218,8 @@ def test_who_loses_the_lock_does_nothing_more(real: WhalesEngine, mine: str) -> 
         (f"{os.uname().nodename}:7:{lock._started(os.getpid())}@{lock._boot()}", False),
         (f"{os.uname().nodename}:4194304:1@another-boot", False),
     ],
+    # The values differ from one process of the test run to the next.
+    ids=["nobody", "this process", "another process", "before a restart"],
 )
 def test_a_lock_of_an_earlier_version_goes_only_when_nothing_of_this_host_can_be_its_holder(
     real: WhalesEngine, mine: str, owner: str, taken: bool
