@@ -75,6 +75,13 @@ def unknown_command(name: str, known: Sequence[str]) -> UsageError:
     return UsageError(f"there is no command `{name}`", code="usage.command", hint=hint)
 
 
+def unknown_purpose(name: str, known: Sequence[str]) -> UsageError:
+    """Return the error for a purpose that there is not."""
+    meant = near(name, known)
+    hint = f"did you mean `{meant}`?" if meant else "`envspec purposes` lists them"
+    return UsageError(f"there is no purpose `{name[:60]}`", code="purpose.unknown", hint=hint)
+
+
 def _known(error: BaseException) -> EnvspecError | None:
     """Return the error as one of ours, ``None`` when it is a bug."""
     if isinstance(error, EnvspecError):

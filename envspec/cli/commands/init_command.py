@@ -8,8 +8,9 @@ from typing import Any
 
 import click
 
-from envspec import hostpath
+from envspec import hostpath, shipped
 from envspec.cli import options, output
+from envspec.cli.failures import unknown_purpose
 from envspec.errors import Refused, SpecError, UsageError, Where
 
 FALLBACK_PURPOSE = "general"
@@ -57,17 +58,16 @@ memory: 4g
 def command(directory: Path, purpose: str | None, name: str | None, as_json: bool) -> None:
     """Write an env.yaml into DIRECTORY, with its JSON Schema beside it for editors. Overwrites nothing."""
     from envspec import api  # noqa: PLC0415 - completion and --help do without the core
-    from envspec.spec import load, schema  # noqa: PLC0415 - the same
+    from envspec.spec import load  # noqa: PLC0415 - the same
 
     existing = next((directory / known for known in load.FILE_NAMES if hostpath.is_there(directory / known)), None)
     if existing:
         raise Refused(f"{existing} is there already", hint="`envspec validate` checks it", where=Where(str(existing)))
     rows = api.purposes(directory)
     chosen = purpose or detected(rows, directory)
-    if chosen not in {row["name"] for row in rows}:
-        raise UsageError(
-            f"there is no purpose `{chosen}`", code="purpose.unknown", hint="`envspec purposes` lists them"
-        )
+    names = [str(row["name"]) for row in rows]
+    if chosen not in names:
+        raise unknown_purpose(chosen, names)
     slug = name or load.slug_of(hostpath.real(directory))
     if not slug:
         raise UsageError("the directory's name makes no name for an environment", hint="add --name, such as --name app")
@@ -75,7 +75,7 @@ def command(directory: Path, purpose: str | None, name: str | None, as_json: boo
     _check(text, directory)
     file = directory / load.FILE_NAMES[0]
     directory.mkdir(parents=True, exist_ok=True)
-    (directory / SCHEMA_FILE).write_text(schema.render(schema.schemas()["spec"]), encoding="utf-8")
+    (directory / SCHEMA_FILE).write_bytes((shipped.directory("schemas") / "spec.schema.json").read_bytes())
     with file.open("x", encoding="utf-8") as stream:
         stream.write(text)
     if as_json:

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from envspec.cli import options, output
-from envspec.errors import UsageError
+from envspec.cli.failures import unknown_purpose
 
 ELSEWHERE = "where no registry can be reached"
 """When a bootstrapped base image is taken, and its versions with it."""
@@ -30,11 +30,10 @@ def command(name: str | None, directory: Path, as_json: bool) -> None:
 
     rows = api.purposes(directory)
     if name is not None:
+        names = [str(row["name"]) for row in rows]
         rows = tuple(row for row in rows if row["name"] == name)
         if not rows:
-            raise UsageError(
-                f"there is no purpose `{name}`", code="purpose.unknown", hint="`envspec purposes` lists them"
-            )
+            raise unknown_purpose(name, names)
     if as_json:
         output.print_result(rows if name is None else rows[0])
     elif name is None:
