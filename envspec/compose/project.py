@@ -18,6 +18,7 @@ from envspec.compose import context, hardening, paths, replicas
 from envspec.compose.read import Document
 from envspec.compose.shelved import KINDS, Shelver
 from envspec.compose.texts import plain
+from envspec.engine.objects import UNLIMITED
 from envspec.errors import SpecError
 from envspec.kinds import names
 from envspec.kinds.network import NetworkSpec
@@ -375,11 +376,40 @@ def _limits(service: Mapping[str, Any]) -> dict[str, Any]:
     found: dict[str, Any] = {"memory": int(memory) if memory else None, "pids": pids if pids > 0 else None}
     if not service.get("cpu_quota") and not service.get("cpu_period"):
         found["cpus"] = float(cpus) if cpus else None
-    policy = str(service.get("restart") or "").partition(":")[0]
-    policy = policy or _RESTARTS.get(str((deploy.get("restart_policy") or {}).get("condition") or ""), "")
-    if policy or not deploy.get("restart_policy"):
-        found["restart"] = policy or "no"
-    return found
+    found |= _soft_limits(service, found["memory"])
+    return found | _restart_limits(str(service.get("restart") or ""), deploy.get("restart_policy"))
+
+
+def _restart_limits(short: str, long: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Return the restart policy and its retries; of its two spellings Compose takes the one below ``deploy``."""
+    if long:
+        policy, attempts = _RESTARTS.get(str(long.get("condition") or ""), ""), str(long.get("max_attempts") or "")
+    else:
+        policy, _, attempts = short.partition(":")
+        policy = policy or "no"
+    if not policy:
+        return {}
+    counts = policy == "on-failure" and attempts.isdecimal()
+    return {"restart": policy, "retries": (int(attempts) or None) if counts else None}
+
+
+def _soft_limits(service: Mapping[str, Any], memory: int | None) -> dict[str, Any]:
+    """Return the limits that weigh, bind or reserve, and the swap: of that, an engine gives as much as of memory."""
+    both = int(service.get("memswap_limit") or 0)
+    swap = memory
+    if memory and both:
+        swap = UNLIMITED if both < 0 else both - memory
+    reserved = ((service.get("deploy") or {}).get("resources") or {}).get("reservations") or {}
+    reservation = service.get("mem_reservation") or reserved.get("memory")
+    return {
+        "swap": swap or None,
+        "memory_reservation": int(reservation) if reservation else None,
+        "kernel_memory": None,
+        "cpu_shares": int(float(service.get("cpu_shares") or 0)) or None,
+        "cpuset_cpus": str(service.get("cpuset") or "") or None,
+        "cpuset_mems": None,
+        "blkio_weight": int((service.get("blkio_config") or {}).get("weight") or 0) or None,
+    }
 
 
 def _may_end(service: Mapping[str, Any]) -> bool:

@@ -15,7 +15,9 @@ from typing import Any
 
 IN_PLACE: Mapping[str, frozenset[str]] = MappingProxyType(
     {
-        "docker": frozenset({"memory", "cpus", "pids", "restart"}),
+        "docker": frozenset(
+            {"memory", "swap", "memory_reservation", "cpus", "cpu_shares", "cpuset_cpus", "pids", "restart", "retries"}
+        ),
         "podman": frozenset(),
     }
 )
@@ -25,8 +27,10 @@ Podman 4 takes memory and cpus, tells the old ones in ``inspect``, and goes back
 no option for the others.
 """
 
-TAKEN_AWAY: Mapping[str, frozenset[str]] = MappingProxyType({"docker": frozenset({"pids"}), "podman": frozenset()})
-"""Limits that each engine takes away in place; of the others it only says so."""
+TAKEN_AWAY: Mapping[str, frozenset[str]] = MappingProxyType(
+    {"docker": frozenset({"pids", "retries", "swap"}), "podman": frozenset()}
+)
+"""Limits that each engine takes away in place; of the others it only says so. Without swap is a value of its own."""
 
 
 def changes_in_place(engine: str, attribute: str, after: Any) -> bool:

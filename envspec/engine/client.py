@@ -23,7 +23,18 @@ from envspec.engine.choice import no_answer
 from envspec.engine.dialect import DOCKER, Dialect, rows
 from envspec.engine.facts import Answer, Questions
 from envspec.engine.inquiry import Inquiry
-from envspec.engine.objects import LABEL, LINE, ContainerState, ImageState, NetworkState, Port, StoredImage, VolumeState
+from envspec.engine.objects import (
+    LABEL,
+    LINE,
+    UNCOUNTED,
+    UNLIMITED,
+    ContainerState,
+    ImageState,
+    NetworkState,
+    Port,
+    StoredImage,
+    VolumeState,
+)
 from envspec.engine.operations import (
     Completed,
     InstallDotfiles,
@@ -131,6 +142,7 @@ class Client:
         self._versions: Versions | None = None
         self._loaders: dict[str, str] = {}
         self._image_variables: dict[str, Sequence[str]] = {}
+        self._counts_swap: bool | None = None
         self._lock = threading.Lock()
 
     @property
@@ -162,7 +174,20 @@ class Client:
         found = self._inspect("container", chosen)
         for one in found:
             self._remember(Part(one).text("Id"), one)
-        return tuple(sorted(map(inspect.container, map(self._dialect.describe, found)), key=lambda state: state.name))
+        states = (self._counted(inspect.container(self._dialect.describe(one))) for one in found)
+        return tuple(sorted(states, key=lambda state: state.name))
+
+    def _counted(self, state: ContainerState) -> ContainerState:
+        """Tell swap without a limit from swap that the host does not count: Docker writes the same for both."""
+        if state.config.swap != UNLIMITED:
+            return state
+        with self._lock:
+            known = self._counts_swap
+        if known is None:
+            known = self._run("info", "--format", "{{.SwapLimit}}").stdout.strip() != b"false"
+            with self._lock:
+                self._counts_swap = known
+        return state if known else replace(state, config=replace(state.config, swap=UNCOUNTED))
 
     def images(self, refs: Sequence[str]) -> Mapping[str, ImageState]:
         """Return those of the references, or IDs, that exist locally."""

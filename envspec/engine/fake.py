@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import Any
 
 from envspec.engine.base import Inquiry
@@ -387,12 +387,19 @@ class FakeEngine(Archives):
         Raises:
             EngineCallFailed: None was given, or memory is too little.
         """
-        given = {key: getattr(limits, key) for key in ("memory", "cpus", "pids", "restart")}
+        given = {each.name: getattr(limits, each.name) for each in fields(limits)}
         if all(value is None for value in given.values()):
             raise EngineCallFailed("you must provide one or more flags when using this command")
         if limits.memory and limits.memory < MINIMUM_MEMORY:
             raise EngineCallFailed("Minimum memory limit allowed is 6MB")
-        kept: dict[str, Any] = {key: None if value == UNLIMITED else value for key, value in given.items() if value}
+        kept: dict[str, Any] = {key: value for key, value in given.items() if value}
+        if limits.pids == UNLIMITED:
+            kept["pids"] = None
+        if limits.memory:
+            kept["swap"] = limits.swap or None
+        if limits.restart:
+            kept["restart"], _, retries = limits.restart.partition(":")
+            kept["retries"] = int(retries) if retries else None
         container.config = replace(container.config, **kept)
 
     def perform(

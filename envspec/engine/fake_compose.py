@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from envspec.engine.fake_world import Container
-from envspec.engine.objects import Attachment, ContainerConfig, Mount, Port
+from envspec.engine.objects import UNLIMITED, Attachment, ContainerConfig, Mount, Port
 from envspec.engine.stack import COMPOSE, ComposeSource, ComposeUp, variables_fault
 from envspec.errors import EngineCallFailed, SpecError
 
@@ -133,6 +133,8 @@ class Service:
 
     def _config(self) -> ContainerConfig:
         service = self._service
+        memory, both = (int(service.get(key) or 0) or None for key in ("mem_limit", "memswap_limit"))
+        policy, _, retries = service.get("restart", "no").partition(":")
         return ContainerConfig(
             image=service["image"],
             command=tuple(service.get("command") or ("sleep", "infinity")),
@@ -142,10 +144,15 @@ class Service:
             tmpfs=(),
             ports=tuple(sorted(_port(item) for item in service.get("ports", ()))),
             network="bridge",
-            memory=int(service["mem_limit"]) if service.get("mem_limit") else None,
+            memory=memory,
+            swap=memory if both is None or memory is None else UNLIMITED if both < 0 else both - memory or None,
+            memory_reservation=int(service.get("mem_reservation") or 0) or None,
+            cpu_shares=service.get("cpu_shares"),
+            cpuset_cpus=service.get("cpuset"),
             cpus=service.get("cpus"),
             pids=service.get("pids_limit"),
-            restart=service.get("restart", "no"),
+            restart=policy,
+            retries=int(retries) if retries else None,
             init=bool(service.get("init")),
             cap_add=tuple(service.get("cap_add") or ()),
             cap_drop=tuple(service.get("cap_drop") or ()),

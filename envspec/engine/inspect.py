@@ -10,6 +10,8 @@ from typing import Any
 from envspec.engine.archive import SNAPSHOT_KIND
 from envspec.engine.objects import (
     LABEL,
+    UNCOUNTED,
+    UNLIMITED,
     Attachment,
     ContainerConfig,
     ContainerState,
@@ -173,6 +175,13 @@ def _config(top: Part, config: Part, host: Part) -> ContainerConfig:
         network="bridge" if mode in ("", "default") else mode,
         add_hosts=tuple(sorted(_pair(line) for line in host.texts("ExtraHosts"))),
         memory=host.number("Memory") or None,
+        swap=_swap(host),
+        memory_reservation=_positive(host.number("MemoryReservation")),
+        kernel_memory=_positive(host.number("KernelMemory")),
+        cpu_shares=_positive(host.number("CpuShares")),
+        cpuset_cpus=host.text("CpusetCpus") or None,
+        cpuset_mems=host.text("CpusetMems") or None,
+        blkio_weight=_positive(host.number("BlkioWeight")),
         cpus=_cpus(host),
         pids=_positive(host.number("PidsLimit")),
         shm_size=_shm(host.number("ShmSize")),
@@ -183,6 +192,7 @@ def _config(top: Part, config: Part, host: Part) -> ContainerConfig:
         read_only=host.flag("ReadonlyRootfs"),
         privileged=privileged,
         restart=host.part("RestartPolicy").text("Name") or "no",
+        retries=_positive(host.part("RestartPolicy").number("MaximumRetryCount")),
         init=host.flag("Init"),
         env=dict(sorted(_variable(line) for line in config.texts("Env"))),
     )
@@ -215,6 +225,16 @@ def _anonymous(top: Part) -> tuple[Mount, ...]:
 
 def _positive(value: int) -> int | None:
     return value if value > 0 else None
+
+
+def _swap(host: Part) -> int | None:
+    """Read what it may swap beside its memory; without a limit on memory none on swap counts."""
+    memory, both = host.number("Memory"), host.number("MemorySwap")
+    if memory <= 0:
+        return None
+    if both < 0:
+        return UNLIMITED
+    return both - memory or None if both else UNCOUNTED
 
 
 def _shm(value: int) -> int | None:

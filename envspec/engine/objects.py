@@ -103,7 +103,14 @@ class ContainerConfig:
         ports: Published ports, sorted; host 0 where any free one will do.
         network: ``bridge``, ``none`` or ``host``; further networks are connected one by one.
         add_hosts: Extra ``(name, address)`` lines of ``/etc/hosts``, sorted.
-        memory: Limit in bytes, swap included, or ``None``.
+        memory: Limit in bytes, or ``None``.
+        swap: Bytes of swap beside the memory, ``None`` for none; :data:`UNLIMITED`, or :data:`UNCOUNTED`.
+        memory_reservation: Bytes to which it is pushed back where the host has too little, or ``None``.
+        kernel_memory: Limit on the kernel's memory in bytes, or ``None``.
+        cpu_shares: Weight among containers that want the same processors, or ``None``.
+        cpuset_cpus: Processors that it may use, such as ``0-3``, or ``None`` for all.
+        cpuset_mems: Memory nodes that it may use, or ``None`` for all.
+        blkio_weight: Weight among containers that want the same disk, or ``None``.
         cpus: Limit in processors, or ``None``.
         pids: Limit on processes, or ``None``.
         shm_size: Size of ``/dev/shm`` in bytes, or ``None`` for the engine's default, 64 MiB, which reads back so.
@@ -114,6 +121,7 @@ class ContainerConfig:
         read_only: Whether the root filesystem can only be read.
         privileged: Whether isolation is off.
         restart: Restart policy: ``no`` or ``unless-stopped``.
+        retries: How often the policy starts it again, or ``None`` for ever.
         init: Whether the engine's init is PID 1.
         env: Variables set at creation; never a secret, for ``inspect`` shows them.
     """
@@ -141,6 +149,14 @@ class ContainerConfig:
     restart: str = "no"
     init: bool = True
     env: Mapping[str, str] = field(default_factory=dict)
+    swap: int | None = None
+    memory_reservation: int | None = None
+    kernel_memory: int | None = None
+    cpu_shares: int | None = None
+    cpuset_cpus: str | None = None
+    cpuset_mems: str | None = None
+    blkio_weight: int | None = None
+    retries: int | None = None
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -307,7 +323,10 @@ class Build:
 
 
 UNLIMITED = -1
-"""A limit on processes that is none."""
+"""A limit on processes or on swap that is none."""
+
+UNCOUNTED = -2
+"""Swap of a container on a host that does not count it: no limit on it can be set there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -315,13 +334,33 @@ class Limits:
     """Limits to set on a container; ``None`` leaves one as it is.
 
     Attributes:
-        memory: Bytes, swap included.
+        memory: Bytes.
         cpus: Processors.
         pids: Processes; :data:`UNLIMITED` takes the limit away, which no engine does of any other.
-        restart: Restart policy.
+        restart: Restart policy, with the number of retries after a colon.
+        swap: Bytes of swap beside the memory, or :data:`UNLIMITED`; ``None`` for none where ``memory`` is given.
+        memory_reservation: Bytes.
+        cpu_shares: Weight.
+        cpuset_cpus: Processors, such as ``0-3``.
     """
 
     memory: int | None = None
     cpus: float | None = None
     pids: int | None = None
     restart: str | None = None
+    swap: int | None = None
+    memory_reservation: int | None = None
+    cpu_shares: int | None = None
+    cpuset_cpus: str | None = None
+
+    @property
+    def memory_swap(self) -> int | None:
+        """Return memory and swap together, as engines count it."""
+        return together(self.memory, self.swap)
+
+
+def together(memory: int | None, swap: int | None) -> int | None:
+    """Return memory and swap together, as engines count it; ``None`` where neither is limited."""
+    if swap == UNLIMITED:
+        return UNLIMITED
+    return memory + (swap or 0) if memory else None

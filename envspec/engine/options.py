@@ -6,7 +6,7 @@ from typing import Any
 
 from envspec.engine.capabilities import is_mountable
 from envspec.engine.facts import RUN_DIR, STATE_DIR
-from envspec.engine.objects import ContainerConfig, Port
+from envspec.engine.objects import ContainerConfig, Port, together
 from envspec.errors import EngineCallFailed, Where
 
 ROOT = "0:0"
@@ -34,7 +34,13 @@ def create_options(config: ContainerConfig) -> dict[str, Any]:
         "networks": [config.network],
         "add_hosts": list(config.add_hosts),
         "memory": config.memory,
-        "memory_swap": config.memory,
+        "memory_swap": together(config.memory, config.swap),
+        "memory_reservation": config.memory_reservation,
+        "kernel_memory": config.kernel_memory,
+        "cpu_shares": config.cpu_shares,
+        "cpuset_cpus": config.cpuset_cpus,
+        "cpuset_mems": config.cpuset_mems,
+        "blkio_weight": config.blkio_weight,
         "cpus": config.cpus,
         "pids_limit": config.pids,
         "shm_size": config.shm_size,
@@ -44,7 +50,7 @@ def create_options(config: ContainerConfig) -> dict[str, Any]:
         "security_options": list(config.security_opt),
         "read_only": config.read_only,
         "privileged": config.privileged,
-        "restart": config.restart,
+        "restart": f"{config.restart}:{config.retries}" if config.retries else config.restart,
         "init": config.init,
         "envs": dict(config.env),
     }

@@ -152,7 +152,10 @@ class WhalesEngine(MutexClient):
         """Set limits in place."""
         given: dict[str, Any] = {
             "memory": limits.memory,
-            "memory_swap": limits.memory,
+            "memory_swap": limits.memory_swap,
+            "memory_reservation": limits.memory_reservation,
+            "cpu_shares": limits.cpu_shares,
+            "cpuset_cpus": limits.cpuset_cpus,
             "cpus": limits.cpus,
             "pids_limit": limits.pids,
             "restart": limits.restart,

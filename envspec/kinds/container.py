@@ -11,13 +11,14 @@ from typing import Any, cast
 from envspec.engine.capabilities import changes_in_place
 from envspec.engine.facts import AGENT_SOCKET, Questions
 from envspec.engine.inspect import familiar, is_shared
-from envspec.engine.objects import UNLIMITED, Attachment, ContainerConfig, ContainerState, Limits, Mount
+from envspec.engine.objects import Attachment, ContainerConfig, ContainerState, Limits, Mount
 from envspec.engine.operations import Baseline, ReadEnvironment, ReadState, RestoreEnvironment, WriteRecords
 from envspec.errors import Conflict, EngineCallFailed, EngineTimeout, Interrupted, StepFailed, Where
 from envspec.kinds import anonymous, loss, names
 from envspec.kinds.agent import standing_in
 from envspec.kinds.base import Done, Kind, Observed, StepContext, Verdict, Work, record, spec_of
 from envspec.kinds.lease import moment
+from envspec.kinds.limits import UNASKED, differs, told, update_of
 from envspec.kinds.standing import refuse_half_restored, standing_of
 from envspec.kinds.swap import Replacement, give_back, settle
 from envspec.model import Action, Cause, Diff, Disruption, Resource, to_json
@@ -340,21 +341,11 @@ def _settings_diff(spec: ContainerSpec, box: ContainerState, applied: Mapping[st
             name,
             told(name, before[name]),
             told(name, after[name]),
-            Cause.DRIFT if applied.get(name) == after[name] else Cause.SPEC,
+            Cause.DRIFT if name in UNASKED or applied.get(name) == after[name] else Cause.SPEC,
         )
         for name in sorted(after)
-        if before[name] != after[name]
+        if differs(name, before[name], after[name])
     )
-
-
-def told(name: str, value: Any) -> Any:
-    """Return a value as people write it: sizes with their unit."""
-    if name not in ("memory", "shm_size") or not isinstance(value, int):
-        return value
-    for unit, size in (("g", 1024**3), ("m", 1024**2), ("k", 1024)):
-        if value % size == 0:
-            return f"{value // size}{unit}"
-    return str(value)
 
 
 def _image_diff(spec: ContainerSpec, box: ContainerState, world: Observed) -> tuple[Diff, ...]:
@@ -494,13 +485,7 @@ def _update(item: Work, spec: ContainerSpec, context: StepContext) -> Done:
     if box is None:
         raise StepFailed("the workspace is gone", hint="plan again", where=Where(address=item.change.address))
     wanted = {diff.path: diff.after for diff in item.change.diff}
-    config = spec.config
-    limits = Limits(
-        memory=config.memory if "memory" in wanted else None,
-        cpus=config.cpus if "cpus" in wanted else None,
-        pids=(config.pids or UNLIMITED) if "pids" in wanted else None,
-        restart=config.restart if "restart" in wanted else None,
-    )
+    limits = update_of(spec.settings, wanted)
     if limits != Limits():
         context.engine.update(box.id, limits)
     joined = _joined(box, context.observed)

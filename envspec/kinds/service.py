@@ -8,11 +8,12 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from envspec.engine.inspect import familiar
-from envspec.engine.objects import UNLIMITED, ContainerState, Limits, Mount
+from envspec.engine.objects import ContainerState, Limits, Mount
 from envspec.engine.stack import ComposeUp
 from envspec.errors import EngineCallFailed, Interrupted, StepFailed, Where
 from envspec.kinds import anonymous, names, returns
 from envspec.kinds.base import Done, Kind, Observed, StepContext, Verdict, Work, spec_of
+from envspec.kinds.limits import LIMITS, update_of
 from envspec.kinds.service_state import (
     SHELVED,
     ServiceSpec,
@@ -33,9 +34,6 @@ POLL = 0.25
 
 LOG_LINES = 20
 """Lines of a failed service that its error shows."""
-
-LIMITS = ("memory", "cpus", "pids", "restart")
-"""Attributes that :class:`envspec.engine.objects.Limits` can set."""
 
 CONFINEMENT = ("cap_add", "cap_drop", "init", "read_only", "security_opt")
 """Attributes of what a container may do, which take a new container."""
@@ -265,10 +263,7 @@ def _mend(item: Work, spec: ServiceSpec, boxes: tuple[ContainerState, ...], cont
     engine, box = context.engine, boxes[0]
     wanted = {diff.path: diff.after for diff in item.change.diff}
     _tidy(spec, boxes, context)
-    changed = {name: spec.limits[name] for name in LIMITS if name in wanted}
-    if changed.get("pids", 0) is None:
-        changed["pids"] = UNLIMITED
-    limits = Limits(**changed)
+    limits = update_of(spec.limits, wanted)
     if limits != Limits():
         engine.update(box.id, limits)
     joined = {attachment.network: attachment.network_id for attachment in box.networks}

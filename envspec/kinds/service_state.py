@@ -12,7 +12,8 @@ from envspec.engine.inspect import familiar
 from envspec.engine.objects import ContainerState, Mount
 from envspec.kinds import anonymous, names
 from envspec.kinds.base import Observed
-from envspec.kinds.container import names_in, remembered, stale_binds, told
+from envspec.kinds.container import names_in, remembered, stale_binds
+from envspec.kinds.limits import LIMITS, differs, told
 from envspec.model import Cause, Diff, Hidden, to_json
 
 SHELVED = ("secrets.", "configs.")
@@ -210,6 +211,8 @@ def _says_of_setting(diff: Diff) -> str:
         return "its reference names another image now"
     if diff.path.startswith(SHELVED) and diff.before is None and drifted:
         return f"{diff.path} is gone"
+    if diff.path in LIMITS and drifted:
+        return f"{diff.path} changed outside envspec"
     if diff.before is None or diff.after is None:
         return f"{diff.path} {'added' if diff.before is None else 'removed'}"
     return f"{diff.path} changed outside envspec" if drifted else f"{diff.path} changed"
@@ -312,7 +315,7 @@ def _limits(spec: ServiceSpec, box: ContainerState) -> list[Diff]:
     return [
         Diff(n, told(n, to_json(before)), told(n, to_json(after)), Cause.DRIFT)
         for n, before, after in found
-        if before != after
+        if differs(n, before, after)
     ]
 
 

@@ -90,8 +90,7 @@ class FakeHands:
         self._tamper.set_head(box, path, commit)
 
     def unset(self, box: str, attribute: str) -> None:
-        limits = {"memory": Limits(memory=0), "cpus": Limits(cpus=0)}
-        self._tamper.update(box, limits[attribute])
+        self._tamper.update(box, Limits(**{attribute: 0}))  # type: ignore[arg-type]  # a field by name
 
 
 class RealHands:
@@ -141,8 +140,9 @@ class RealHands:
         self._git(box, path, "reset", "-q", "--hard", commit)
 
     def unset(self, box: str, attribute: str) -> None:
-        options = {"memory": ("--memory", "0", "--memory-swap", "0"), "cpus": ("--cpus", "0")}
-        self._run("update", *options[attribute], box)
+        option = f"--{attribute.replace('_', '-')}"
+        also = ("--memory-swap", "0") if attribute == "memory" else ()
+        self._run("update", option, "0", *also, box)
 
 
 class World:

@@ -18,6 +18,9 @@ CHANGES: list[tuple[str, object, object]] = [
     ("memory", 96 << 20, 64 << 20),
     ("cpus", 0.5, 0.25),
     ("pids", 100, 200),
+    ("cpu_shares", 512, 256),
+    ("cpuset_cpus", "0", "0-1"),
+    ("memory_reservation", 32 << 20, 16 << 20),
     ("restart", "no", "unless-stopped"),
     ("restart", "unless-stopped", "no"),
 ]
@@ -34,7 +37,17 @@ def test_a_limit_that_is_set_can_be_changed(
     assert getattr(world.state(box).config, attribute) == after
 
 
-@pytest.mark.parametrize(("attribute", "value"), [("memory", 64 << 20), ("cpus", 0.5), ("pids", 100)])
+@pytest.mark.parametrize(
+    ("attribute", "value"),
+    [
+        ("memory", 64 << 20),
+        ("cpus", 0.5),
+        ("pids", 100),
+        ("cpu_shares", 512),
+        ("cpuset_cpus", "0"),
+        ("memory_reservation", 32 << 20),
+    ],
+)
 def test_a_limit_that_is_not_set_can_be_set(world: World, attribute: str, value: object) -> None:
     box = world.run()
     assert changes_in_place(world.engine.name, attribute, value)
@@ -42,7 +55,9 @@ def test_a_limit_that_is_not_set_can_be_set(world: World, attribute: str, value:
     assert getattr(world.state(box).config, attribute) == value
 
 
-@pytest.mark.parametrize(("attribute", "value"), [("memory", 64 << 20), ("cpus", 0.5)])
+@pytest.mark.parametrize(
+    ("attribute", "value"), [("memory", 64 << 20), ("cpus", 0.5), ("cpu_shares", 512), ("memory_reservation", 32 << 20)]
+)
 def test_taking_a_limit_away_is_accepted_and_ignored(world: World, attribute: str, value: object) -> None:
     box = world.run(**{attribute: value})
     assert not changes_in_place(world.engine.name, attribute, None)
@@ -69,6 +84,34 @@ def test_several_limits_can_be_changed_at_once(world: World) -> None:
     world.engine.update(box, Limits(64 << 20, 0.5, 100, "unless-stopped"))
     config = world.state(box).config
     assert (config.memory, config.cpus, config.pids, config.restart) == (64 << 20, 0.5, 100, "unless-stopped")
+
+
+def test_swap_is_set_and_taken_away_beside_the_same_memory(world: World) -> None:
+    box = world.run(memory=64 << 20, swap=32 << 20)
+    seen = [world.state(box).config.swap]
+    for swap in (UNLIMITED, 16 << 20, None):
+        assert changes_in_place(world.engine.name, "swap", swap)
+        world.engine.update(box, Limits(memory=64 << 20, swap=swap))
+        seen.append(world.state(box).config.swap)
+    assert seen == [32 << 20, UNLIMITED, 16 << 20, None]
+
+
+def test_swap_that_is_changed_alone_is_read(world: World) -> None:
+    box = world.run(memory=64 << 20)
+    assert world.state(box).config.swap is None
+    world.engine.update(box, Limits(swap=UNLIMITED))
+    config = world.state(box).config
+    assert (config.memory, config.swap) == (64 << 20, UNLIMITED)
+
+
+def test_retries_go_with_the_restart_policy(world: World) -> None:
+    box = world.run(restart="on-failure", retries=3)
+    seen = [world.state(box).config]
+    for policy in ("on-failure:5", "on-failure", "no"):
+        world.engine.update(box, Limits(restart=policy))
+        seen.append(world.state(box).config)
+    expected = [("on-failure", 3), ("on-failure", 5), ("on-failure", None), ("no", None)]
+    assert [(config.restart, config.retries) for config in seen] == expected
 
 
 def test_an_update_leaves_the_container_running_with_its_labels(world: World) -> None:

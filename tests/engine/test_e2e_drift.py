@@ -10,7 +10,7 @@ import pytest
 
 from tests.engine.by_hand import bare_build
 from tests.engine.contract import REMOTE, SECOND
-from tests.engine.e2e import ON_DOCKER, Place, Places, bare, causes, change, objects, remove_all
+from tests.engine.e2e import ON_DOCKER, Place, Places, bare, causes, change, engine_name, objects, remove_all
 
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(300)]
 
@@ -118,6 +118,9 @@ LIMITS = {
     "processors changed": Drift(
         by_hand("update", "--cpus", "1.5"), BOX, "cpus", read("{{.HostConfig.NanoCpus}}"), "750000000"
     ),
+    "swap changed": Drift(
+        by_hand("update", "--memory-swap", "-1"), BOX, "swap", read("{{.HostConfig.MemorySwap}}"), f"{256 * MIB}"
+    ),
     "restart policy changed": Drift(
         by_hand("update", "--restart", "always"), BOX, "restart", read("{{.HostConfig.RestartPolicy.Name}}"), "no"
     ),
@@ -183,6 +186,40 @@ def test_a_removed_container_is_made_again_with_all_that_was_in_it(settled: Plac
     assert head(settled) == SECOND
     assert settled.plan()["changes"] == []
     assert objects(settled.name)["container"] == [settled.box]
+
+
+LIMITED = {
+    "command": ["sleep", "infinity"],
+    "mem_limit": "128m",
+    "mem_reservation": "32m",
+    "cpu_shares": 512,
+    "cpuset": "0",
+    "restart": "on-failure:3",
+}
+
+
+def test_swap_shares_processors_and_reserve_set_by_hand_are_seen_and_healed(git_image: str, place: Place) -> None:
+    place.write(memory="256m", compose={"services": {"db": {"image": git_image, **LIMITED}}})
+    place.apply()
+    assert place.plan()["changes"] == []
+    if engine_name() == "podman":  # it tells nobody of what was set by hand
+        return
+    db = f"{place.name}-db-1"
+    options = "--memory-swap -1 --cpu-shares 77 --cpuset-cpus 1 --memory-reservation 16m --restart on-failure:9"
+    bare("update", *options.split(), db)
+    bare("update", *options.split()[2:8], place.box)
+    plan = place.plan()
+    assert {*causes(plan, "service.db").items()} == {
+        (name, "drift") for name in ("swap", "cpu_shares", "cpuset_cpus", "memory_reservation", "retries")
+    }
+    assert change(plan, "service.db")["action"] == "update"
+    assert change(plan, BOX)["action"] == "replace"
+    assert causes(plan, BOX) == dict.fromkeys(("cpu_shares", "cpuset_cpus", "memory_reservation"), "drift")
+    place.apply()
+    form = "{{with .HostConfig}}{{.MemorySwap}} {{.CpuShares}} {{.CpusetCpus}} {{.MemoryReservation}}{{end}}"
+    assert bare("inspect", "--format", form, db) == f"{256 * MIB} 512 0 {32 * MIB}"
+    assert place.inspect(form) == f"{256 * MIB} 0  0"
+    assert place.plan()["changes"] == []
 
 
 @pytest.fixture

@@ -105,6 +105,7 @@ SERVICE = st.fixed_dictionaries(
         "environment": st.dictionaries(st.sampled_from("ABC"), st.sampled_from(["1", "a$$b", "${ENVSPEC_NAME}"])),
         "command": st.sampled_from([["sleep", "1d"], ["sleep", "2d"]]),
         "mem_limit": st.sampled_from(["67108864", "134217728"]),
+        "cpu_shares": st.sampled_from([256, 512]),
         "restart": st.sampled_from(["no", "always"]),
         "healthcheck": st.just({"test": ["CMD", "true"]}),
         "networks": st.sampled_from([{"default": None}, {"default": None, "back": {"aliases": ["other"]}}]),

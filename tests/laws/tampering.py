@@ -9,7 +9,7 @@ from functools import partial
 from envspec.engine.facts import ANCHOR, ENV_FILE, RUN_DIR, SECRETS_FILE, Questions, RepoQuestion, located
 from envspec.engine.fake import FakeEngine
 from envspec.engine.fake_probe import accounts
-from envspec.engine.objects import ContainerState, Limits
+from envspec.engine.objects import UNLIMITED, ContainerState, Limits
 from envspec.kinds.command import CommandSpec
 from envspec.kinds.container import ContainerSpec
 from envspec.kinds.dotfiles import DotfilesSpec
@@ -45,6 +45,10 @@ def _service(engine: FakeEngine, address: str, spec: ServiceSpec) -> list[Tamper
         Tampering(address, "stop it", lambda: tamper.stop(name)),
         Tampering(address, "pause it", lambda: tamper.pause(name)),
         Tampering(address, "give it memory", lambda: tamper.update(name, Limits(memory=1 << 28))),
+        Tampering(address, "let it swap", lambda: tamper.update(name, Limits(swap=3 << 20))),
+        Tampering(address, "weigh it", lambda: tamper.update(name, Limits(cpu_shares=77))),
+        Tampering(address, "bind it to a processor", lambda: tamper.update(name, Limits(cpuset_cpus="0"))),
+        Tampering(address, "let it retry", lambda: tamper.update(name, Limits(restart="on-failure:7"))),
         Tampering(address, "give it processes", lambda: tamper.update(name, Limits(pids=77))),
         Tampering(address, "cut it off", lambda: tamper.disconnect(name, spec.networks[0][0])),
         Tampering(address, "remove it", lambda: tamper.remove(name), None),
@@ -146,7 +150,17 @@ def _container(engine: FakeEngine, address: str, spec: ContainerSpec) -> list[Ta
         Tampering(address, "docker update --memory", lambda: hand.update(BOX, Limits(memory=999 << 20))),
         Tampering(address, "docker update --cpus", lambda: hand.update(BOX, Limits(cpus=0.5))),
         Tampering(address, "docker update --pids-limit", lambda: hand.update(BOX, Limits(pids=77))),
+        Tampering(address, "docker update --cpu-shares", lambda: hand.update(BOX, Limits(cpu_shares=77))),
+        Tampering(address, "docker update --cpuset-cpus", lambda: hand.update(BOX, Limits(cpuset_cpus="0"))),
+        Tampering(
+            address, "docker update --memory-reservation", lambda: hand.update(BOX, Limits(memory_reservation=8 << 20))
+        ),
         Tampering(address, "docker update --restart", lambda: hand.update(BOX, Limits(restart=_other(config.restart)))),
+        *(
+            [Tampering(address, "docker update --memory-swap", lambda: hand.update(BOX, Limits(swap=UNLIMITED)))]
+            if config.memory
+            else []
+        ),
         # The ledger of a root that can only be read is forgotten as well, and with it that they were ever there.
         Tampering(
             "environment.workspace",

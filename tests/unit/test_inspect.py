@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from envspec.engine import inspect
-from envspec.engine.objects import Attachment, ContainerConfig, Mount, Port
+from envspec.engine.objects import UNCOUNTED, UNLIMITED, Attachment, ContainerConfig, Mount, Port
 from envspec.engine.options import create_options, plain, quoted
 from envspec.errors import EngineCallFailed
 
@@ -52,6 +52,19 @@ def test_nulls_read_as_nothing() -> None:
         ({"PidsLimit": -1}, "pids", None),
         ({"PidsLimit": None}, "pids", None),
         ({"PidsLimit": 64}, "pids", 64),
+        ({"Memory": 512, "MemorySwap": 512}, "swap", None),
+        ({"Memory": 512, "MemorySwap": 1024}, "swap", 512),
+        ({"Memory": 512, "MemorySwap": -1}, "swap", UNLIMITED),
+        ({"Memory": 512, "MemorySwap": 0}, "swap", UNCOUNTED),
+        ({"Memory": 0, "MemorySwap": -1}, "swap", None),
+        ({"CpuShares": 0}, "cpu_shares", None),
+        ({"CpuShares": 512}, "cpu_shares", 512),
+        ({"CpusetCpus": "0-1"}, "cpuset_cpus", "0-1"),
+        ({"CpusetMems": "0"}, "cpuset_mems", "0"),
+        ({"MemoryReservation": 512}, "memory_reservation", 512),
+        ({"KernelMemory": 512}, "kernel_memory", 512),
+        ({"BlkioWeight": 300}, "blkio_weight", 300),
+        ({"RestartPolicy": {"Name": "on-failure", "MaximumRetryCount": 3}}, "retries", 3),
         ({"ShmSize": 67_108_864}, "shm_size", None),
         ({"ShmSize": 1024}, "shm_size", 1024),
         ({"CapAdd": ["CAP_SETUID", "CHOWN"]}, "cap_add", ("CHOWN", "SETUID")),
