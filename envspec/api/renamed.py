@@ -12,6 +12,7 @@ from envspec.errors import EnvspecError
 from envspec.kinds import names
 from envspec.kinds.base import Observed, is_service
 from envspec.spec.load import load
+from envspec.visible import one_line
 
 
 def notes(reader: Reader, target: Target, hostname: str, world: Observed) -> tuple[str, ...]:
@@ -27,7 +28,7 @@ def notes(reader: Reader, target: Target, hostname: str, world: Observed) -> tup
     """
     if target.loaded is None or not target.loaded.path or world.workspace is not None:
         return ()
-    origin = f"{hostname}:{os.path.realpath(target.loaded.path)}"
+    origin = one_line(f"{hostname}:{os.path.realpath(target.loaded.path)}")
     former = _made_by(reader.containers(), origin) - {target.env}
     if former and target.loaded.path.is_file():
         try:

@@ -48,6 +48,19 @@ shift
 """
 """Goes to a directory, or says in our words that it is not there; what the engine would say of it is its own matter."""
 
+WORD_BACK = """\
+word=$(printf '%b_' "$1")
+shift
+set -- "$@" "${word%_}"
+"""
+"""Moves a word from the front to the back, and makes bytes again of what :func:`_octal` made of it."""
+
+VALUE_BACK = """\
+word=$(printf '%b_' "${{{name}}}")
+export {name}="${{word%_}}"
+"""
+"""Does so with a variable."""
+
 HAS_ACCOUNT = 'while IFS=: read -r _ _ uid _; do [ "$uid" != "$1" ] || exit 0; done < /etc/passwd; exit 1'
 """Says whether a number has an account inside, from which the engine takes its groups."""
 
@@ -205,6 +218,13 @@ def _start(
     passed = {f"ENVSPEC_VAR_{number}": value for number, value in enumerate(values, 1)}
     directory = (door.directory(options.workdir),) if options.workdir else ()
     script = f"{GO_THERE if directory else ''}{entering()}"
+    arguments = [*directory, str(len(values)), *words]
+    # The engines pass a command on as JSON text, which has no other bytes than those of UTF-8.
+    if not all(map(_is_text, (*arguments, *values))):
+        back = "".join(VALUE_BACK.format(name=name) for name in passed)
+        script = f"{WORD_BACK * len(arguments)}{back}unset word\n{script}"
+        arguments = [*map(_octal, arguments)]
+        passed = {name: _octal(value) for name, value in passed.items()}
     user = "0:0" if options.root else _with_group(door, options.user) or door.user
     argv = [
         *(*door.engine, "exec", "--interactive"),
@@ -213,7 +233,7 @@ def _start(
         *("--env", f"{TOKEN}={token}"),
         *(shielded() if options.root else ()),
         *(word for name in passed for word in ("--env", name)),
-        *(door.container, "/bin/sh", "-c", script, "envspec", *directory, str(len(values)), *words),
+        *(door.container, "/bin/sh", "-c", script, "envspec", *arguments),
     ]
     stdin = None if streams.stdin is None else subprocess.PIPE
     try:
@@ -222,6 +242,16 @@ def _start(
         )
     except FileNotFoundError:
         raise no_command(argv[0]) from None
+
+
+def _is_text(word: str) -> bool:
+    """Say whether a word is UTF-8; Python keeps the bytes that are not as surrogates."""
+    return not any("\ud800" <= character <= "\udfff" for character in word)
+
+
+def _octal(word: str) -> str:
+    r"""Return a word with each of its bytes as printf's ``%b`` reads it, such as ``\0377``."""
+    return "".join(f"\\0{byte:03o}" for byte in os.fsencode(word))
 
 
 def _with_group(door: Door, user: str) -> str:

@@ -28,6 +28,7 @@ from envspec.resolve.reach import reaches
 from envspec.resolve.source import Candidate, Chosen, base_image, candidates, choose
 from envspec.resolve.user import identify
 from envspec.spec.load import Loaded
+from envspec.visible import one_line
 
 __all__ = [
     "Candidate",
@@ -181,7 +182,7 @@ def resolve(  # noqa: PLR0913, PLR0917 - what an environment is made of
             )
         )
     faults.stop()
-    origin = f"{host.hostname}:{os.path.realpath(loaded.path)}" if loaded.path else ""
+    origin = one_line(f"{host.hostname}:{os.path.realpath(loaded.path)}") if loaded.path else ""
     asking = asked(loaded, host, catalogue)
     own = (effect for effect in effects.of_workspace(box.config) if effect not in asking)
     told = (f"{effect.address} has {effect.name}: {effect.detail}" for effect in own)

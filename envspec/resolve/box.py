@@ -18,6 +18,7 @@ from envspec.kinds.image import ImageSpec
 from envspec.resolve.user import Identity
 from envspec.spec.models import Spec
 from envspec.spec.values import shown
+from envspec.visible import one_line
 
 DEV_CAPABILITIES = (
     "AUDIT_WRITE",
@@ -100,6 +101,9 @@ def check_mountable(path: str, hint: str, where: Where) -> None:
     Raises:
         SpecError: The engine's command line would cut it.
     """
+    if any("\ud800" <= character <= "\udfff" for character in path):
+        told = f"`{one_line(path)}` is not UTF-8: no engine can mount such a path"
+        raise SpecError(told, code="spec.mount_path", hint=hint, where=where)
     if not is_mountable(path):
         told = f"{shown(path)}: the engine cannot mount a path with a comma, colon, double quote or line break"
         raise SpecError(told, code="spec.mount_path", hint=hint, where=where)

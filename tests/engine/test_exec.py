@@ -62,6 +62,13 @@ def test_variables_of_the_host_stand_over_those_of_the_environment_in_scripts_to
     assert "a 'b" not in bare("container", "inspect", inner.box)
 
 
+def test_arguments_variables_and_directories_that_are_not_utf8_arrive_as_they_are(inner: Inner) -> None:
+    odd = os.fsdecode(b"x\xff\n")
+    assert envspec("exec", inner.env, "--", "mkdir", "-p", f"/tmp/{odd}").returncode == 0
+    words = ("--workdir", f"/tmp/{odd}", "--env", f"K={odd}", "--", "sh", "-c", 'printf %s "$K$1$PWD"', "sh", odd)
+    assert envspec("exec", inner.env, *words).stdout == b"x\xff\nx\xff\n/tmp/x\xff\n"
+
+
 @pytest.mark.parametrize("who", [(), ("--root",)])
 def test_a_time_out_leaves_no_process_and_keeps_what_was_printed(inner: Inner, who: tuple[str, ...]) -> None:
     """The old tool's time-out ended its client, and left the process running inside."""

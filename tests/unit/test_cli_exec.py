@@ -116,6 +116,14 @@ def test_root_and_a_user_are_one_too_many(run: Exec) -> None:
     assert run("shop", "--root", "--user", "1", "--", "true").returncode == 3
 
 
+def test_arguments_and_variables_that_are_not_utf8_pass_an_engine_that_takes_only_utf8(run: Exec, log: Path) -> None:
+    odd = os.fsdecode(b"x\xff\\ \n")
+    script = 'printf "%s|%s|%s|%s" "$1" "$2" "$K" "${word-none}" | od -An -v -tx1'
+    done = run("shop", "--workdir", "/", "--env", f"K={odd}", "--", "sh", "-c", script, "sh", odd, "é")
+    assert bytes.fromhex(done.stdout.replace("\n", "")) == b"x\xff\\ \n|\xc3\xa9|x\xff\\ \n|none"
+    assert log.read_bytes().decode("utf-8")
+
+
 def test_variables_arrive_byte_for_byte_and_are_in_no_command_line(
     run: Exec, log: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -83,3 +83,17 @@ def test_a_path_that_slipped_through_is_no_bug_of_ours(number: str, capsys: pyte
     code = failures.show(OSError(getattr(errno, number), os.strerror(getattr(errno, number)), LONG), as_json=False)
     assert code == UsageError.exit_code
     assert "cannot be used" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("key", ["mount_cwd: true", "mounts: ['./x:/x']"])
+def test_a_directory_that_is_not_utf8_is_refused_as_a_mount_and_shown(tmp_path: Path, key: str) -> None:
+    from envspec.resolve.box import Place, mounts  # noqa: PLC0415 - resolving weighs more than the rest of this file
+
+    directory = tmp_path / os.fsdecode(b"d\xff")
+    (directory / "x").mkdir(parents=True)
+    loaded = loads(f"name: x\nimage: y\n{key}\n".encode(), "env.yaml", directory)
+    faults = Faults()
+    mounts(loaded.spec, Place("x", directory, key == "mount_cwd: true", loaded.where), faults)
+    with pytest.raises(SpecError, match=r"d\\xff.* is not UTF-8") as caught:
+        faults.stop()
+    assert (caught.value.code, caught.value.where.line) == ("spec.mount_path", 3)
