@@ -127,7 +127,7 @@ def _save(text: str) -> str:
     import tempfile  # noqa: PLC0415 - only a bug pays for it
 
     handle, name = tempfile.mkstemp(prefix="envspec-crash-", suffix=".txt")
-    with os.fdopen(handle, "w", encoding="utf-8") as file:
+    with os.fdopen(handle, "w", encoding="utf-8", errors="backslashreplace") as file:
         file.write(text)
     return name
 

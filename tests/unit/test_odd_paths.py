@@ -97,3 +97,8 @@ def test_a_directory_that_is_not_utf8_is_refused_as_a_mount_and_shown(tmp_path: 
     with pytest.raises(SpecError, match=r"d\\xff.* is not UTF-8") as caught:
         faults.stop()
     assert (caught.value.code, caught.value.where.line) == ("spec.mount_path", 3)
+
+
+def test_a_traceback_with_a_name_that_is_not_utf8_is_saved(capsys: pytest.CaptureFixture[str]) -> None:
+    assert failures.show(ValueError("\udcff"), as_json=False) == 70
+    assert "this is a bug in envspec (ValueError)" in capsys.readouterr().err
