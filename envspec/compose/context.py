@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import fnmatch
 import hashlib
 import json
 import os
 from collections.abc import Iterator, Mapping
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 from envspec import hostpath
+from envspec.compose.dockerignore import Ignored
 from envspec.compose.read import REMOTE
 from envspec.errors import SpecError, Where
 from envspec.spec.values import shown
@@ -42,12 +42,14 @@ def digest(build: Mapping[str, Any], address: str) -> str:
         if not hostpath.is_dir(root):
             told = f"the build context {shown(context)} is not a directory"
             raise _fault(told, "create it, or change `build`", address)
-        _add(found, root, address)
+        dockerfile = root / str(build.get("dockerfile") or "Dockerfile")
+        _add(found, root, Ignored(root, dockerfile), address)
+        if dockerfile.is_file():  # it counts where the context leaves it out, and where it lies elsewhere
+            _hash(found, dockerfile, address)
     return found.hexdigest()
 
 
-def _add(found: Any, root: Path, address: str) -> None:
-    ignored = _Ignored(root)
+def _add(found: Any, root: Path, ignored: Ignored, address: str) -> None:
     total = 0
     for number, path in enumerate(sorted(_files(root, ignored))):
         stat = path.lstat()
@@ -71,51 +73,12 @@ def _hash(found: Any, path: Path, address: str) -> None:
         raise _fault(f"{path} cannot be read: {error.strerror}", "name it in `.dockerignore`", address) from None
 
 
-def _files(root: Path, ignored: _Ignored) -> Iterator[Path]:
+def _files(root: Path, ignored: Ignored) -> Iterator[Path]:
     for directory, folders, files in os.walk(root):
         here = Path(directory)
         folders[:] = [name for name in folders if not ignored.prunes(here / name)]
         links = [name for name in folders if (here / name).is_symlink()]
         yield from (here / name for name in (*files, *links) if not ignored(here / name))
-
-
-class _Ignored:
-    """What a ``.dockerignore`` leaves out; ``.git`` where there is none, for it changes with every commit.
-
-    Args:
-        root: The context.
-    """
-
-    def __init__(self, root: Path) -> None:
-        self._root = root
-        self._patterns = [(".git", False)]
-        file = root / ".dockerignore"
-        if file.is_file():
-            lines = (line.strip() for line in file.read_text(encoding="utf-8", errors="replace").splitlines())
-            kept = [line for line in lines if line and not line.startswith("#")]
-            self._patterns = [(line.lstrip("!").strip("/"), line.startswith("!")) for line in kept]
-        self._excepts = any(back for _, back in self._patterns)
-
-    def __call__(self, path: Path) -> bool:
-        """Say whether a path is left out; the last pattern that matches it, or what holds it, decides."""
-        relative = PurePosixPath(path.relative_to(self._root))
-        names = [str(relative), *(str(parent) for parent in relative.parents if str(parent) != ".")]
-        out = False
-        for pattern, back in self._patterns:
-            if any(_matches(name, pattern) for name in names):
-                out = not back
-        return out
-
-    def prunes(self, path: Path) -> bool:
-        """Say whether a directory need not be looked into: it is left out, and nothing in it is taken back."""
-        return not self._excepts and self(path)
-
-
-def _matches(name: str, pattern: str) -> bool:
-    """Match as Docker does: ``*`` stays within one directory, ``**`` does not."""
-    if "**" in pattern:
-        return fnmatch.fnmatchcase(name, pattern.replace("**/", "*")) or fnmatch.fnmatchcase(name, pattern)
-    return name.count("/") == pattern.count("/") and fnmatch.fnmatchcase(name, pattern)
 
 
 def _fault(message: str, hint: str, address: str) -> SpecError:
