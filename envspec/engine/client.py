@@ -137,7 +137,7 @@ class Client:
         self._dialect = dialect
         self._remote = remote
         self._workspaces: dict[str, str] = {}
-        self._resolved: dict[ComposeSource, ComposeConfig] = {}
+        self._resolved: dict[ComposeSource, ComposeConfig | EnvspecError] = {}
         self._variables: dict[tuple[bytes, ...], Mapping[str, str]] = {}
         self._versions: Versions | None = None
         self._loaders: dict[str, str] = {}
@@ -288,6 +288,8 @@ class Client:
         """Resolve a Compose document; the answer is kept, for one command may ask for it several times."""
         with self._lock:
             known = self._resolved.get(source)
+        if isinstance(known, EnvspecError):
+            raise known
         if known is not None:
             return known
         for _, value in source.secrets:
@@ -296,7 +298,11 @@ class Client:
             completed = self._resolve(source, str(env_file))
         said = self._runner.redactor.text(completed.stderr.decode(errors="replace"))
         if completed.code:
-            raise config_fault(said, source.project)
+            fault = config_fault(said, source.project)
+            if not isinstance(fault, EngineNotReady):
+                with self._lock:
+                    self._resolved[source] = fault
+            raise fault
         resolved = config_of(completed.stdout.decode(errors="replace"), said)
         with self._lock:
             self._resolved[source] = resolved

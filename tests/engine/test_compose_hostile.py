@@ -67,7 +67,7 @@ def test_a_hostile_document_is_refused_before_any_engine_is_asked(case: Path, pr
         assert f"{name}: {address}" in error.message
         assert (error.exit_code, f"--allow {name}" in error.hint) == (4, True)
     assert calls == (0 if early else 1)
-    assert seconds < 1
+    assert seconds < 10  # minutes, where Compose reads a bomb
 
 
 def test_there_are_many() -> None:

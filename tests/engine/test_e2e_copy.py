@@ -142,7 +142,8 @@ def test_a_stopped_environment_takes_and_gives(settled: Place, tree: Path, tmp_p
 def test_a_large_copy_tells_how_far_it_is_and_an_interrupt_leaves_no_client(settled: Place, tmp_path: Path) -> None:
     large = tmp_path / "large"
     with large.open("wb") as file:
-        file.truncate(40 << 30)  # sparse, and larger than what could be done before the interrupt
+        for _ in range(64):  # larger than what could be done before the interrupt; holes would be refused
+            file.write(bytes(64 << 20))
     running = settled.start("cp", str(large), f"{settled.name}:/dev/../data/large", "--json")
     try:
         running.await_output('"event": "copy_progress"')
@@ -151,6 +152,7 @@ def test_a_large_copy_tells_how_far_it_is_and_an_interrupt_leaves_no_client(sett
         until(lambda: str(large) not in _commands() and f"{settled.id}:/data" not in _commands(), "no client is left")
     finally:
         running.stop()
+        large.unlink()
         settled.inside("rm -f /data/large")
 
 

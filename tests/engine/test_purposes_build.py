@@ -11,7 +11,7 @@ import pytest
 
 from envspec import host
 from envspec.engine.base import Engine
-from envspec.engine.objects import LABEL, Build, ContainerConfig
+from envspec.engine.objects import LABEL, Build, ContainerConfig, Mount
 from envspec.engine.operations import EnsureUser, PutEnvironment, Record, RunCommand
 from envspec.engine.runner import Runner
 from envspec.engine.whales import WhalesEngine
@@ -150,15 +150,25 @@ def image(
 @pytest.fixture
 def box(image: tuple[str, str], docker: Engine) -> Iterator[str]:
     """A running container of the image, tied down as an environment is."""
+    name = f"evt-{uuid.uuid4().hex[:10]}"
     config = ContainerConfig(
-        image[1], hostname="box", cap_drop=("NET_RAW",), security_opt=("no-new-privileges",), pids=256
+        image[1],
+        hostname="box",
+        cap_drop=("NET_RAW",),
+        security_opt=("no-new-privileges",),
+        pids=256,
+        mounts=(Mount("/workspace", "volume", name),),
     )
-    identity = docker.create_container(f"evt-{uuid.uuid4().hex[:10]}", config, LABELS)
+    docker.create_volume(name, LABELS)
     try:
-        docker.start(identity)
-        yield identity
+        identity = docker.create_container(name, config, LABELS)
+        try:
+            docker.start(identity)
+            yield identity
+        finally:
+            docker.remove_container(identity)
     finally:
-        docker.remove_container(identity)
+        docker.remove_volume(name)
 
 
 @pytest.mark.parametrize("uid", UIDS)
