@@ -45,8 +45,8 @@ PODMAN = "ENVSPEC_PODMAN"
 Docker has all of them every time. What is left over for ``rest`` runs in CI.
 """
 
-PODMAN_FIRST = ("test_e2e_kill", "test_e2e_walk")
-"""Files that Podman has every time too: crashes, and every command once."""
+PODMAN_FIRST = ("test_e2e_kills", "test_e2e_walk")
+"""Files that Podman has every time too: a few crashes, and every command once."""
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
