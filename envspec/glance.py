@@ -116,5 +116,6 @@ def _with_running(
     """Return images with those that containers run, by their IDs; where nothing has moved they are known already."""
     known = {image.id: image for image in named.values()}
     running = {box.image_id for box in boxes} - {""}
-    unknown = reader.images(tuple(sorted(running - known.keys())))
+    moved = tuple(sorted(running - known.keys()))
+    unknown = reader.images(moved) if moved else {}
     return {**named, **{image: known[image] for image in sorted(running & known.keys())}, **unknown}

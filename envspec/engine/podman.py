@@ -109,8 +109,8 @@ def describe(data: type_json) -> type_json:
         "Config": {
             **config,
             "Image": asked.get("image") or _without_registry(config.get("Image")),
-            # Podman 5 keeps the empty word by which an image's entrypoint is taken away.
-            "Entrypoint": None if config.get("Entrypoint") == [""] else config.get("Entrypoint"),
+            # The empty word by which an image's entrypoint is taken away; in a list with Podman 5.
+            "Entrypoint": None if config.get("Entrypoint") in ("", [""]) else config.get("Entrypoint"),
             "Labels": {k: v for k, v in named.items() if k != ASKED_LABEL} if isinstance(named, Mapping) else named,
         },
         "HostConfig": {

@@ -90,9 +90,10 @@ def test_a_network_that_podman_5_names_by_a_hash_goes_by_its_name() -> None:
     assert inspect.container(PODMAN.describe(data)).networks == (Attachment("bridge", "podman", ("web",)),)
 
 
-def test_an_entrypoint_that_podman_5_took_away_is_not_there() -> None:
+@pytest.mark.parametrize("said", ["", [""], None])
+def test_an_entrypoint_that_was_taken_away_is_not_there(said: object) -> None:
     data = described(ContainerConfig("i", command=("sleep", "1d")))
-    data["Config"].update({"Entrypoint": [""], "Cmd": ["sleep", "1d"]})
+    data["Config"].update({"Entrypoint": said, "Cmd": ["sleep", "1d"]})
     assert inspect.container(PODMAN.describe(data)).config.command == ("sleep", "1d")
 
 
