@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import socket
 import tarfile
@@ -224,7 +225,8 @@ def test_a_fork_whose_port_somebody_holds_is_refused_before_anything_is_made(pla
         bare("stop", "--time", "0", place.box)
         with socket.create_server(("127.0.0.1", port)):
             error = place.told("restore", name, "--as", env, code=6).error
-            assert f"127.0.0.1:{port}/tcp is held by a program" in error["message"]
+            assert f"127.0.0.1:{port}/tcp is held by " in error["message"]
+            assert f"(process {os.getpid()})" in error["message"]
         assert objects(env) == NOTHING
     finally:
         remove_all(env)
