@@ -6,6 +6,8 @@ import os
 import stat
 from pathlib import Path
 
+from envspec.visible import from_visible
+
 
 def trouble(path: Path | str) -> str:
     """Return why nothing can be had at a path, "" when something is there: "does not exist", "file name too long"."""
@@ -23,6 +25,12 @@ def trouble(path: Path | str) -> str:
 def is_there(path: Path | str) -> bool:
     """Say whether something that can be looked at is at a path, links followed."""
     return not trouble(path)
+
+
+def from_shown(path: str) -> str:
+    r"""Return where a path leads that was written as it is shown, with ``\xff`` for a byte that is not UTF-8."""
+    written = from_visible(path)
+    return written if not is_there(path) and is_there(written) else path
 
 
 def is_file(path: Path | str) -> bool:

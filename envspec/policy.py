@@ -214,7 +214,7 @@ def check_origin(world: Observed, origin: str, same_name: Mapping[str, str]) -> 
 
 
 def other_path(made_by: str, origin: str) -> str:
-    """Return the path of the spec that made an environment, "" when that was on another host."""
+    """Return the path of the spec that made an environment, as it is shown, "" when that was on another host."""
     host, _, path = made_by.partition(":")
     return path if host == origin.partition(":")[0] and Path(path).is_absolute() else ""
 

@@ -17,6 +17,8 @@ _STEERING = (
 _UNSAFE = re.compile(f"[{_STEERING}]")
 _UNSAFE_IN_LINE = re.compile(f"[{_STEERING}\n\t]")
 _SHORT = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
+_LONG = {shown[1]: character for character, shown in _SHORT.items()}
+_ESCAPED = re.compile(r"\\(?:x(?P<byte>[0-9a-f]{2})|u(?P<code>[0-9a-f]{4})|(?P<short>[nrt]))")
 
 
 def visible(text: str) -> str:
@@ -30,11 +32,29 @@ def one_line(text: str) -> str:
 
 
 def within_json(text: str) -> str:
-    """Return a JSON document in which the characters that JSON leaves as they are steer no terminal either.
+    r"""Return a JSON document in which the characters that JSON leaves as they are steer no terminal either.
 
-    It says the same to whoever reads it as JSON: they can only stand within its strings.
+    It says the same to whoever reads it as JSON: they can only stand within its strings. A byte that is not UTF-8, for
+    which JSON has no form, is the text ``\xff``, as :func:`visible` shows it.
     """
-    return _UNSAFE.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
+    return _UNSAFE.sub(_escape_json, text)
+
+
+def from_visible(text: str) -> str:
+    """Return the text that :func:`one_line` made another of, as far as can be told; it does not mark backslashes."""
+    return _ESCAPED.sub(_unescape, text)
+
+
+def _escape_json(match: re.Match[str]) -> str:
+    code = ord(match[0])
+    return f"\\{_escape(match)}" if 0xDC80 <= code <= 0xDCFF else f"\\u{code:04x}"
+
+
+def _unescape(match: re.Match[str]) -> str:
+    if match["short"]:
+        return _LONG[match["short"]]
+    code = int(match["byte"] or match["code"], 16)
+    return chr(code + 0xDC00 if match["byte"] and code >= 0x80 else code)
 
 
 def _escape(match: re.Match[str]) -> str:

@@ -14,6 +14,7 @@ from envspec.engine.objects import ContainerState
 from envspec.engine.run_files import parse
 from envspec.engine.usage import Usage
 from envspec.errors import Conflict, UsageError, Where
+from envspec.inside.door import unknown
 from envspec.kinds import names
 from envspec.kinds.base import is_service
 from envspec.kinds.lease import expiry
@@ -298,7 +299,7 @@ def find(reader: Reader, env: str) -> ContainerState:
     """
     ours = [box for box in reader.containers(env) if box.labels.get(names.ENV) == env and not is_service(box)]
     if not ours:
-        raise UsageError(f"there is no environment {env}", code="env.unknown", hint="`envspec list` names them")
+        raise unknown(env)
     return min(ours, key=lambda box: (box.name != names.container(env), box.name))
 
 

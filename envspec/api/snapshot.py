@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from socket import gethostname
 
+from envspec import hostpath
 from envspec.api.lock import locked
 from envspec.api.targets import is_name, open_engine
 from envspec.engine.base import Engine, Reader
@@ -86,7 +87,7 @@ def _spec_of(engine: Engine, target: str) -> tuple[Loaded, str]:
         return _with_text(load(Path(target)))
     labels = find_box(engine, target).state.labels
     origin = labels.get(names.ORIGIN, "")
-    path = other_path(origin, f"{gethostname()}:")
+    path = hostpath.from_shown(other_path(origin, f"{gethostname()}:"))
     try:
         loaded = load(Path(path)) if path else None
     except SpecError:

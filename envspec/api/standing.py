@@ -71,7 +71,9 @@ def _drift(engine: Reader, found: EnvironmentStatus, target: str) -> tuple[str, 
     from envspec import policy  # noqa: PLC0415 - planning weighs more than all else that looks at what stands
     from envspec.api import work  # noqa: PLC0415 - the same
 
-    made_by = target if not is_name(target) else policy.other_path(found.spec, f"{socket.gethostname()}:")
+    made_by = target
+    if is_name(target):
+        made_by = hostpath.from_shown(policy.other_path(found.spec, f"{socket.gethostname()}:"))
     if not made_by or not hostpath.is_there(made_by):
         raise UsageError(
             f"the spec of {found.name} is not on this host: {found.spec or 'it was made from none'}",

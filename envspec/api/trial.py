@@ -11,12 +11,14 @@ from envspec import hostpath
 from envspec.api.converge import Doors, run
 from envspec.api.targets import Cancel, Confirm, Options, Target, open_engine
 from envspec.engine.base import Engine
+from envspec.engine.script import is_text
 from envspec.errors import SpecFaults, UsageError, Where
 from envspec.events import Emit
 from envspec.model import Report
 from envspec.spec.load import Loaded, loads, slug_of
 from envspec.spec.models import TRY_REPO
 from envspec.spec.names import last_part
+from envspec.visible import one_line
 
 
 def try_repository(  # noqa: PLR0913 - the same doors as apply
@@ -82,8 +84,16 @@ def spec_of(  # noqa: PLR0913 - the options of one command
         UsageError: The URL makes no name.
     """
     base = directory or Path.cwd()
+    if not is_text(url):
+        raise UsageError(
+            f"`{one_line(url)}` is not UTF-8: no engine can mount such a path",
+            code="trial.path",
+            hint="rename it, or try a clone of it in another directory",
+        )
     written = f"{url}/" if url in (".", "..", "~") else url
-    path = str(hostpath.real(hostpath.expanded(base, url))) if written.startswith(("./", "../", "~/")) else url
+    if not written.startswith(("./", "../", "~", "/")) and hostpath.is_dir(base / url):
+        written = f"./{url}"
+    path = str(hostpath.real(hostpath.expanded(base, written))) if written.startswith(("./", "../", "~/")) else url
     slug = name or slug_of(Path(last_part(path)))
     if not slug:
         raise UsageError(f"{url} makes no name for an environment", hint="add --name, such as --name app")

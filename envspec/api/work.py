@@ -164,10 +164,11 @@ def _wishes(options: Options, desired: Desired, world: Observed) -> Wishes:
 def _check_origin(world: Observed, desired: Desired) -> None:
     box = world.workspace
     path = policy.other_path(box.labels.get(names.ORIGIN, ""), desired.origin) if box else ""
-    if not path or not hostpath.is_file(path):
+    real = hostpath.from_shown(path)
+    if not path or not hostpath.is_file(real):
         return
     try:
-        other = load(Path(path)).spec.name
+        other = load(Path(real)).spec.name
     except EnvspecError:
         return
     policy.check_origin(world, desired.origin, {path: other or ""})

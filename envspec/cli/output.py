@@ -128,6 +128,15 @@ def print_failure(error: EnvspecError) -> None:
     print_json({"ok": False, "error": error.as_json()})
 
 
+def is_utf8(data: bytes) -> bool:
+    """Say whether bytes are text, so that JSON can hold them as they are."""
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
 def megabytes(size: int) -> str:
     """Return a number of bytes as engines print sizes: in megabytes of a million."""
     return f"{size / 1_000_000:.0f} MB"

@@ -297,7 +297,8 @@ def _parts(output: bytes, mark: str) -> Mapping[str, bytes]:
 
 
 def _text(data: bytes) -> str:
-    return data.decode(errors="replace")
+    r"""Return text of the inside; bytes that are not UTF-8, as in names of files, are shown as ``\xff``."""
+    return data.decode(errors="backslashreplace")
 
 
 def _rows(text: str) -> list[str]:

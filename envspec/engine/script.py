@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,6 +10,13 @@ from pathlib import Path
 
 LOADER = ("LD_PRELOAD", "LD_LIBRARY_PATH", "LD_AUDIT")
 """Variables that an image may have and that have the first shell already run what the container's user wrote."""
+
+_WORD_BACK = """\
+word=$(printf '%b_' "$1")
+shift
+set -- "$@" "${word%_}"
+"""
+"""Moves a word from the front to the back, and makes bytes again of what :func:`octal` made of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,9 +43,36 @@ def shell(words: Sequence[str]) -> tuple[str, ...]:
     """Return the command that runs ``/bin/sh`` inside as root, with nothing of the image's or a user's variables.
 
     Args:
-        words: What that shell is given.
+        words: What that shell is given; behind ``-c``, a text and a name the arguments may be of any bytes.
     """
+    if words[0] == "-c":
+        text, arguments = carried(words[1], words[3:])
+        words = ("-c", text, words[2], *arguments) if arguments else words
     return ("/bin/sh", "-c", text_of("entry"), "envspec", *words)
+
+
+def is_text(word: str) -> bool:
+    """Say whether a word is UTF-8; Python keeps the bytes that are not as surrogates."""
+    return not any("\ud800" <= character <= "\udfff" for character in word)
+
+
+def octal(word: str) -> str:
+    r"""Return a word with each of its bytes as printf's ``%b`` reads it, such as ``\0377``."""
+    return "".join(f"\\0{byte:03o}" for byte in os.fsencode(word))
+
+
+def carried(text: str, arguments: Sequence[str]) -> tuple[str, tuple[str, ...]]:
+    """Return a script and its arguments as they reach a container with all their bytes.
+
+    The engines pass a command on as JSON text, which has no other bytes than those of UTF-8.
+
+    Args:
+        text: The script.
+        arguments: Its arguments.
+    """
+    if all(map(is_text, arguments)):
+        return text, tuple(arguments)
+    return f"{_WORD_BACK * len(arguments)}unset word\n{text}", tuple(map(octal, arguments))
 
 
 def shielded() -> tuple[str, ...]:

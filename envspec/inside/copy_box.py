@@ -9,6 +9,7 @@ from envspec.engine.archive import PathFact
 from envspec.engine.base import Engine
 from envspec.engine.objects import ContainerConfig, ContainerState
 from envspec.errors import Refused, StepFailed, UsageError
+from envspec.inside.door import unknown
 from envspec.kinds import names
 from envspec.kinds.loss import lies_below
 
@@ -109,7 +110,7 @@ def find_box(engine: Engine, env: str) -> Box:
     found = (box for box in engine.containers(env, (name,)) if box.name == name and box.labels.get(names.ENV) == env)
     state = next(found, None)
     if state is None:
-        raise UsageError(f"there is no environment {env}", code="env.unknown", hint="`envspec list` names them")
+        raise unknown(env)
     return Box(engine, state)
 
 

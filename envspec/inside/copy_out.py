@@ -59,6 +59,12 @@ def copy_out(engine: Engine, env: str, source: str, destination: str | BinaryIO,
     sieve = _Sieve(box, found.real, Meter(f"{env}:{source}", 0, emit))
     try:
         path = _copy(box, found, source, destination, sieve)
+        if not sieve.came:
+            raise StepFailed(
+                f"the engine sent nothing of {env}:{source}",
+                code="copy.nothing",
+                hint="Docker sends no single file whose name is not UTF-8: copy its directory",
+            )
     except OSError as error:
         raise _unwritable(error, destination, sieve.whole) from None
     except tarfile.TarError as error:
@@ -106,13 +112,14 @@ class _Sieve:
 
     Attributes:
         whole: Number of files that are there.
+        came: Number of members that were judged.
     """
 
     def __init__(self, box: Box, real: str, meter: Meter) -> None:
         self._box, self._real, self.meter = box, real, meter
         self.left_out: list[LeftOut] = []
         self._files: set[str] = set()
-        self.whole = 0
+        self.whole = self.came = 0
 
     def relative(self, name: str) -> str:
         """Return a member's path relative to what is copied: names begin with its last part, except of the root.
@@ -127,6 +134,7 @@ class _Sieve:
 
     def passes(self, info: tarfile.TarInfo, path: str) -> bool:
         """Say whether a member may be copied, note why not, and take from it what is unsafe."""
+        self.came += 1
         reason = self._objection(info, path)
         if reason:
             self.left_out.append(LeftOut(path or posixpath.basename(self._real), reason))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import posixpath
 import subprocess
 from collections.abc import Iterator
@@ -116,4 +117,5 @@ def no_command(program: str) -> EngineNotReady:
 
 def unknown(env: str) -> UsageError:
     """Return the error of an environment that does not exist."""
-    return UsageError(f"there is no environment {env}", code="env.unknown", hint="`envspec list` names them")
+    here = f"; the directory is `./{env}`" if os.path.isdir(env) else ""  # noqa: PTH112 - takes any bytes
+    return UsageError(f"there is no environment {env}", code="env.unknown", hint=f"`envspec list` names them{here}")

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from types import FrameType, TracebackType
 from typing import IO, Any
 
-from envspec.engine.script import entering, reap, shell, shielded, text_of
+from envspec.engine.script import carried, entering, is_text, octal, reap, shell, shielded, text_of
 from envspec.errors import EngineCallFailed, Interrupted, UsageError, Where
 from envspec.inside.door import LOOK_DEADLINE, Door, no_command
 
@@ -48,18 +48,12 @@ shift
 """
 """Goes to a directory, or says in our words that it is not there; what the engine would say of it is its own matter."""
 
-WORD_BACK = """\
-word=$(printf '%b_' "$1")
-shift
-set -- "$@" "${word%_}"
-"""
-"""Moves a word from the front to the back, and makes bytes again of what :func:`_octal` made of it."""
-
 VALUE_BACK = """\
 word=$(printf '%b_' "${{{name}}}")
 export {name}="${{word%_}}"
+unset word
 """
-"""Does so with a variable."""
+"""Makes bytes again of what :func:`octal` made of a variable's value."""
 
 HAS_ACCOUNT = 'while IFS=: read -r _ _ uid _; do [ "$uid" != "$1" ] || exit 0; done < /etc/passwd; exit 1'
 """Says whether a number has an account inside, from which the engine takes its groups."""
@@ -218,13 +212,11 @@ def _start(
     passed = {f"ENVSPEC_VAR_{number}": value for number, value in enumerate(values, 1)}
     directory = (door.directory(options.workdir),) if options.workdir else ()
     script = f"{GO_THERE if directory else ''}{entering()}"
-    arguments = [*directory, str(len(values)), *words]
-    # The engines pass a command on as JSON text, which has no other bytes than those of UTF-8.
-    if not all(map(_is_text, (*arguments, *values))):
-        back = "".join(VALUE_BACK.format(name=name) for name in passed)
-        script = f"{WORD_BACK * len(arguments)}{back}unset word\n{script}"
-        arguments = [*map(_octal, arguments)]
-        passed = {name: _octal(value) for name, value in passed.items()}
+    arguments: Sequence[str] = (*directory, str(len(values)), *words)
+    if not all(map(is_text, values)):
+        script = "".join(VALUE_BACK.format(name=name) for name in passed) + script
+        passed = {name: octal(value) for name, value in passed.items()}
+    script, arguments = carried(script, arguments)
     user = "0:0" if options.root else _with_group(door, options.user) or door.user
     argv = [
         *(*door.engine, "exec", "--interactive"),
@@ -242,16 +234,6 @@ def _start(
         )
     except FileNotFoundError:
         raise no_command(argv[0]) from None
-
-
-def _is_text(word: str) -> bool:
-    """Say whether a word is UTF-8; Python keeps the bytes that are not as surrogates."""
-    return not any("\ud800" <= character <= "\udfff" for character in word)
-
-
-def _octal(word: str) -> str:
-    r"""Return a word with each of its bytes as printf's ``%b`` reads it, such as ``\0377``."""
-    return "".join(f"\\0{byte:03o}" for byte in os.fsencode(word))
 
 
 def _with_group(door: Door, user: str) -> str:

@@ -260,7 +260,7 @@ def find(doors: Sequence[Door], job_id: str) -> Jobs:
 def _checked(job_id: str) -> str:
     if not _ID.fullmatch(job_id):
         hint = "letters, digits, `_`, `.` and `-`, at most 63, a letter or a digit first"
-        raise UsageError(f"{job_id[:60]!r} is no ID of a job", code="job.id", hint=hint)
+        raise UsageError(f"{job_id[:60]} is not an ID of a job", code="job.id", hint=hint)
     return job_id
 
 
@@ -300,7 +300,7 @@ def whole_characters(output: bytes) -> bytes:
 
 
 def _readable(word: str) -> str:
-    return word.encode(errors="surrogateescape").decode(errors="replace")
+    return word.encode(errors="surrogateescape").decode(errors="backslashreplace")
 
 
 def _time(seconds: str) -> str:

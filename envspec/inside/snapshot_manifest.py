@@ -93,7 +93,7 @@ class Manifest:
 
     def as_bytes(self) -> bytes:
         """Return it as the file that its image holds."""
-        return json.dumps(to_json(self), ensure_ascii=False, indent=1).encode()
+        return json.dumps(to_json(self), indent=1).encode()
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +128,7 @@ def check_name(name: str) -> None:
     """
     if not _NAME.fullmatch(name):
         raise UsageError(
-            f"{name[:60]!r} is no name of a snapshot",
+            f"{name[:60]} is not a name of a snapshot",
             code="snapshot.name",
             hint="use up to 40 lower-case letters, digits and `-`",
         )

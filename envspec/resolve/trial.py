@@ -84,7 +84,7 @@ def location(loaded: Loaded) -> str:
     """Return the URL of the repository to try; one of this host as its real path."""
     url = loaded.spec.repo_url or ""
     if url.startswith(("file:///", "file://localhost/")):
-        url = unquote(urlsplit(url).path)
+        url = unquote(urlsplit(url).path, errors="surrogateescape")
     if url.startswith(("/", "./", "../", "~")):
         return str(hostpath.real(hostpath.expanded(loaded.directory, url)))
     return url

@@ -290,7 +290,7 @@ def repo_url(value: object) -> str:
         return url
     if "://" not in url:
         if not _SCP.fullmatch(url):
-            raise bad("the URL is neither a URL nor a path", forms)
+            raise bad("this is neither a URL nor a path", forms)
         return url
     try:
         parts = urlsplit(url)

@@ -67,6 +67,7 @@ def test_arguments_variables_and_directories_that_are_not_utf8_arrive_as_they_ar
     assert envspec("exec", inner.env, "--", "mkdir", "-p", f"/tmp/{odd}").returncode == 0
     words = ("--workdir", f"/tmp/{odd}", "--env", f"K={odd}", "--", "sh", "-c", 'printf %s "$K$1$PWD"', "sh", odd)
     assert envspec("exec", inner.env, *words).stdout == b"x\xff\nx\xff\n/tmp/x\xff\n"
+    assert envspec("cp", f"{inner.env}:/tmp/{odd}", "-").returncode == 0
 
 
 @pytest.mark.parametrize("who", [(), ("--root",)])

@@ -94,7 +94,7 @@ def test_another_command_under_a_known_id_is_a_conflict(monkeypatch: pytest.Monk
 @pytest.mark.parametrize("job_id", ["", ".x", "a/b", "a b", "-x", "x" * 64, "a\n"])
 def test_an_id_that_is_none_reaches_no_engine(monkeypatch: pytest.MonkeyPatch, job_id: str) -> None:
     found, engine = jobs(monkeypatch, META)
-    with pytest.raises(UsageError, match="no ID"):
+    with pytest.raises(UsageError, match="not an ID"):
         found.poll(job_id)
     assert engine.args == []
 

@@ -169,8 +169,9 @@ def test_json_says_all_and_steers_nothing(capsys: pytest.CaptureFixture[str]) ->
     JsonProgress()(Notice(HOSTILE))
     first, second = capsys.readouterr().out.splitlines()
     assert not steers(first + second)
-    assert json.loads(first) == {"text": HOSTILE + "日本"}
-    assert json.loads(second)["text"] == HOSTILE
+    said = HOSTILE.replace("\udcff", "\\xff")  # JSON has no form for half of a surrogate pair
+    assert json.loads(first) == {"text": said + "日本"}
+    assert json.loads(second)["text"] == said
     assert within_json('{"a": "日本"}') == '{"a": "日本"}'
 
 

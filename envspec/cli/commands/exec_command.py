@@ -74,7 +74,9 @@ def command(
 
 
 def _told(done: Executed) -> dict[str, object]:
-    """Return a result as JSON; bytes that are no text are replaced, and whole in the log where there is one."""
+    """Return a result as JSON; bytes that are not text are replaced, noted, and whole in the log where there is one."""
+    lossy = not done.cut and not output.is_utf8(done.stdout + b"\n" + done.stderr)
+    notes = (done.note, "the output is not UTF-8; without --json it is passed on byte for byte" if lossy else "")
     return {
         "code": done.code,
         "stdout": done.stdout.decode(errors="replace"),
@@ -84,5 +86,5 @@ def _told(done: Executed) -> dict[str, object]:
         "stdout_bytes": done.stdout_bytes,
         "stderr_bytes": done.stderr_bytes,
         "log": done.log or None,
-        "note": done.note or None,
+        "note": "; ".join(filter(None, notes)) or None,
     }

@@ -92,7 +92,9 @@ def poll(job_id: str, env: str, offset: int, limit: int, as_json: bool) -> None:
     polled = jobs.poll(name, offset, limit)
     if as_json:
         told = {"offset": polled.offset, "next_offset": polled.next_offset, "more": polled.more}
-        output.print_result({"job": polled.job, "output": polled.output.decode(errors="replace"), **told})
+        lossy = not output.is_utf8(polled.output)
+        note = "the output is not UTF-8; `envspec job logs` prints it byte for byte" if lossy else None
+        output.print_result({"job": polled.job, "output": polled.output.decode(errors="replace"), **told, "note": note})
         return
     sys.stdout.buffer.write(polled.output)
     sys.stdout.flush()
