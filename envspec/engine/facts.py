@@ -81,7 +81,8 @@ class Questions:
             one that is not known there, for all.
         links: Addresses whose ledger entries remember links (facts ``home``, ``from``, ``link1`` and on).
 
-    A path, but for a root of the search, may begin with ``~UID/``: it is below the home of that user then.
+    A path, but for a root of the search, may begin with ``~UID/``: it is below the home of that user then, and the home
+    itself where nothing follows.
     """
 
     files: tuple[str, ...] = ()
@@ -265,5 +266,5 @@ def located(path: str, accounts: Iterable[Account]) -> str:
     if not path.startswith("~"):
         return path
     uid, _, rest = path[1:].partition("/")
-    home = next((account.home for account in accounts if str(account.uid) == uid), "/")
-    return f"{home.rstrip('/')}/{rest}"
+    home = next((account.home for account in accounts if str(account.uid) == uid), "/").rstrip("/")
+    return f"{home}/{rest}" if rest or not home else home

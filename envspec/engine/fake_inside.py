@@ -140,6 +140,8 @@ def _dispatch(inside: Inside, operation: Operation) -> Completed:  # noqa: PLR09
             if inside.tree.get(wish.path) is None:
                 _make_parents(inside, wish.path, wish.uid, wish.gid)
             facts = sync(inside.tree, inside.tick, inside.remotes, wish)
+            top = inside.tree.get(wish.path)
+            facts |= {"own1": wish.path} if top and top.uid == wish.uid else {}
             inside.record(wish.record, facts)
         case RemoveRepo():
             if inside.tree.get(inside.at(operation.path)) is not None:
@@ -253,7 +255,18 @@ def _ensure_user(inside: Inside, wish: EnsureUser) -> None:
             top = tree.get(path)
             if top is not None and top.type == "dir" and top.uid == 0:
                 tree.put(path, replace(top, uid=wish.uid, gid=wish.gid))
-    inside.record(wish.record)
+    inside.record(wish.record, _owned(inside, wish))
+
+
+def _owned(inside: Inside, wish: EnsureUser) -> dict[str, str]:
+    """Return what belongs to the user now, as facts to remember."""
+    home = next((account.home for account in accounts(inside.tree) if account.uid == wish.uid), "/")
+    places = (*wish.own, *([home] if wish.name and home != "/" else []))
+    nodes = [(path, inside.tree.get(path)) for path in places]
+    theirs = [
+        path for path, node in nodes if node and node.type == "dir" and (node.uid, node.gid) == (wish.uid, wish.gid)
+    ]
+    return {f"own{number}": path for number, path in enumerate(theirs, 1)}
 
 
 def _give_over(inside: Inside, wish: GiveOver) -> None:

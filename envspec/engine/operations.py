@@ -70,6 +70,9 @@ class RemoveFiles:
 class EnsureUser:
     """Make sure that an account exists, with its home.
 
+    Which of the mount points and the home belong to user and group in the end is remembered as the facts ``own1`` and
+    on, a path each. A command of root's that gives one away drops its fact.
+
     Attributes:
         name: Login name to give when the uid has no account, "" to give none; an account that has the uid already is
             kept as it is.
@@ -172,7 +175,7 @@ class SyncRepo:
     Where the place is a repository with the same origin it is kept: nothing is done when ``commit`` is "" and the
     ref is checked out; else the ref is fetched and checked out. Local changes stop the operation unless ``force``.
     The commit that HEAD is at in the end is remembered as the fact ``commit``, the branch checked out as the fact
-    ``branch`` ("" when detached, as after a tag or a commit).
+    ``branch`` ("" when detached, as after a tag or a commit), and a place that is the user's as the fact ``own1``.
 
     Attributes:
         url: Where from.

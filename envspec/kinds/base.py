@@ -42,6 +42,7 @@ class Observed:
         shelved: Files in the host's memory that services bind, by ``SERVICE/NAME``.
         host_files: Facts of declared files that lie in a bind of this host, read while no container can be asked.
         deep: Whether files made by hand were looked for.
+        watched: Paths that are remembered to be the user's, where the ledger that says so goes with its container.
         locked: Whether an apply holds the environment's mutex, or died with it.
     """
 
@@ -58,6 +59,7 @@ class Observed:
     shelved: Mapping[str, Hidden] = field(default_factory=dict)
     host_files: Mapping[str, FileFact] = field(default_factory=dict)
     deep: bool = False
+    watched: frozenset[str] = frozenset()
     locked: bool = False
 
     @property
@@ -114,7 +116,13 @@ class Observed:
             exists=frozenset(path for path in known.exists if stays(path)),
             unlinked=tuple(path for path in known.unlinked if stays(path)),
         )
-        return replace(self, inside=inside)
+        return replace(self, inside=inside, watched=frozenset(path for path in self.owned if stays(path)))
+
+    @property
+    def owned(self) -> frozenset[str]:
+        """Return the paths that belonged to the user when they were made, or when the account was set up."""
+        facts = (pair for entry in self.answer.ledger for pair in entry.facts.items())
+        return self.watched | {path for name, path in facts if name.startswith("own")}
 
     def restarted(self) -> Observed:
         """Return the world as it will be right after the workspace is started again: no tmpfs, no job is kept."""

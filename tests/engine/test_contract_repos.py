@@ -77,7 +77,8 @@ def told(done: Completed) -> str:
 def test_a_clone_is_at_its_ref(world: World, box: str, path: str, *, ref: str, head: str, branch: str) -> None:
     world.do(box, sync(path, ref))
     assert look(world, box, path) == RepoFact("repo", REMOTE, head, branch)
-    expected = LedgerEntry(f"repo.{path}", "d1", {"ref": ref}, {"commit": head, "branch": branch})
+    facts = {"commit": head, "branch": branch, "own1": path}
+    expected = LedgerEntry(f"repo.{path}", "d1", {"ref": ref}, facts)
     assert entry(world, box, path) == expected
 
 
@@ -124,7 +125,7 @@ def test_another_ref_is_checked_out(
     assert look(world, box, path) == RepoFact("repo", REMOTE, head, branch)
     found = entry(world, box, path)
     assert found is not None
-    assert found.facts == {"commit": head, "branch": branch}
+    assert found.facts == {"commit": head, "branch": branch, "own1": path}
 
 
 def test_a_head_that_was_moved_is_seen_and_put_back(world: World, box: str, path: str) -> None:

@@ -64,9 +64,24 @@ def test_a_change_of_user_takes_what_was_made_along(place: Place) -> None:
     place.exec("sh", "-c", "cd app && git tag mine && echo x > new && touch ../conf/b")
     assert place.plan()["changes"] == []
 
+    taken = ("/workspace", "/data", "/workspace/app", "/home/dev")
+    place.inside('chown 1002 "$@"', *taken)
+    assert set(causes(place.plan(), "user.workspace").values()) == {"drift"}
+    place.apply()
+    assert owners(place, *taken) == ["1500:1501"] * len(taken)
+    assert owners(place, *THEIRS) == kept
+    assert place.plan()["changes"] == []
+
     wish(place, "root")
     assert change(place.plan(), "user.workspace")["action"] == "update"
     place.apply("--allow-data-loss", "container.workspace")
     assert owners(place, *OURS) == ["0:0"] * len(OURS)
     assert owners(place, *THEIRS) == kept
     assert place.plan()["changes"] == []
+
+    wish(place, "root", setup_commands=[{"run": "chown 1777 /data", "as_root": True}])
+    place.apply()
+    assert owners(place, "/data") == ["1777:0"]
+    assert place.plan()["changes"] == []
+    place.inside("chown 1002 /workspace")
+    assert set(causes(place.plan(), "user.workspace")) == {"owner./workspace"}

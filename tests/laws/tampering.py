@@ -15,8 +15,10 @@ from envspec.kinds.container import ContainerSpec
 from envspec.kinds.dotfiles import DotfilesSpec
 from envspec.kinds.file import FileSpec
 from envspec.kinds.image import ImageSpec
+from envspec.kinds.loss import lies_below
 from envspec.kinds.repo import RepoSpec
 from envspec.kinds.service_state import ServiceSpec
+from envspec.kinds.user import UserSpec, home_of
 from envspec.model import Cause, Desired
 
 from .world import APP, BOX, COMMITS, LIB, World
@@ -75,6 +77,8 @@ def possible(world: World, desired: Desired) -> list[Tampering]:
             )
         elif isinstance(spec, ContainerSpec):
             found += _container(engine, resource.address, spec)
+        elif isinstance(spec, UserSpec):
+            found += _user(engine, resource.address, spec)
         elif isinstance(spec, ImageSpec):
             found += _image(engine, resource.address, spec, box)
         elif isinstance(spec, ServiceSpec):
@@ -139,6 +143,23 @@ def _repo(engine: FakeEngine, address: str, spec: RepoSpec, box: ContainerState)
     if fact.head != first:
         found.append(Tampering(address, "reset", lambda: hand.set_head(BOX, path, first)))
     return found
+
+
+def _user(engine: FakeEngine, address: str, spec: UserSpec) -> list[Tampering]:
+    """Return what takes a volume, the home or a repository from the user."""
+    tree, hand = engine.container(BOX).tree, engine.tamper
+    home = located(home_of(spec), accounts(tree))
+    repos = [
+        path
+        for entry in engine.probe(engine.container(BOX).id, Questions()).ledger
+        if (path := entry.facts.get("own1"))
+    ]
+    held = [path for path in repos if any(lies_below(path, top) for top in spec.own)]
+    paths = [*spec.own, *held, *([home] if spec.name and not any(lies_below(home, o) for o in spec.others) else [])]
+    nodes = {path: node for path in sorted({*paths}) if (node := tree.get(path)) and node.uid == spec.uid}
+    return [
+        Tampering(address, f"chown {path}", partial(hand.chown, BOX, path, spec.uid + 7, spec.gid)) for path in nodes
+    ]
 
 
 def _container(engine: FakeEngine, address: str, spec: ContainerSpec) -> list[Tampering]:

@@ -140,4 +140,15 @@ if [ "$uid" != 0 ]; then
   fi
   for mount; do own_mount "$mount"; done
 fi
-keep_record
+
+# What belongs to the user now is remembered: whoever takes it away later is noticed.
+account "$uid"
+[ -z "$name" ] || [ "$user_home" = / ] || set -- "$@" "${user_home%/}"
+count=$# number=0
+for place; do
+  [ -d "$place" ] && [ ! -L "$place" ] && [ "$(stat -c %u:%g -- "$place")" = "$uid:$gid" ] || continue
+  number=$((number + 1))
+  set -- "$@" "own$number=$place"
+done
+shift "$count"
+keep_record "$@"

@@ -43,7 +43,11 @@ case $input in
 esac
 for uid in $uids; do
   input=$(printf '%s\n' "$input" | home=$(home "$uid") awk -v prefix="~$uid/" '
-    index($0, prefix) == 3 { print substr($0, 1, 2) ENVIRON["home"] "/" substr($0, length(prefix) + 3); next }
+    index($0, prefix) == 3 {
+      rest = substr($0, length(prefix) + 3)
+      print substr($0, 1, 2) ENVIRON["home"] (rest != "" || ENVIRON["home"] == "" ? "/" rest : "")
+      next
+    }
     { print }')
 done
 

@@ -33,11 +33,36 @@ attempt() {
   esac
 }
 
+# owners: who owns what belonged to the user when it was made, "UID:GID PATH" a line
+owners() {
+  cat "$STATE"/ledger/* 2> /dev/null | sed -n 's/^own[0-9]*=//p' | while IFS= read -r place; do
+    stat -c '%u:%g %n' -- "$place" 2> /dev/null
+  done
+}
+
+# released: stop watching what has another owner than before: the author of a command of root's wants that
+released() {
+  after=$(owners)
+  [ "$after" != "$before" ] || return 0
+  for entry in $(grep -ls '^own[0-9]*=' "$STATE"/ledger/*); do
+    own_file "$STATE/ledger/.released"
+    printf '%s\n' "$before" | gone=$after awk '
+      BEGIN { count = split(ENVIRON["gone"], lines, "\n"); for (i = 1; i <= count; i++) same[lines[i]] }
+      NR == FNR { if (!($0 in same)) changed[substr($0, index($0, " ") + 1)]; next }
+      /^own[0-9]*=/ { if (substr($0, index($0, "=") + 1) in changed) next }
+      { print }' - "$entry" > "$STATE/ledger/.released" && mv -f -- "$STATE/ledger/.released" "$entry" ||
+      fail 1 "cannot write the ledger"
+  done
+}
+
+before=''
+[ "$uid" != 0 ] || before=$(owners)
 attempt
 while [ "$code" != 0 ] && [ "$retries" -gt 0 ]; do
   retries=$((retries - 1))
   sleep "$interval"
   attempt
 done
+[ "$uid" != 0 ] || released
 [ "$code" = 0 ] || exit "$code"
 keep_record

@@ -61,4 +61,6 @@ END
 case $commit in
   '' | *[!0-9a-f]*) fail 20 "the repository at $path has no commit" ;;
 esac
-keep_record "commit=$commit" "branch=$branch"
+set --
+[ "$(stat -c %u -- "$path")" != "$uid" ] || set -- "own1=$path"
+keep_record "commit=$commit" "branch=$branch" "$@"
