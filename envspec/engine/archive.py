@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from io import BufferedIOBase
 from typing import Protocol
 
@@ -21,10 +21,15 @@ class PathFact:
     Attributes:
         type: ``file``, ``dir`` or ``other``; "" when nothing is there.
         real: Its real absolute path; the path as asked for where nothing is there.
+        foreign: Who but root can make a link that is followed: a numeric user, -1 for several or where nobody knows, 0
+            where there is no such link.
+        owner: Numeric owner of the directory that it is, or that it is in; -1 where nobody knows.
     """
 
     type: str
     real: str
+    foreign: int = field(default=0, compare=False)
+    owner: int = field(default=-1, compare=False)
 
 
 class ArchiveReader(Protocol):

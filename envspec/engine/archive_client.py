@@ -19,8 +19,9 @@ from envspec.engine.new_volumes import Claim
 from envspec.engine.objects import LABEL, StoredImage
 from envspec.engine.operations import Completed
 from envspec.engine.options import quoted
-from envspec.engine.paths import LINK, Seen, follow, leads_nowhere
+from envspec.engine.paths import LINK, SHARED, Seen, follow, leads_nowhere
 from envspec.engine.pipe import Pipe, opened
+from envspec.engine.script import text_of
 from envspec.errors import EngineCallFailed, Where
 
 COMMIT_DEADLINE = 1800.0
@@ -34,14 +35,6 @@ _KINDS = {"directory": "dir", "regular file": "file", "regular empty file": "fil
 
 _NOTHING, _DANGLING = 3, 4
 
-_FIND = f"""
-real=$(readlink -f -- "$1")
-if [ ! -e "$1" ]; then
-  if [ -L "$1" ]; then exit {_DANGLING}; else exit {_NOTHING}; fi
-fi
-stat -c %F -- "$real" && printf '%s\\n' "$real"
-"""
-
 
 class ArchiveClient(Client):
     """The part of a real engine that keeps the contract of :class:`envspec.engine.archive.Archiver`."""
@@ -51,7 +44,8 @@ class ArchiveClient(Client):
     def find_path(self, container_id: str, path: str) -> PathFact:
         """Say where a path leads; a running container is asked itself, of another one link after link is followed."""
         plain = posixpath.normpath(path)
-        argv = self._as_root(container_id, ("-c", _FIND, "envspec", plain))
+        text = "\n".join(map(text_of, ("paths", "find_path")))
+        argv = self._as_root(container_id, ("-c", text, "envspec", plain))
         completed = self._runner.run(argv, deadline=DEADLINE)
         if completed.code == _NOTHING:
             return PathFact("", plain)
@@ -59,8 +53,8 @@ class ArchiveClient(Client):
             raise leads_nowhere(plain)
         if completed.code:
             return self._walk(container_id, plain, completed)
-        kind, real = completed.stdout.decode(errors="surrogateescape").split("\n")[:2]
-        return PathFact(_KINDS.get(kind, "other"), real)
+        foreign, owner, kind, real = completed.stdout.decode(errors="surrogateescape").split("\n", 3)
+        return PathFact(_KINDS.get(kind, "other"), real.removesuffix("\n"), int(foreign), int(owner))
 
     def _walk(self, container_id: str, path: str, refused: Completed) -> PathFact:
         """Say where a path of a container leads that cannot be asked, as its running or not has it."""
@@ -86,7 +80,8 @@ class ArchiveClient(Client):
             return Seen("")
         if first.issym():
             return Seen(LINK, first.linkname)
-        return Seen("dir" if first.isdir() else "file" if first.isreg() else "other")
+        kind = "dir" if first.isdir() else "file" if first.isreg() else "other"
+        return Seen(kind, uid=first.uid, shared=bool(first.mode & SHARED))
 
     def _cp_out(self, container_id: str, path: str) -> list[str]:
         return [*self._command, "container", "cp", f"{container_id}:{path}", "-"]

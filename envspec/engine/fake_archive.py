@@ -16,7 +16,7 @@ from envspec.engine.fake_fs import Node
 from envspec.engine.fake_store import Store
 from envspec.engine.inspect import is_snapshot
 from envspec.engine.objects import StoredImage
-from envspec.engine.paths import LINK, Seen, follow
+from envspec.engine.paths import LINK, SHARED, Seen, follow
 from envspec.errors import EngineCallFailed
 
 _FILE = "/content"
@@ -32,7 +32,10 @@ class Archives(Store):
 
             def look(real: str) -> Seen:
                 node = tree.get(real)
-                return Seen("") if node is None else Seen(node.type, node.content.decode() if node.type == LINK else "")
+                if node is None:
+                    return Seen("")
+                leads = node.content.decode() if node.type == LINK else ""
+                return Seen(node.type, leads, node.uid, bool(node.mode & SHARED))
 
             return follow(posixpath.normpath(path), look)
 

@@ -14,6 +14,9 @@ MAX_LINKS = 40
 
 LINK = "link"
 
+SHARED = 0o022
+"""Permission bits by which others than its owner may write to a directory."""
+
 
 @dataclass(frozen=True, slots=True)
 class Seen:
@@ -22,10 +25,14 @@ class Seen:
     Attributes:
         type: ``file``, ``dir``, ``link`` or ``other``; "" when nothing is there.
         link: Where a link leads, relative to its directory unless absolute.
+        uid: Numeric owner, -1 where nobody knows.
+        shared: Whether others than the owner may write to it.
     """
 
     type: str
     link: str = ""
+    uid: int = 0
+    shared: bool = False
 
 
 def follow(path: str, look: Callable[[str], Seen]) -> PathFact:
@@ -40,13 +47,17 @@ def follow(path: str, look: Callable[[str], Seen]) -> PathFact:
     """
     waiting = path.split("/")[::-1]
     real, kind, links, is_link = "/", "dir", 0, False
+    passed, whose = {"/": Seen("dir")}, {0}
     while waiting:
         name = waiting.pop()
         if name in ("", "."):
             continue
         here = posixpath.dirname(real) if name == ".." else posixpath.join(real, name)
-        seen = Seen("dir") if name == ".." else look(here) if kind == "dir" else Seen("")
+        seen = passed[here] if name == ".." else look(here) if kind == "dir" else Seen("")
+        passed[here] = seen
         if seen.type == LINK:
+            above = passed[posixpath.dirname(here)]
+            whose.add(-1 if above.shared else above.uid)
             links += 1
             is_link = is_link or not any(waiting)
             waiting += seen.link.split("/")[::-1]
@@ -57,7 +68,9 @@ def follow(path: str, look: Callable[[str], Seen]) -> PathFact:
             if is_link or links > MAX_LINKS:
                 raise leads_nowhere(path)
             return PathFact("", path)
-    return PathFact(kind, real)
+    others = whose - {0}
+    foreign = -1 if len(others) > 1 else sum(others)
+    return PathFact(kind, real, foreign, passed[real if kind == "dir" else posixpath.dirname(real)].uid)
 
 
 def leads_nowhere(path: str) -> EngineCallFailed:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import http.client
 import json
+import os
 import socket
 import stat
 from collections.abc import Mapping
@@ -17,7 +18,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from envspec.engine.paths import LINK, Seen
+from envspec.engine.paths import LINK, SHARED, Seen
 from envspec.errors import EngineCallFailed
 
 DEADLINE = 60.0
@@ -57,12 +58,16 @@ def on_host(path: Path) -> Seen:
     try:
         if path.is_symlink():
             return Seen(LINK, str(path.readlink()))
-        mode = path.lstat().st_mode
+        found = path.lstat()
     except (FileNotFoundError, NotADirectoryError):
         return Seen("")
     except OSError as error:
         raise _unknown(str(path), error.strerror) from None
-    return Seen("dir" if stat.S_ISDIR(mode) else "file" if stat.S_ISREG(mode) else "other")
+    mode, ours = found.st_mode, os.geteuid()
+    # Without root the engine maps its users: this one is its root, and who the others are inside is not known here.
+    uid = found.st_uid if ours == 0 else 0 if found.st_uid == ours else -1
+    kind = "dir" if stat.S_ISDIR(mode) else "file" if stat.S_ISREG(mode) else "other"
+    return Seen(kind, uid=uid, shared=bool(mode & SHARED))
 
 
 def _asked(socket_path: str, container_id: str, path: str) -> Seen:
@@ -82,7 +87,8 @@ def _asked(socket_path: str, container_id: str, path: str) -> Seen:
     fact = json.loads(base64.b64decode(told))
     if fact["mode"] & _SYMLINK:
         return Seen(LINK, fact["linkTarget"])
-    return Seen("dir" if fact["mode"] & _DIRECTORY else "other" if fact["mode"] & _NO_FILE else "file")
+    kind = "dir" if fact["mode"] & _DIRECTORY else "other" if fact["mode"] & _NO_FILE else "file"
+    return Seen(kind, uid=-1)  # whose it is the API does not say
 
 
 def _unknown(path: str, why: object) -> EngineCallFailed:

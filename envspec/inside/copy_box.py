@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import posixpath
+import shlex
 from dataclasses import dataclass
 
 from envspec.engine.archive import PathFact
@@ -73,6 +74,27 @@ class Box:
         self._check(whole)
         found = self.engine.find_path(self.state.id, whole)
         self._check(found.real)
+        return found
+
+    def find_target(self, path: str) -> PathFact:
+        """Say where a path leads to which something is copied.
+
+        Args:
+            path: Path inside, relative to the workspace unless absolute.
+
+        Raises:
+            UsageError: It holds what no path of ours may.
+            Refused: It lies on a tmpfs or belongs to the kernel, or a link leads there that somebody made who may not
+                write there, but the engine may.
+        """
+        found = self.find(path)
+        if found.foreign and (found.owner <= 0 or found.owner not in (self.owner[0], found.foreign)):
+            whole = self.absolute(path)
+            raise Refused(
+                f"{whole} leads to {found.real} by a link that is not root's, to where its owner may not write",
+                code="copy.foreign_link",
+                hint=f"if {found.real} is meant, name it: `envspec cp … ENV:{shlex.quote(found.real)}`",
+            )
         return found
 
     def absolute(self, path: str) -> str:

@@ -95,7 +95,7 @@ def copy_in(engine: Engine, env: str, source: str | BinaryIO, destination: str, 
 
 
 def _landing(box: Box, source: str, destination: str, *, is_tree: bool) -> Landing:
-    found = box.find(destination)
+    found = box.find_target(destination)
     if found.type == "dir":
         merges = is_tree and means_contents(source)
         return Landing(found.real, "" if merges else os.path.basename(os.path.abspath(source)))
@@ -104,7 +104,7 @@ def _landing(box: Box, source: str, destination: str, *, is_tree: bool) -> Landi
     if found.type:
         return Landing(*posixpath.split(found.real))
     parent, name = posixpath.split(box.absolute(destination))
-    above = box.find(parent)
+    above = box.find_target(parent)
     if above.type != "dir" or (destination.endswith("/") and not is_tree):
         raise no_directory(destination if above.type == "dir" else parent)
     return Landing(above.real, name)
@@ -199,7 +199,7 @@ def _walk(top: str) -> Iterator[tuple[str, str]]:
 
 def _stream_in(box: Box, stream: BinaryIO, destination: str, emit: Emit) -> Copied:
     """Unpack a tar stream, compressed or not, in a directory."""
-    found = box.find(destination)
+    found = box.find_target(destination)
     if found.type != "dir":
         raise no_directory(destination)
     meter = Meter("-", 0, emit)

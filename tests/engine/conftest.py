@@ -19,6 +19,7 @@ from envspec.engine.whales import WhalesEngine
 from envspec.errors import EngineCallFailed, EngineNotReady
 from tests.engine.contract import box, world
 from tests.engine.e2e import bare_engine, git_image, place, places
+from tests.engine.hostile import target
 
 __all__ = [
     "bare_engine",
@@ -31,9 +32,11 @@ __all__ = [
     "git_image",
     "place",
     "places",
+    "target",
     "world",
 ]
-# box and world are what the contract tests share, places those of whole commands; named here, pytest finds them.
+# box and world are what the contract tests share, places those of whole commands, target
+# the hostile ones; named here, pytest finds them.
 
 BASE = "envspec/base:debian-13"
 RECIPE = "debian-13"

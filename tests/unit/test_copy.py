@@ -147,10 +147,27 @@ def test_a_stream_is_unpacked_owned_by_the_user_and_kept_below(engine: FakeEngin
 
 
 def test_it_works_on_a_stopped_environment_and_through_links(engine: FakeEngine, tree: Path) -> None:
-    api.copy_in(link(tree, "/data"), "shop", "/data", engine=engine)
+    api.copy_in(link(tree, "/data/links"), "shop", "/data", engine=engine)
     engine.tamper.stop("shop-workspace")
     assert api.copy_in(tree / "a", "shop", "/data", engine=engine).target == "/data/a"
-    assert api.copy_in(tree / "a", "shop", "/data/links/l", engine=engine).target == "/data/a"
+    assert api.copy_in(tree / "a", "shop", "/data/links/l", engine=engine).target == "/data/links/a"
+
+
+@pytest.mark.parametrize("running", [True, False])
+def test_a_link_of_the_users_to_what_is_roots_is_not_followed(engine: FakeEngine, tree: Path, running: bool) -> None:
+    api.copy_in(link(tree, "/etc"), "shop", "/data", engine=engine)
+    if not running:
+        engine.tamper.stop("shop-workspace")
+    for destination in ("/data/links/l", "/data/links/l/new", "/data/links/l/passwd"):
+        with pytest.raises(Refused) as error:
+            api.copy_in(tree / "a", "shop", destination, engine=engine)
+        assert code(error) == "copy.foreign_link"
+        assert "/data/links/l" in error.value.message
+        assert "ENV:/etc" in error.value.hint
+    with pytest.raises(Refused) as error:
+        api.copy_in(packed(("y", "file", "Y")), "shop", "/data/links/l", engine=engine)
+    assert code(error) == "copy.foreign_link"
+    assert engine.container("shop-workspace").tree.get("/etc/a") is None
 
 
 def test_an_environment_or_a_source_that_is_not_there(engine: FakeEngine, tree: Path) -> None:

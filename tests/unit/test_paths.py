@@ -58,3 +58,33 @@ def test_a_link_that_leads_nowhere_is_told(path: str) -> None:
     with pytest.raises(EngineCallFailed, match="leads nowhere") as error:
         follow(path, look)
     assert error.value.code == "copy.link"
+
+
+OWNED = {
+    "/etc": Seen("dir"),
+    "/bin": Seen("link", "etc"),
+    "/home": Seen("dir", uid=1000),
+    "/home/here": Seen("link", "own"),
+    "/home/own": Seen("dir", uid=1000),
+    "/home/out": Seen("link", "/etc"),
+    "/srv": Seen("dir", uid=33),
+    "/srv/to": Seen("link", "/home/here"),
+    "/tmp": Seen("dir", shared=True),
+    "/tmp/t": Seen("link", "/etc"),
+}
+
+
+@pytest.mark.parametrize(
+    ("path", "foreign", "owner"),
+    [
+        ("/bin", 0, 0),
+        ("/home/own", 0, 1000),
+        ("/home/here", 1000, 1000),
+        ("/home/out", 1000, 0),
+        ("/srv/to", -1, 1000),
+        ("/tmp/t", -1, 0),
+    ],
+)
+def test_whose_links_lead_there_and_whose_that_is(path: str, foreign: int, owner: int) -> None:
+    found = follow(path, lambda at: OWNED.get(at, Seen("")))
+    assert (found.foreign, found.owner) == (foreign, owner)

@@ -3,7 +3,7 @@
 # What is new is made in a directory that only root can enter, and renamed out of there, which follows no link.
 
 # enter DIR: go into a directory; 1 where it is none. Its path holds no link then but those that root made where nobody
-# else can; else foreign is set, and for_owner must be asked.
+# else can; else foreign is set to who can, to - where that is not one user, and for_owner must be asked.
 enter() {
   foreign=''
   if cd -P -- "${1:-/}" 2> /dev/null && [ "$PWD" = "${1:-/}" ]; then return 0; fi
@@ -27,11 +27,20 @@ step() {
   was=${PWD%/}
   cd -P -- "./$1" 2> /dev/null && [ "$PWD" = "$was/$1" ]
 }
+# follows: note who can make or change a link that is followed here
+follows() {
+  whose=$(stat -c '%u %a' .) || whose='- 0'
+  [ $((0${whose#* } & 022)) = 0 ] || whose=-
+  case ${whose% *} in
+    0 | "$foreign") ;;
+    *) if [ -z "$foreign" ]; then foreign=${whose% *}; else foreign=-; fi ;;
+  esac
+}
 # follow NAME: put what a link holds before the rest of the way
 follow() {
   hops=$((hops + 1))
-  [ "$hops" -lt 40 ] && leads=$(readlink "./$1") && mode=$(stat -c '%u %a' .) || return 1
-  [ "${mode% *}" = 0 ] && [ $((0${mode#* } & 022)) = 0 ] || foreign=1
+  [ "$hops" -lt 40 ] && leads=$(readlink "./$1") || return 1
+  follows
   case $leads in
     /*) cd / || return 1 ;;
   esac
