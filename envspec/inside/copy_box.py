@@ -91,7 +91,7 @@ class Box:
         if found.foreign and (found.owner <= 0 or found.owner not in (self.owner[0], found.foreign)):
             whole = self.absolute(path)
             raise Refused(
-                f"{whole} leads to {found.real} by a link that is not root's, to where its owner may not write",
+                f"{whole} leads to {found.real} by a link that others than root may have made, who may not write there",
                 code="copy.foreign_link",
                 hint=f"if {found.real} is meant, name it: `envspec cp … ENV:{shlex.quote(found.real)}`",
             )

@@ -127,7 +127,7 @@ def test_a_stopped_environment_takes_and_gives(settled: Place, tree: Path, tmp_p
         settled.run("cp", str(tree / "a"), f"{settled.name}:/data/while-stopped")
         settled.run("cp", f"{settled.name}:/data/while-stopped", str(tmp_path / "back"))
         assert (tmp_path / "back").read_bytes() == bytes(range(256))
-        assert settled.told("cp", str(tree / "a"), f"{settled.name}:/opt/now").result["target"] == "/opt/r1/a"
+        assert settled.told("cp", str(tree / "a"), f"{settled.name}:/opt/r1").result["target"] == "/opt/r1/a"
         told = settled.told("cp", str(tree / "a"), f"{settled.name}:/data/led", code=4)
         assert told.error["code"] == "copy.foreign_link"
         settled.run("cp", f"{settled.name}:/opt/now", str(tmp_path / "tree"))
