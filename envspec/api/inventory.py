@@ -18,7 +18,7 @@ from envspec.inside.door import unknown
 from envspec.kinds import names
 from envspec.kinds.base import is_service
 from envspec.kinds.lease import expiry
-from envspec.kinds.service_state import base_of
+from envspec.kinds.service_state import base_of, has_completed
 from envspec.model import type_json
 
 NO_CONTAINER = "no container"
@@ -44,7 +44,7 @@ class EnvironmentRow:
         session: ID of the session that made it, "" for none.
         expires: When it expires, as it was when its container was made; "" for never.
         services: Names of its services.
-        services_up: How many of them run, and are not unhealthy.
+        services_up: How many of them run and are not unhealthy, or ended well as their author wrote.
         unread: What of the engine's descriptions of its containers cannot be read, ``CONTAINER: FIELD`` each; such an
             environment is shown as far as it can be, and otherwise left alone.
     """
@@ -315,7 +315,7 @@ def _state(box: ContainerState) -> str:
 
 def _with_services(row: EnvironmentRow, boxes: tuple[ContainerState, ...]) -> EnvironmentRow:
     ours = [box for box in boxes if is_service(box) and box.labels.get(names.ENV) == row.name]
-    up = sum(box.running and box.health != "unhealthy" for box in ours)
+    up = sum((box.running and box.health != "unhealthy") or has_completed(box) for box in ours)
     unread = _unread([box for box in boxes if box.labels.get(names.ENV) == row.name])
     return replace(row, services=tuple(sorted(_service(box) for box in ours)), services_up=up, unread=unread)
 

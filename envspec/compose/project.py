@@ -260,13 +260,15 @@ class _Made:
 
     def _spec(self, name: str, names_of: Mapping[str, str], text: Hidden) -> ServiceSpec:
         service, base = self.services[name], base_of(name)
+        settings = self._settings(service)
         mode = str(service.get("network_mode") or "")
         ends = any(t.get(base, {}).get("condition") == "service_completed_successfully" for t in self.ties.values())
         return ServiceSpec(
             name=name,
             container=plain(str(service.get("container_name") or f"{self.env}-{name}-1")),
             image=plain(str(service["image"])),
-            settings=self._settings(service),
+            settings=self._masked(settings),
+            masked=self._secret(name, settings),
             environment=self._environment(name),
             networks=tuple(
                 sorted(
@@ -294,7 +296,7 @@ class _Made:
         )
 
     def _settings(self, service: Mapping[str, Any]) -> dict[str, Any]:
-        """Return what is compared by what was written down, with the files it uses and every secret masked."""
+        """Return what is compared by what was written down, with the files it uses."""
         kept = {key: value for key, value in service.items() if key not in _NOT_SETTINGS}
         for kind in ("secrets", "configs"):
             for item in service.get(kind) or ():
@@ -303,8 +305,18 @@ class _Made:
             more = {k: v for k, v in (wish or {}).items() if k != "aliases" and v}
             if more:
                 kept[f"networks.{key}"] = more
-        cleaned: dict[str, Any] = self._masked(plain(kept))
+        cleaned: dict[str, Any] = plain(kept)
         return cleaned
+
+    def _secret(self, name: str, settings: Mapping[str, Any]) -> tuple[tuple[str, Hidden], ...]:
+        """Return those of the settings that hold secrets, and note it: the engine shows them to whoever may ask it."""
+        found = [(key, value) for key, value in sorted(settings.items()) if self._masked(value) != value]
+        if found:
+            self.notes.append(
+                f"{name} has values of secret variables in {', '.join(key for key, _ in found)}, where `inspect` shows"
+                " them; a file of `secrets` keeps them out of there"
+            )
+        return tuple((key, Hidden(json.dumps(value, sort_keys=True))) for key, value in found)
 
     def _masked(self, value: Any) -> Any:
         if isinstance(value, str):

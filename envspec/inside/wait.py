@@ -11,6 +11,7 @@ from envspec.engine.objects import ContainerState
 from envspec.inside.capture import execute
 from envspec.inside.door import Door
 from envspec.inside.exec import ExecOptions
+from envspec.kinds.service_state import has_completed
 
 MAX_OUTPUT = 16 * 1024
 """Bytes of each stream of the last attempt that are kept."""
@@ -106,7 +107,7 @@ def command_ends_well(door: Door, command: str, timeout: float) -> Attempt:
 
 
 def containers_are_healthy(engine: Engine, env: str, containers: Sequence[str]) -> Attempt:
-    """Look at containers: ready when each runs and its health check, if it has one, says so.
+    """Look at containers: ready when each runs and its health check, if it has one, says so, or ended as it should.
 
     Args:
         engine: The engine.
@@ -126,6 +127,8 @@ def _is_healthy(engine: Engine, env: str, container: str) -> Attempt:
         return Attempt(False, f"there is no container {container}")
     if box.running and box.health in _GOOD:
         return Attempt(True, box.health or "it runs, and has no health check")
+    if has_completed(box):
+        return Attempt(True, "it ended with 0, as it was made to")
     state = f"{box.status} ({box.health})" if box.running else box.status
     return Attempt(False, f"{container} is {state}\n{engine.logs(box.id, LOG_LINES)}".strip())
 

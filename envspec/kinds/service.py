@@ -28,6 +28,7 @@ from envspec.kinds.service_state import (
     state_of,
 )
 from envspec.model import Action, Cause, Diff, Disruption, Hidden, Resource, to_json
+from envspec.secrets import new_key
 
 POLL = 0.25
 """Seconds between two looks at a service that is not ready yet."""
@@ -230,7 +231,7 @@ def _bring_up(item: Work, spec: ServiceSpec, context: StepContext) -> None:
     labels = {
         **names.labels(context.env, Service.name, spec.address),
         names.ORIGIN: context.origin,
-        names.SETTINGS: spec.remembered,
+        names.SETTINGS: spec.noted(new_key()),
     }
     service = document["services"][key_of(spec.name)]
     own = {key: value.replace("$", "$$") for key, value in labels.items()}

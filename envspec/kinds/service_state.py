@@ -15,6 +15,7 @@ from envspec.kinds.base import Observed
 from envspec.kinds.container import names_in, remembered, stale_binds
 from envspec.kinds.limits import LIMITS, differs, told
 from envspec.model import Cause, Diff, Hidden, to_json
+from envspec.secrets import seal
 
 SHELVED = ("secrets.", "configs.")
 """How the names of files begin that a service binds from memory."""
@@ -39,6 +40,7 @@ class ServiceSpec:
         patience: Seconds within which it must run and be healthy, or end.
         ends: Whether others wait for its end: it is as it shall be when it exited with 0.
         may_end: Whether its author wrote that it is not started again after it exited with 0: that is its right end.
+        masked: Those of the settings that hold secrets, as they are handed to Compose, by attribute.
         content: Digest of what its image is built from, "" when it is not built.
         shares: Address of the service whose network it lives in, "" for none.
         restarts_with: Addresses of services after whose change it is started again.
@@ -60,6 +62,7 @@ class ServiceSpec:
     patience: float = 0.0
     ends: bool = False
     may_end: bool = False
+    masked: tuple[tuple[str, Hidden], ...] = ()
     content: str = ""
     shares: str = ""
     restarts_with: tuple[str, ...] = ()
@@ -94,13 +97,27 @@ class ServiceSpec:
 
     @property
     def remembered(self) -> str:
-        """Return what its container's label keeps: settings, and the names alone of variables and networks."""
+        """Return what its container's label keeps.
+
+        That is settings, the names alone of variables and networks, and whether it may end.
+        """
         kept = {
+            "ends": self.ends or self.may_end,
             "settings": dict(self.settings),
             "environment": [name for name, _ in self.environment],
             "networks": [name for name, _ in self.networks],
         }
         return json.dumps(kept, sort_keys=True, ensure_ascii=False)
+
+    def noted(self, key: str) -> str:
+        """Return the same, and settings that hold secrets sealed, so that a changed secret is noticed.
+
+        Args:
+            key: A new key for the seals, which is kept with them.
+        """
+        seals = {name: seal(key, value.text.encode()) for name, value in self.masked}
+        kept = json.loads(self.remembered)
+        return json.dumps({**kept, "key": key, "seals": seals} if seals else kept, sort_keys=True, ensure_ascii=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,6 +262,12 @@ def state_of(box: ContainerState) -> str:
     return f"exited with {box.exit_code}" if box.status == "exited" else box.status
 
 
+def has_completed(box: ContainerState) -> bool:
+    """Say whether a service's container ended well, and was made to end."""
+    ended = box.status == "exited" and box.exit_code == 0
+    return ended and remembered(box).get("ends") is True and box.config.restart in ("no", "on-failure")
+
+
 def in_words(state: str) -> str:
     """Return a state as the rest of a sentence, "is paused": how it came to be, as far as the engine tells."""
     if state == "created":
@@ -273,7 +296,18 @@ def _settings(spec: ServiceSpec, kept: Mapping[str, Any]) -> list[Diff]:
         Diff(key, before.get(key), spec.settings.get(key), Cause.SPEC)
         for key in keys
         if before.get(key) != spec.settings.get(key)
-    ]
+    ] + _sealed(spec, kept)
+
+
+def _sealed(spec: ServiceSpec, kept: Mapping[str, Any]) -> list[Diff]:
+    """Compare settings that hold secrets by their seals; a container of an earlier version has none."""
+    key, seals = kept.get("key"), kept.get("seals")
+    if not isinstance(key, str) or not isinstance(seals, dict):
+        return []
+    wanted = {name: seal(key, value.text.encode()) for name, value in spec.masked}
+    shown = kept.get("settings")
+    same = [name for name in wanted if name in seals and (shown or {}).get(name) == spec.settings.get(name)]
+    return [Diff(name, SECRET, SECRET, Cause.SPEC) for name in same if seals[name] != wanted[name]]
 
 
 def _environment(spec: ServiceSpec, box: ContainerState, kept: Mapping[str, Any]) -> list[Diff]:

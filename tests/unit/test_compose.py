@@ -58,8 +58,32 @@ def test_a_variable_of_the_users_files_is_shown_nowhere(tmp_path: Path) -> None:
     service = {"image": "x", "environment": {"T": "${TOKEN}", "P": "plain"}, "command": ["serve", "--token=${TOKEN}"]}
     spec = spec_of(made(tmp_path, {"services": {"db": service}, "env_file": ["vars.env"]}), "db")
     assert dict(spec.environment) == {"P": "plain", "T": Hidden(CANARY)}
-    assert CANARY not in json.dumps(to_json(spec)) + spec.remembered + repr(spec)
+    assert CANARY not in json.dumps(to_json(spec)) + spec.remembered + spec.noted("k") + repr(spec)
     assert CANARY in spec.document.text
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("command", ["serve", "--token=${TOKEN}"]),
+        ("labels", {"a": "${TOKEN}"}),
+        ("healthcheck", {"test": ["CMD", "ask", "${TOKEN}"]}),
+    ],
+)
+def test_a_secret_that_changed_in_a_setting_is_noticed_and_not_shown(tmp_path: Path, key: str, value: Any) -> None:
+    def read(secret: str) -> ServiceSpec:
+        (tmp_path / "vars.env").write_text(f"TOKEN={secret}\n")
+        found = made(tmp_path, {"services": {"db": {"image": "x", key: value}}, "env_file": ["vars.env"]})
+        assert any(f"in {key}, where" in note for note in found.notes)
+        return spec_of(found, "db")
+
+    before, after = read(CANARY), read("another-secret")
+    labels = {**names.labels(ENV, "service", before.address), names.SETTINGS: before.noted("k")}
+    assert CANARY not in labels[names.SETTINGS]
+    assert compared(before, box(before, labels=labels)) is None
+    verdict = compared(after, box(before, labels=labels))
+    assert verdict is not None
+    assert [(diff.path, diff.before, diff.cause) for diff in verdict.diff] == [(key, "(hidden)", Cause.SPEC)]
 
 
 def test_what_is_in_no_file_is_bound_from_memory_where_it_may_not_be_in_a_layer(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 import pytest
@@ -11,6 +12,7 @@ from envspec.engine.fake import FakeEngine
 from envspec.engine.objects import LABEL, ContainerConfig
 from envspec.errors import UsageError
 from envspec.inside.wait import Attempt, Patience, containers_are_healthy, until_ready
+from envspec.kinds import names
 
 AT_ONCE = Patience(interval=0, retries=3)
 
@@ -71,3 +73,19 @@ def test_a_service_is_asked_for_by_its_name(engine: FakeEngine) -> None:
         api.wait("shop", service="cache", engine=engine)
     with pytest.raises(UsageError, match="two things"):
         api.wait("shop", service="db", command="true", engine=engine)
+
+
+@pytest.mark.parametrize(
+    ("restart", "ends", "code", "ready"),
+    [("no", True, 0, True), ("no", True, 3, False), ("no", False, 0, False), ("always", True, 0, False)],
+)
+def test_a_service_that_was_made_to_end_is_ready_when_it_ended_well(
+    *, restart: str, ends: bool, code: int, ready: bool
+) -> None:
+    made = FakeEngine(images=("debian:13",))
+    labels = {f"{LABEL}env": "shop", f"{LABEL}kind": "service", f"{LABEL}address": "service.job"}
+    labels[names.SETTINGS] = json.dumps({"ends": ends})
+    made.start(made.create_container("shop-job-1", ContainerConfig("debian:13", restart=restart), labels))
+    made.container("shop-job-1").halt(code)
+    assert containers_are_healthy(made, "shop", ("shop-job-1",)).ready is ready
+    assert api.environments(engine=made)[0].services_up == int(ready)
