@@ -18,7 +18,7 @@ from envspec.compose import context, hardening, paths, replicas
 from envspec.compose.read import Document
 from envspec.compose.shelved import KINDS, Shelver
 from envspec.compose.texts import plain
-from envspec.engine.objects import UNLIMITED
+from envspec.engine.objects import DEFAULT_PERIOD, UNLIMITED
 from envspec.errors import SpecError
 from envspec.kinds import names
 from envspec.kinds.network import NetworkSpec
@@ -386,10 +386,20 @@ def _limits(service: Mapping[str, Any]) -> dict[str, Any]:
     memory, cpus = service.get("mem_limit") or given.get("memory"), service.get("cpus") or given.get("cpus")
     pids = int(service.get("pids_limit") or given.get("pids") or 0)
     found: dict[str, Any] = {"memory": int(memory) if memory else None, "pids": pids if pids > 0 else None}
-    if not service.get("cpu_quota") and not service.get("cpu_period"):
-        found["cpus"] = float(cpus) if cpus else None
+    found |= _processor_limits(service, float(cpus) if cpus else None)
     found |= _soft_limits(service, found["memory"])
     return found | _restart_limits(str(service.get("restart") or ""), deploy.get("restart_policy"))
+
+
+def _processor_limits(service: Mapping[str, Any], cpus: float | None) -> dict[str, Any]:
+    """Return the limits on time; real time, and what is written in two ways, is left out where it is written."""
+    quota, period = (int(float(service.get(key) or 0)) for key in ("cpu_quota", "cpu_period"))
+    found: dict[str, Any] = {name: None for name in ("cpu_rt_period", "cpu_rt_runtime") if not service.get(name)}
+    if cpus and (quota or period):
+        return found
+    if quota > 0:
+        return {**found, "cpus": quota / (period or DEFAULT_PERIOD), "cpu_period": None}
+    return {**found, "cpus": cpus, "cpu_period": period if period not in (0, DEFAULT_PERIOD) else None}
 
 
 def _restart_limits(short: str, long: Mapping[str, Any] | None) -> dict[str, Any]:

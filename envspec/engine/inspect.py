@@ -9,6 +9,7 @@ from typing import Any
 
 from envspec.engine.archive import SNAPSHOT_KIND
 from envspec.engine.objects import (
+    DEFAULT_PERIOD,
     LABEL,
     UNCOUNTED,
     UNLIMITED,
@@ -40,8 +41,6 @@ SHARED_KINDS = ("image", "base_image")
 """What the label ``kind`` says of such images."""
 
 _SHORT_ID = 12
-_PERIOD = 100_000
-"""Microseconds of the scheduler's period where none is set."""
 ANONYMOUS = re.compile(r"[0-9a-f]{64}")
 """The name that an engine gives to a volume that nobody named."""
 
@@ -181,6 +180,9 @@ def _config(top: Part, config: Part, host: Part) -> ContainerConfig:
         cpu_shares=_positive(host.number("CpuShares")),
         cpuset_cpus=host.text("CpusetCpus") or None,
         cpuset_mems=host.text("CpusetMems") or None,
+        cpu_period=_cpu_period(host),
+        cpu_rt_period=_positive(host.number("CpuRealtimePeriod")),
+        cpu_rt_runtime=_positive(host.number("CpuRealtimeRuntime")),
         blkio_weight=_positive(host.number("BlkioWeight")),
         cpus=_cpus(host),
         pids=_positive(host.number("PidsLimit")),
@@ -246,8 +248,18 @@ def _cpus(host: Part) -> float | None:
     nano = host.number("NanoCpus")
     if nano:
         return float(nano / NANO)
-    quota, period = host.number("CpuQuota"), host.number("CpuPeriod") or _PERIOD
+    quota, period = host.number("CpuQuota"), host.number("CpuPeriod") or DEFAULT_PERIOD
     return float(quota / period) if quota > 0 else None
+
+
+def _cpu_period(host: Part) -> int | None:
+    """Read a period that no limit in processors goes with; the default one is none."""
+    period = host.number("CpuPeriod")
+    return (
+        None
+        if host.number("NanoCpus") or host.number("CpuQuota") > 0 or period == DEFAULT_PERIOD
+        else _positive(period)
+    )
 
 
 def _capabilities(names: Sequence[str]) -> tuple[str, ...]:

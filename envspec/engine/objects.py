@@ -110,6 +110,9 @@ class ContainerConfig:
         cpu_shares: Weight among containers that want the same processors, or ``None``.
         cpuset_cpus: Processors that it may use, such as ``0-3``, or ``None`` for all.
         cpuset_mems: Memory nodes that it may use, or ``None`` for all.
+        cpu_period: Microseconds of the scheduler's period where that is all that was set, or ``None``.
+        cpu_rt_period: Microseconds of the real-time scheduler's period, or ``None``.
+        cpu_rt_runtime: Microseconds that it may run in one such period, or ``None``.
         blkio_weight: Weight among containers that want the same disk, or ``None``.
         cpus: Limit in processors, or ``None``.
         pids: Limit on processes, or ``None``.
@@ -155,6 +158,9 @@ class ContainerConfig:
     cpu_shares: int | None = None
     cpuset_cpus: str | None = None
     cpuset_mems: str | None = None
+    cpu_period: int | None = None
+    cpu_rt_period: int | None = None
+    cpu_rt_runtime: int | None = None
     blkio_weight: int | None = None
     retries: int | None = None
 
@@ -321,6 +327,9 @@ class Build:
     secrets: Mapping[str, bytes] = field(default_factory=dict)
     no_cache: bool = False
 
+
+DEFAULT_PERIOD = 100_000
+"""Microseconds of the scheduler's period where none is set."""
 
 UNLIMITED = -1
 """A limit on processes or on swap that is none."""

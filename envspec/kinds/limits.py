@@ -9,6 +9,9 @@ from envspec.engine.objects import UNCOUNTED, UNLIMITED, Limits
 
 UNASKED = (
     "blkio_weight",
+    "cpu_period",
+    "cpu_rt_period",
+    "cpu_rt_runtime",
     "cpu_shares",
     "cpuset_cpus",
     "cpuset_mems",

@@ -23,6 +23,10 @@ MIB = 1 << 20
         ({}, {"swap": None, "cpu_shares": None, "cpuset_cpus": None, "memory_reservation": None, "retries": None}),
         ({"cpu_shares": 512, "cpuset": "0,1"}, {"cpu_shares": 512, "cpuset_cpus": "0,1"}),
         ({"mem_reservation": "32"}, {"memory_reservation": 32}),
+        ({"cpus": 0.5}, {"cpus": 0.5, "cpu_period": None, "cpu_rt_runtime": None}),
+        ({"cpu_quota": "25000", "cpu_period": "50000"}, {"cpus": 0.5, "cpu_period": None}),
+        ({"cpu_quota": 25000}, {"cpus": 0.25}),
+        ({"cpu_period": "50000"}, {"cpus": None, "cpu_period": 50000}),
         ({"deploy": {"resources": {"reservations": {"memory": "32"}}}}, {"memory_reservation": 32}),
         ({"restart": "on-failure:3"}, {"restart": "on-failure", "retries": 3}),
         ({"restart": "on-failure:0"}, {"restart": "on-failure", "retries": None}),
@@ -37,6 +41,11 @@ def test_what_compose_makes_of_a_document_is_what_the_container_is_compared_with
 ) -> None:
     found = _limits(service)
     assert {name: found[name] for name in expected} == expected
+
+
+def test_a_limit_that_a_document_writes_in_two_ways_is_not_compared() -> None:
+    found = _limits({"cpus": 0.5, "cpu_quota": 25000, "cpu_rt_runtime": 95000})
+    assert {"cpus", "cpu_period", "cpu_rt_runtime"}.isdisjoint(found)
 
 
 def test_a_host_that_does_not_count_swap_has_no_drift_of_it() -> None:
