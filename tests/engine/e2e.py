@@ -1,8 +1,9 @@
 """What the end-to-end tests share: a directory with a spec, the command line to work on it, and the bare engine.
 
-Everything is done through ``python -m envspec.cli.main`` in a process of its own, and every effect is read back with
-the engine's own client, so that nothing of envspec vouches for itself. Each place bears a name of its own; all that
-the engine holds under that name is removed at the end, come what may.
+Everything is done through ``python -m envspec.cli.main`` in a process of its own, or one that is forked when that is
+loaded (:mod:`tests.engine.forked`), and every effect is read back with the engine's own client, so that nothing of
+envspec vouches for itself. Each place bears a name of its own; all that the engine holds under that name is removed at
+the end, come what may.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ from envspec.engine.choice import VARIABLE
 from envspec.engine.objects import Build
 from envspec.engine.whales import WhalesEngine
 from tests.engine.contract import GIT_DOCKERFILE, GIT_IMAGE, TEST_LABEL
+from tests.engine.forked import Forked, fork
 
 ROOT = Path(__file__).parents[2]
 ENVSPEC = (sys.executable, "-m", "envspec.cli.main")
@@ -189,7 +191,7 @@ def _below(pid: int) -> Iterator[str]:
 class Running:
     """A command that is under way; its output is collected beside it."""
 
-    def __init__(self, process: subprocess.Popen[str]) -> None:
+    def __init__(self, process: subprocess.Popen[str] | Forked) -> None:
         self.process = process
         self.out: list[str] = []
         self.err: list[str] = []
@@ -301,13 +303,16 @@ class Place:
             cwd=self.directory,
             env={**os.environ, "PYTHONFAULTHANDLER": "1", **self.environ},
         )
-        running = Running(process)
+        return self._kept(Running(process))
+
+    def _kept(self, running: Running) -> Running:
         self._running.append(running)
         return running
 
     def run(self, *words: str, code: int = 0) -> Ran:
         """Run a command, and insist on its exit code."""
-        ran = self.start(*words).end()
+        forked = None if self.prefix else fork(words, self.directory, {**os.environ, **self.environ})
+        ran = (self._kept(Running(forked)) if forked else self.start(*words)).end()
         assert ran.code == code, f"{words} ended with {ran.code}\n{ran.stdout}\n{ran.stderr}"
         assert "Traceback" not in ran.stderr
         return ran
