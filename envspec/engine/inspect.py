@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import posixpath
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -168,7 +169,7 @@ def _config(top: Part, config: Part, host: Part) -> ContainerConfig:
         hostname="" if hostname == top.text("Id")[:_SHORT_ID] or mode == "host" else hostname,
         user=config.table("Labels").get(USER_LABEL) or config.text("User"),
         workdir=config.text("WorkingDir"),
-        mounts=_mounts(host),
+        mounts=_mounts(host, _declared(config)),
         tmpfs=tuple(sorted(host.table("Tmpfs"))),
         ports=_bindings(host, "PortBindings"),
         network="bridge" if mode in ("", "default") else mode,
@@ -219,7 +220,7 @@ def _health(health: Part) -> str:
 
 def _anonymous(top: Part) -> tuple[Mount, ...]:
     """Return the volumes that nobody named at creation, or that were taken over from a container where nobody had."""
-    named = {mount.target for mount in _mounts(top.part("HostConfig"))}
+    named = {mount.target for mount in _mounts(top.part("HostConfig"), _declared(top.part("Config")))}
     found = (item for item in top.parts("Mounts") if item.text("Type") == "volume")
     mounts = (Mount(item.text("Destination"), "volume", item.text("Name")) for item in found)
     return tuple(sorted(mount for mount in mounts if mount.target not in named))
@@ -272,8 +273,23 @@ def _security(options: Sequence[str], *, privileged: bool) -> tuple[str, ...]:
     return tuple(sorted(option.replace("no-new-privileges:true", "no-new-privileges") for option in kept))
 
 
-def _mounts(host: Part) -> tuple[Mount, ...]:
-    """Read what was asked for at creation; Podman lists volumes there too that nobody asked for, by its own names."""
+def _declared(config: Part) -> frozenset[str]:
+    """Return where a service mounts volumes by name, by what was written down: a name may be one of 64 digits."""
+    try:
+        mounts = json.loads(config.table("Labels").get(f"{LABEL}settings", "{}"))["settings"]["volumes"]
+        targets = [str(mount["target"]) for mount in mounts if mount.get("source")]
+        return frozenset((*targets, *map(posixpath.normpath, targets)))
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return frozenset()
+
+
+def _mounts(host: Part, declared: frozenset[str]) -> tuple[Mount, ...]:
+    """Read what was asked for at creation; Podman lists volumes there too that nobody asked for, by its own names.
+
+    Args:
+        host: The container's ``HostConfig``.
+        declared: Where the author named a volume, whatever its name looks like.
+    """
     mounts = [
         Mount(item.text("Target"), item.text("Type"), item.text("Source"), item.flag("ReadOnly"))
         for item in host.parts("Mounts")
@@ -286,7 +302,7 @@ def _mounts(host: Part) -> tuple[Mount, ...]:
             host.fault("Binds")
             continue
         mounts.append(Mount(target, "bind" if source.startswith("/") else "volume", source, "ro" in options.split(",")))
-    return tuple(sorted(mount for mount in mounts if mount.source and not ANONYMOUS.fullmatch(mount.source)))
+    return tuple(sorted(m for m in mounts if m.source and (m.target in declared or not ANONYMOUS.fullmatch(m.source))))
 
 
 def _bindings(holder: Part, name: str) -> tuple[Port, ...]:

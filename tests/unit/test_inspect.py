@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
 
 from envspec.engine import inspect
-from envspec.engine.objects import UNCOUNTED, UNLIMITED, Attachment, ContainerConfig, Mount, Port
+from envspec.engine.objects import LABEL, UNCOUNTED, UNLIMITED, Attachment, ContainerConfig, Mount, Port
 from envspec.engine.options import create_options, plain, quoted
 from envspec.errors import EngineCallFailed
 
@@ -221,3 +222,15 @@ def test_a_volume_that_nobody_named_is_listed_apart_from_what_was_asked_for(bind
 def test_an_image_says_where_it_has_volumes() -> None:
     config: dict[str, Any] = {"Labels": None, "Volumes": {"/var/lib/db/": {}, "/data": {}}}
     assert inspect.image({"Id": "sha256:1", "Size": 1, "Config": config}).volumes == ("/data", "/var/lib/db")
+
+
+def test_an_external_volume_with_a_name_like_the_engines_own_is_nobodys_to_remove() -> None:
+    mounts = [{"Type": "volume", "Source": UNNAMED, "Target": "/x"}, {"Type": "volume", "Target": "/un"}]
+    shown = [{"Type": "volume", "Name": name, "Destination": at} for name, at in ((UNNAMED, "/x"), ("f" * 64, "/un"))]
+    volumes = [{"type": "volume", "source": "data", "target": "/x/"}, {"type": "volume", "target": "/un"}]
+    labels = {f"{LABEL}settings": json.dumps({"settings": {"volumes": volumes}})}
+    read = inspect.container(described({"Mounts": mounts}, {"Labels": labels}, Mounts=shown))
+    assert read.anonymous == (Mount("/un", "volume", "f" * 64),)
+    assert read.config.mounts == (Mount("/x", "volume", UNNAMED),)
+    spoilt = inspect.container(described({"Mounts": mounts}, {"Labels": {f"{LABEL}settings": "[1"}}, Mounts=shown))
+    assert [mount.target for mount in spoilt.anonymous] == ["/un", "/x"]
