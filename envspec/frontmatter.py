@@ -138,7 +138,7 @@ class HomeFiles(_Words):
     def _lie_below(cls, paths: tuple[str, ...]) -> tuple[str, ...]:
         for path in paths:
             if not _HOME_PATH.fullmatch(path) or ".." in path.split("/"):
-                raise ValueError(f"`{path}` is no path below the home directory")
+                raise ValueError(f"`{path}` is not a path below the home directory")
         return paths
 
 
@@ -209,9 +209,9 @@ def parse(text: str, file: Path) -> FrontMatter:
                 raise fault(f"{what} has no place in front matter", file, _line(event.start_mark))
         data = _plain(yaml.compose(shown.text, yaml.SafeLoader), (), places, _Written(shown, file))
     except yaml.MarkedYAMLError as error:
-        raise fault(f"the front matter is no YAML: {error.problem}", file, _line(error.problem_mark)) from None
+        raise fault(f"the front matter is not YAML: {error.problem}", file, _line(error.problem_mark)) from None
     except yaml.YAMLError:
-        raise fault("the front matter is no YAML", file) from None
+        raise fault("the front matter is not YAML", file) from None
     try:
         matter = FrontMatter.model_validate(data)
     except ValidationError as error:

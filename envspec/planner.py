@@ -310,7 +310,7 @@ def _blind(desired: Desired, world: Observed) -> tuple[str, ...]:
     box = world.workspace
     if not desired.resources or box is None or world.inside is not None:
         return ()
-    return (f"the workspace is {box.status}: what is inside is looked at, and mended, once it runs",)
+    return (f"the workspace is {box.status}: what is inside is checked, and fixed, once it runs",)
 
 
 def needs_deep_look(made: Plan) -> bool:

@@ -318,4 +318,4 @@ def _text(file: Path) -> str:
 
 def _check_reference(ref: str, file: str) -> None:
     if not _REFERENCE.fullmatch(ref):
-        raise SpecError(f"{ref[:60]!r} is no image reference", code="purpose.base", where=Where(file=file))
+        raise SpecError(f"{ref[:60]!r} is not an image reference", code="purpose.base", where=Where(file=file))

@@ -198,7 +198,7 @@ def _instructions(lines: Iterable[_Line], file: str) -> Iterator[Instruction]:
 def _instruction(line: int, text: str, file: str) -> Instruction:
     keyword, _, rest = text.strip().partition(" ")
     if keyword.upper() not in INSTRUCTIONS:
-        raise _fault(f"the Dockerfile has a line that is no instruction: {keyword[:40]!r}", file, line)
+        raise _fault(f"the Dockerfile has a line that is not an instruction: {keyword[:40]!r}", file, line)
     return Instruction(line, keyword.upper(), rest.strip())
 
 

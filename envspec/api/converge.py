@@ -159,7 +159,7 @@ def session_of(options: Options, environ: Mapping[str, str] = os.environ) -> str
     """
     session = options.session or environ.get(SESSION_VARIABLE, "")
     if session and not _SESSION.fullmatch(session):
-        raise UsageError(f"{session[:70]!r} is no session ID", hint="use up to 64 letters, digits, `_`, `.` and `-`")
+        raise UsageError(f"{session[:70]!r} is not a session ID", hint="use up to 64 letters, digits, `_`, `.` and `-`")
     return session
 
 
@@ -196,7 +196,7 @@ def _check_promise(promised: Plan, now: Plan) -> None:
         return
     before, after = promised.observed, now.observed
     moved = sorted(a for a in before.keys() | after.keys() if before.get(a) != after.get(a))
-    told = ", ".join(moved) or "what this host brings in, or what the files beside the spec hold"
+    told = ", ".join(moved) or "what comes from this host, or the files beside the spec"
     raise Conflict(
         f"the world has moved since the plan was made: {told}",
         code="conflict.stale_plan",
@@ -228,7 +228,7 @@ def _again(engine: Engine, target: Target, options: Options, first: Look) -> Loo
     ]
     if worse and not options.yes:
         raise Conflict(
-            f"while this waited, somebody else changed {worse[0].address}",
+            f"while this waited, another process changed {worse[0].address}",
             code="conflict.stale_plan",
             hint="plan again, and look at it",
             where=Where(address=worse[0].address),

@@ -94,7 +94,9 @@ def restore(  # noqa: PLR0913 - the doors are named
             seen = look(engine, target, options, judge=True)
             _Restore(engine, manifest, seen, options, doors).carry_out()
         elif not interrupted:
-            raise Conflict(f"somebody else makes {target.env}", hint="look at `envspec status`, and restore again")
+            raise Conflict(
+                f"another process is creating {target.env}", hint="look at `envspec status`, and restore again"
+            )
         emit(Notice(f"{name} is back as {target.env} after {time.monotonic() - began:.1f} s; applying its spec"))
         return run(engine, target, options, doors, held=Held(stolen))
 
@@ -255,6 +257,6 @@ def _end(engine: Engine, env: str, options: Options, doors: Doors) -> None:
         raise Refused(
             f"{env} could not be removed; nothing was restored",
             code="snapshot.in_the_way",
-            hint=f"`envspec destroy {env} --volumes` tells why",
+            hint=f"`envspec destroy {env} --volumes` says why",
             where=Where(address=env),
         )

@@ -76,7 +76,7 @@ ending_loss_option = click.option(
 session_option = click.option(
     "--session", metavar="ID", default="", help="Session that what is made belongs to; by default $ENVSPEC_SESSION."
 )
-replace_option = click.option("--replace", metavar="ADDRESS", multiple=True, help="Make this one anew; repeatable.")
+replace_option = click.option("--replace", metavar="ADDRESS", multiple=True, help="Recreate this one; repeatable.")
 allow_option = click.option(
     "--allow",
     metavar="EFFECT",

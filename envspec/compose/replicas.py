@@ -30,7 +30,7 @@ def fault(service: Mapping[str, Any]) -> tuple[str, str] | None:
     if number < 2:
         return None
     if service.get("container_name"):
-        return f"{number} containers cannot bear one name", "leave `container_name` out"
+        return f"{number} containers cannot have one name", "leave `container_name` out"
     fixed = [str(port["published"]) for port in service.get("ports") or () if str(port.get("published") or "0") != "0"]
     if any("-" not in port for port in fixed):
         told = f"{number} containers cannot all have the host's port {fixed[0]}"

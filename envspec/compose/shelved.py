@@ -127,7 +127,7 @@ class Shelver:
             told = f"{source} has {given[0]}, and what is bound from memory is everybody's to read in there"
             raise self._document.fault((*path, given[0]), told, f"take `{given[0]}` out")
         if not self._place:
-            told = f"{source} would lie in the memory of this host, which the engine does not see"
+            told = f"{source} would be in the memory of this host, which the engine does not see"
             raise self._document.fault(path, told, "use an engine of this host, or take it out")
 
 

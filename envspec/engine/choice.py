@@ -91,7 +91,7 @@ def no_answer(said: str, command: Sequence[str], environ: Mapping[str, str] = os
     host = environ.get("DOCKER_HOST", "")
     if command[0] != "docker" or (len(command) == 1 and not host and _endpoint("", environ) == DOCKER_SOCKET):
         return EngineNotReady(
-            f"the engine does not answer{reason}", hint="`envspec preflight` says why, --fix mends it"
+            f"the engine does not answer{reason}", hint="`envspec preflight` says why, --fix repairs it"
         )
     if len(command) > 1:
         at, hint = f"the context {command[-1]} leads", "`docker context ls` lists the contexts and where they lead"
@@ -125,7 +125,7 @@ def _configured(file: Path) -> str:
         found = yaml.safe_load(file.read_text(encoding="utf-8"))
     except (OSError, ValueError, yaml.YAMLError, RecursionError) as error:
         told = str(error).splitlines()[0] if str(error) else "it cannot be read"
-        raise _faulty(file, f"this is no YAML that can be read: {told}") from None
+        raise _faulty(file, f"this YAML cannot be read: {told}") from None
     if found is None:
         return ""
     if not isinstance(found, dict):

@@ -621,7 +621,7 @@ class Client:
             completed = self._runner.run(argv, deadline=READY_DEADLINE)
         except EngineTimeout:
             raise EngineNotReady(
-                f"the engine does not answer: it has not told its version within {READY_DEADLINE:g} s",
+                f"the engine does not answer: it has not reported its version within {READY_DEADLINE:g} s",
                 code="engine.hangs",
                 hint="look at its log, and start it again; `envspec preflight` asks it again",
             ) from None

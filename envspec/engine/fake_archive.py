@@ -64,7 +64,7 @@ class Archives(Store):
             tree = self.container(container_id).tree
             top = tree.get(directory)
             if top is None or top.type != "dir":
-                raise EngineCallFailed(f"{directory} is no directory")
+                raise EngineCallFailed(f"{directory} is not a directory")
             tick = self.tick()
             with tarfile.open(fileobj=buffer) as tar:
                 for info in tar:

@@ -76,5 +76,5 @@ def follow(path: str, look: Callable[[str], Seen]) -> PathFact:
 def leads_nowhere(path: str) -> EngineCallFailed:
     """Return the error of a link that leads nowhere."""
     return EngineCallFailed(
-        f"{path} is a link that leads nowhere", code="copy.link", hint="name the path that it shall lead to"
+        f"{path} is a link that leads nowhere", code="copy.link", hint="name the path that it must lead to"
     )

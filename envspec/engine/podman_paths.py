@@ -93,7 +93,7 @@ def _asked(socket_path: str, container_id: str, path: str) -> Seen:
 
 def _unknown(path: str, why: object) -> EngineCallFailed:
     return EngineCallFailed(
-        f"what {path} is cannot be told while the environment does not run: {why}",
+        f"what {path} is cannot be found out while the environment does not run: {why}",
         code="copy.link",
         hint="`envspec apply` its file to start it, and copy then",
     )

@@ -16,7 +16,7 @@ from envspec.errors import EngineNotReady
 
 MONITORS = "/run"
 """Where containers are started: their monitor, conmon, leaves an empty file ``oom`` there when the kernel ends
-something of theirs for want of memory."""
+something of theirs for lack of memory."""
 
 START_DEADLINE = 20.0
 """Seconds for the service to take connections; it does so in about 0.1 s."""

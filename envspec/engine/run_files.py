@@ -120,7 +120,7 @@ def contents(put: PutEnvironment, key: str) -> Iterator[RunFile]:
     for file in put.files:
         parts = file.path.split("/")
         if file.path in RESERVED or not all(part.strip(".") for part in parts) or "\n" in file.path:
-            raise ValueError(f"{file.path} is no path for a file of the tmpfs")
+            raise ValueError(f"{file.path} is not a path for a file of the tmpfs")
     yield from files
     lines = [f"key {key}"]
     lines += [f"secret {name} {seal(key, sealed_text(name, value.text))}" for name, value in put.secrets]

@@ -76,7 +76,7 @@ def known_hosts(home: Path) -> bytes:
 
 
 def _walk(directory: Path, depth: int) -> Iterator[Path]:
-    """Yield what lies below a directory and is no directory itself, sorted; links of the user's own are followed."""
+    """Yield what lies below a directory and is not a directory itself, sorted; links of the user's own are followed."""
     try:
         entries = sorted(directory.iterdir())
     except OSError:

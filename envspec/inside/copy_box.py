@@ -144,7 +144,7 @@ def means_contents(path: str) -> bool:
 def no_directory(path: str) -> StepFailed:
     """Return the error of a target whose directory is not there."""
     return StepFailed(
-        f"{path} is no directory", code="copy.no_directory", hint="make it first, or name one that is there"
+        f"{path} is not a directory", code="copy.no_directory", hint="make it first, or name one that is there"
     )
 
 

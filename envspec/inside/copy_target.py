@@ -60,7 +60,7 @@ class Target:
             self._settled[whole] = (mode, mtime)
 
     def write(self, path: str, content: BufferedIOBase, mode: int, mtime: float) -> None:
-        """Write a file, which appears whole; what had its name and is no directory is replaced."""
+        """Write a file, which appears whole; what had its name and is not a directory is replaced."""
 
         def make(directory: int, name: str) -> None:
             number = os.open(name, _NEW_FILE, 0o600, dir_fd=directory)

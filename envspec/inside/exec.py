@@ -130,7 +130,7 @@ def variables_from(words: Sequence[str], environ: Mapping[str, str] = os.environ
     for word in words:
         name, given, value = word.partition("=")
         if not (name.isascii() and name.isidentifier()):
-            raise UsageError(f"--env: {name[:60]!r} is no name of a variable", hint="--env NAME, or --env NAME=VALUE")
+            raise UsageError(f"--env: {name[:60]!r} is not a variable name", hint="--env NAME, or --env NAME=VALUE")
         if not given and name not in environ:
             raise UsageError(f"--env {name}: there is no such variable here", hint=f"--env {name}=VALUE")
         found[name] = value if given else environ[name]
@@ -186,7 +186,7 @@ def run(door: Door, words: Sequence[str], options: ExecOptions, streams: Streams
 
 
 def _memory_note(door: Door) -> str:
-    """Say that the kernel has killed for want of memory in a container, "" where it has not; asked after a kill only.
+    """Say that the kernel has killed for lack of memory in a container, "" where it has not; asked after a kill only.
 
     How often it had done so before is not known: nothing is asked before a command.
     """
@@ -201,7 +201,7 @@ def _memory_note(door: Door) -> str:
         kills = asked.stdout.decode(errors="replace").strip()
         if asked.returncode == 0 and kills.isdigit() and int(kills):
             often = "once" if kills == "1" else f"{kills} times"
-            return f"killed; the kernel has killed for want of memory in {door.env} {often}: more `memory` may help"
+            return f"killed; the kernel has killed for lack of memory in {door.env} {often}: more `memory` may help"
     return ""
 
 

@@ -180,7 +180,7 @@ def copy_trees(engine: Engine, helper: str, pairs: tuple[tuple[str, str], ...]) 
         raise StepFailed(
             f"a volume cannot be copied:\n{done.tail}",
             code="snapshot.copy",
-            hint="mend what the last lines say; is the disk full?",
+            hint="fix what the last lines say; is the disk full?",
         )
 
 

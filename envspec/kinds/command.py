@@ -103,5 +103,5 @@ class Command(Kind[CommandSpec]):
 def _spec(resource: Resource) -> CommandSpec:
     spec = resource.spec
     if not isinstance(spec, CommandSpec):
-        raise TypeError(f"{resource.address} is no command")
+        raise TypeError(f"{resource.address} is not a command")
     return spec

@@ -96,16 +96,16 @@ class Dotfiles(Kind[DotfilesSpec]):
             diffs = tuple(Diff(f"links.{path}", None, "a link", Cause.DRIFT) for path in lost)
             return Verdict(Action.UPDATE, f"no link any more: {', '.join(lost)}", diffs, Disruption.WRITE)
         if entry.digest != resource.digest:
-            why = "other files are written inline" if entry.data.get("taken") != list(spec.taken) else "recorded anew"
+            why = "other files are written inline" if entry.data.get("taken") != list(spec.taken) else "recorded again"
             return Verdict(Action.UPDATE, why, (), Disruption.WRITE)
         return None
 
     def affected(self, resource: Resource, spec: DotfilesSpec, changed: Any) -> Verdict | None:  # noqa: ARG002 - a hook
-        """Run again in a repository that is cloned anew."""
+        """Run again in a repository that is cloned again."""
         verdict = changed.get(spec.repo)
         if verdict is None or verdict.action not in (Action.CREATE, Action.REPLACE):
             return None
-        return Verdict(Action.RUN, f"{spec.repo} is cloned anew", (), Disruption.UPDATE)
+        return Verdict(Action.RUN, f"{spec.repo} is cloned again", (), Disruption.UPDATE)
 
     def forced(self, resource: Resource, spec: DotfilesSpec, world: Observed) -> Verdict:  # noqa: ARG002 - always
         """Set them up again."""

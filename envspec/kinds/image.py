@@ -79,7 +79,7 @@ class Image(Kind[ImageSpec]):
             raise StepFailed(
                 f"base image {spec.base} is gone",
                 code="image.missing",
-                hint="apply again: the base image is made anew",
+                hint="apply again: the base image is built again",
                 where=Where(address=item.change.address),
             )
         labels = {

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from envspec.kinds.base import Observed
 
-UNKNOWN = "what was made inside (the container does not run, so nobody can look)"
+UNKNOWN = "what was made inside (the container does not run, so it cannot be checked)"
 
 
 UNDECLARED = " (undeclared)"

@@ -48,10 +48,10 @@ class Network(Kind[NetworkSpec]):
         if not found:
             return Verdict(Action.CREATE, "there is no network of this name")
         if len(found) > 1 and resource.address in self.existing(world):
-            return Verdict(Action.UPDATE, f"{len(found)} networks bear this name", disruption=Disruption.CONNECT)
+            return Verdict(Action.UPDATE, f"{len(found)} networks have this name", disruption=Disruption.CONNECT)
         if resource.address in self.existing(world) and found[0].internal != spec.internal:
             told = (
-                "made anew, and joined again, to be internal" if spec.internal else "made anew to be no longer internal"
+                "recreated, and joined again, to be internal" if spec.internal else "recreated to be no longer internal"
             )
             diff = Diff("internal", found[0].internal, spec.internal, Cause.SPEC)
             return Verdict(Action.UPDATE, told, (diff,), Disruption.CONNECT)
@@ -111,4 +111,4 @@ def _make_anew(spec: NetworkSpec, old: NetworkState, context: StepContext) -> Do
     made = engine.create_network(spec.name, old.labels, internal=spec.internal)
     for box, aliases in joined:
         engine.connect(made, box.id, aliases)
-    return Done(f"made anew, joined by {len(joined)}")
+    return Done(f"recreated, joined by {len(joined)}")

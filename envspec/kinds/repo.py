@@ -42,7 +42,7 @@ HINTS: Mapping[str, str] = MappingProxyType(
         "occupied": "move away what is there, or choose another `path`",
         "local_changes": "commit and push them, or give them up with `--allow-data-loss {address}`",
         "no_git": "take a purpose or an image that has git, or leave the repository out (dotfiles: `dotfiles: none`)",
-        "failed": "mend what the last lines say, then apply again: what was done stays done",
+        "failed": "fix the error shown above, then apply again: completed steps are kept",
     }
 )
 """The next step after each of :data:`envspec.engine.operations.REPO_CODES`."""

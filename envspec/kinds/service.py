@@ -254,7 +254,7 @@ def _bring_up(item: Work, spec: ServiceSpec, context: StepContext) -> None:
         raise StepFailed(
             f"{error.message}{told}",
             code="service.failed",
-            hint="mend what the last lines say, then apply again",
+            hint="fix the error shown above, then apply again",
             where=Where(address=spec.address),
         ) from None
 

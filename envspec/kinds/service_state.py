@@ -215,7 +215,7 @@ def says(diff: Diff) -> str:
     if diff.path == "status":
         return f"it {in_words(diff.before)}"
     if diff.path == "name":
-        return "an interrupted apply left a second container" if len(diff.before) > 1 else "it bears another name"
+        return "an interrupted apply left a second container" if len(diff.before) > 1 else "it has another name"
     if diff.path.startswith("networks."):
         network = diff.path.removeprefix("networks.")
         return f"leave network {network}" if diff.after is None else f"join network {network}"

@@ -117,7 +117,7 @@ def tls(seen: Seen) -> Check:
         by = f"signed by {seen.issuer}, " if seen.issuer else ""
         detail = f"a proxy re-signs it: {seen.host} is {by}which no CA of the distribution is"
         return Check("TLS", State.OK, f"{detail}; the host's extra CAs are brought into builds and containers")
-    detail = f"{seen.host} is signed by nobody that this host trusts: a proxy seems to re-sign it, and builds will fail"
+    detail = f"{seen.host} has a certificate that this host does not trust; behind a proxy that re-signs, builds fail"
     fix = f"put its CA into {host.ANCHOR_DIRS[0]} and run update-ca-certificates; builds and containers then get it"
     return Check("TLS", State.WARN, f"{detail}; {fix}")
 

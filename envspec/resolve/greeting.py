@@ -35,7 +35,7 @@ def greeting(env: str, spec: Spec, services: tuple[str, ...]) -> RunFile:
     before = (f"{env}: an environment that envspec keeps ({made})", f"  workspace     {spec.workspace}")
     first = (address.removeprefix("service.") for address in sorted(services) if "[" not in address)
     after = [f"  service       {name}" for name in first]
-    after += [f"`envspec status {env}`, outside, tells more"]
+    after += [f"`envspec status {env}`, outside, says more"]
     text = SHOW.format(
         before=" ".join(map(shlex.quote, before)), after=" ".join(map(shlex.quote, after)), state=STATE_DIR
     )

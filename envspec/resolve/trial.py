@@ -241,7 +241,7 @@ def _repo(url: str, install: list[str], loaded: Loaded) -> Repo:
         known = Repo.model_validate({"url": "/", "path": last_part(url), "install": install})
     except ValidationError:
         raise SpecError(
-            f"{last_part(url)!r}, the last part of `repo_url`, is no directory to clone into",
+            f"{last_part(url)!r}, the last part of `repo_url`, is not a directory to clone into",
             code="spec.value",
             hint="list it under `repos` with a `path` and `install: auto`, and name a `purpose`",
             where=loaded.where("repo_url"),
@@ -274,7 +274,7 @@ def _choose(language: str, param: Param, wishes: tuple[Requirement, ...], source
     candidates = offered[::-1] or _candidates(wishes, len(numbers(default)))
     fitting = [text for text in candidates if re.fullmatch(param.pattern, text)]
     unclear = tuple(wish for wish in wishes if not wish.ranges and wish.text != "stable")
-    taken = f"{language} VERSION is taken, for nobody here can tell what {_listed(unclear)} is" if unclear else ""
+    taken = f"{language} VERSION is taken: it is not known which version {_listed(unclear)} is" if unclear else ""
     pinned = any(wish.pin and wish.ranges for wish in wishes) and not offered
     for version in (*fitting, default) if pinned else (default, *fitting):
         if all(wish.allows(version) for wish in wishes):

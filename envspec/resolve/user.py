@@ -50,7 +50,7 @@ def _host(host: HostFacts) -> Identity:
     if host.uid == 0:
         return Identity("root", 0, 0, "user: root, because the host's user is root")
     if host.maps == "root":
-        why = f"user: root, who is {host.user} outside: an engine without root can map that user to nobody else"
+        why = f"user: root, who is {host.user} outside: an engine without root cannot map that user to another"
         return Identity("root", 0, 0, why)
     name = _login(host.user, host.uid)
     kept = " (Podman's keep-id)" if host.maps == "keep-id" else ""

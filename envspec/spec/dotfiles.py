@@ -62,7 +62,7 @@ class Dotfiles(Form):
     def _needs_a_repository(self) -> Dotfiles:
         asked = [key for key in ("branch", "script") if getattr(self, key)]
         if asked and self.repo is None:
-            raise bad(f"`{asked[0]}` says something of a repository, and there is none", "write `repo: URL`")
+            raise bad(f"`{asked[0]}` is about a repository, and no `repo` is given", "write `repo: URL`")
         if self.repo is None and not self.inline and not self.skip:
-            raise bad("neither `repo` nor `inline` is there", "write one of them, or `dotfiles: none`")
+            raise bad("there is neither `repo` nor `inline`", "write one of them, or `dotfiles: none`")
         return self

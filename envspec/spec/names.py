@@ -87,7 +87,7 @@ def variable_pattern(value: object) -> str:
     """
     written = line(value)
     if not _VARIABLES.fullmatch(written):
-        raise bad(f"{shown(written)} is no name of a variable", "write a name, or a glob such as `*_API_KEY`")
+        raise bad(f"{shown(written)} is not a variable name", "write a name, or a glob such as `*_API_KEY`")
     return written
 
 
@@ -134,7 +134,7 @@ def _account(value: object, words: tuple[str, ...], *, group_needed: bool) -> st
     numbers = [int(part) for part in match.groups() if part] if match else []
     known = bool(numbers) and max(numbers) <= _HIGHEST_ID and len(numbers) > group_needed
     if written not in words and not known:
-        raise bad(f"{shown(written)} is no user", f"write {either([*words, '1000:1000'])}")
+        raise bad(f"{shown(written)} is not a user", f"write {either([*words, '1000:1000'])}")
     return written
 
 
@@ -223,7 +223,7 @@ def home_path(value: object) -> str:
     """Read the path of a file below the user's home, with or without ``~/``; return it relative to there."""
     path = _clean(line(value).removeprefix("~/"))
     if path.startswith(("/", "~")) or path == ".":
-        raise bad(f"{shown(value)} is no path below the home", "write one such as `.vimrc`, relative to the home")
+        raise bad(f"{shown(value)} is not a path below the home", "write one such as `.vimrc`, relative to the home")
     return path
 
 
@@ -237,7 +237,7 @@ def tree_path(value: object) -> str:
     """Read the path of a file in a repository, relative to its top."""
     path = _clean(line(value))
     if path.startswith(("/", "~")) or path == ".":
-        raise bad(f"{shown(value)} is no path in the repository", "write one such as `install.sh`, relative to its top")
+        raise bad(f"{shown(value)} is not a path in the repository", "write one such as `install.sh`")
     return path
 
 

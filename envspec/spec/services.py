@@ -91,7 +91,7 @@ class Compose(Form):
         if not inline:
             return ours
         if not is_null(ours.get("file")) or not is_null(ours.get("document")):
-            raise bad(f"{shown(sorted(inline)[0])} stands beside a whole document", "write either the one or the other")
+            raise bad(f"{shown(sorted(inline)[0])} cannot be combined with a whole document", "write one of them")
         return {**ours, "document": inline}
 
     @model_validator(mode="after")

@@ -25,7 +25,7 @@ def _prefix(value: object) -> str:
     """Read what stands before the names of images."""
     written = line(value).removesuffix("/")
     if not _PREFIX.fullmatch(written):
-        raise bad(f"{shown(written)} is no prefix of image names", "write one such as `mirror.example.com:5000/hub`")
+        raise bad(f"{shown(written)} is not a prefix of image names", "write one such as `mirror.example.com:5000/hub`")
     return written
 
 

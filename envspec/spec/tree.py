@@ -165,7 +165,7 @@ class _Reader:
         return text
 
     def _control(self, character: str, line: int, column: int) -> SpecFaults:
-        message = f"the control character U+{ord(character):04X} cannot stand here"
+        message = f"the control character U+{ord(character):04X} cannot be here"
         hint = f'take it out; in the text of a value it can be written as "\\u{ord(character):04x}"'
         return self.stop("control_character", message, hint, line, column)
 
@@ -202,7 +202,7 @@ class _Reader:
         elif isinstance(event, yaml.NodeEvent):
             if event.tag is not None:  # type: ignore[attr-defined]  # every node event but an alias has a tag
                 hint = "take the tag out; quotes make a text"
-                raise self.stop("tag", f"the tag {shown(event.tag)} cannot stand in a spec", hint, line, column)  # type: ignore[attr-defined]  # as above
+                raise self.stop("tag", f"the tag {shown(event.tag)} cannot be in a spec", hint, line, column)  # type: ignore[attr-defined]  # as above
             self._node(event, line, column)
 
     def _node(self, event: yaml.NodeEvent, line: int, column: int) -> None:
@@ -235,7 +235,7 @@ class _Reader:
     def _aliased(self, name: str | None, line: int, column: int) -> Node:
         if name is None or name not in self._anchors:
             hint = f"define it with `&{name}` before, or quote a text that begins with `*`"
-            raise self.stop("alias", f"the alias {shown(name)} stands for nothing", hint, line, column)
+            raise self.stop("alias", f"the alias {shown(name)} refers to nothing", hint, line, column)
         node = self._anchors[name]
         if node is None:
             raise self.stop("alias", f"the alias {shown(name)} contains itself", "write the value out", line, column)

@@ -22,7 +22,7 @@ def test_memory_that_ran_out_is_named_and_a_lost_tag_blocks_nothing(places: Plac
         place.write(image=ref, mount_cwd=False, memory="64m")
         place.apply()
         killed = place.run("exec", place.name, "--", *HOG, code=137)
-        assert "for want of memory" in killed.stderr
+        assert "for lack of memory" in killed.stderr
         place.write(image=f"{ref}:latest", mount_cwd=False, memory="64m", setup_commands=["true"])
         box = place.id
         bare(*(("rmi", "-f", ref) if engine_name() == "docker" else ("untag", ref)))
@@ -31,7 +31,7 @@ def test_memory_that_ran_out_is_named_and_a_lost_tag_blocks_nothing(places: Plac
         place.apply()
         assert (place.id, place.plan()["changes"]) == (box, [])
         place.write(image=ref, mount_cwd=False, memory="64m", setup_commands=["true", shlex.join(HOG)])
-        assert "for want of memory" in place.run("apply", ".", "--yes", code=1).stderr
+        assert "for lack of memory" in place.run("apply", ".", "--yes", code=1).stderr
     finally:
         bare("rmi", "-f", ref, code=None)
 

@@ -152,7 +152,7 @@ def test_a_signal_that_ends_a_job_is_told(jobs: Jobs, root: bool) -> None:
 def test_a_job_that_the_kernel_kills_for_its_memory_has_ended(jobs: Jobs) -> None:
     jobs.start(["tail", "/dev/zero"], name="greedy")
     job = jobs.wait("greedy", 60)
-    assert (job.state, job.code, job.reason) == ("exited", 137, "ended by signal 9, for want of memory")
+    assert (job.state, job.code, job.reason) == ("exited", 137, "ended by signal 9, for lack of memory")
 
 
 def test_a_job_past_its_time_is_ended_with_all_that_it_started(inner: Inner, jobs: Jobs) -> None:

@@ -118,7 +118,7 @@ def test_a_source_gives_what_the_repository_asks_for_and_its_own_version_where_t
         ({"package.json": "{}", ".nvmrc": "18"}, "node 20 stands in for 18 (.nvmrc), which bootstrap does not have"),
         (
             {"package.json": "{}", ".nvmrc": "lts/iron"},
-            "node 20 is taken, for nobody here can tell what lts/iron (.nvmrc) is",
+            "node 20 is taken: it is not known which version lts/iron (.nvmrc) is",
         ),
     ],
 )

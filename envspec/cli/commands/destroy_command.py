@@ -92,5 +92,5 @@ def _all_names(session: str, *, yes: bool) -> tuple[str, ...]:
         raise Refused(f"nobody can be asked whether to destroy the environments{of}: {listed}", hint="add --yes")
     output.say(output.line(f"These environments{of} will be destroyed: {listed}"))
     if not click.confirm("Destroy them?", err=True):
-        raise Refused("nothing was destroyed", hint="name those that shall go")
+        raise Refused("nothing was destroyed", hint="name those to destroy")
     return names

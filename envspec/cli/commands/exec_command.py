@@ -54,7 +54,7 @@ def command(
     if root and user:
         raise UsageError("--root and --user both say whom to run as", hint="leave one out")
     if as_json and tty:
-        raise UsageError("a terminal's output is no JSON", hint="leave out --tty or --json")
+        raise UsageError("output for a terminal is not JSON", hint="leave out --tty or --json")
     chosen = inside.ExecOptions(user, root, workdir, tty, timeout, inside.variables_from(variables))
     door = light.enter(env)
     line = trailing.command_line(words)

@@ -18,7 +18,7 @@ from envspec.cli import options, output
     metavar="AGE",
     default="30d",
     show_default=True,
-    help="Remove images of ours that were built longer ago and that no container uses.",
+    help="Remove images of envspec that were built longer ago and that no container uses.",
 )
 @options.ending_loss_option
 @options.json_option

@@ -87,7 +87,7 @@ def list_jobs(env: str | None, as_json: bool) -> None:
 @click.option("--limit", type=click.IntRange(min=0), default=65536, show_default=True, metavar="BYTES", help="At most.")
 @options.json_option
 def poll(job_id: str, env: str, offset: int, limit: int, as_json: bool) -> None:
-    """Print what job ID printed from a place on, and how it stands: the next place is told, too."""
+    """Print what job ID printed from a place on, and its state; also the place to go on from."""
     jobs, name = _find(job_id, env)
     polled = jobs.poll(name, offset, limit)
     if as_json:

@@ -16,7 +16,7 @@ from envspec.cli import options
 def command(env: str, service: str | None, follow: bool, tail: int) -> int:
     """Print what SERVICE of ENV, a name or a file, has printed; of all services where none is named.
 
-    The lines of several services bear their names.
+    The lines of several services begin with their names.
     """
     from envspec import api  # noqa: PLC0415 - completion and --help do without the core
     from envspec.cli import light, streams  # noqa: PLC0415 - the same

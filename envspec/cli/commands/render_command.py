@@ -49,6 +49,6 @@ def _pairs(params: tuple[str, ...]) -> dict[str, str]:
     for text in params:
         name, equals, value = text.partition("=")
         if not equals:
-            raise UsageError(f"`{text}` is no NAME=VALUE", hint="such as --param version=3.12")
+            raise UsageError(f"`{text}` is not NAME=VALUE", hint="such as --param version=3.12")
         pairs[name] = value
     return pairs

@@ -46,7 +46,7 @@ elif [ -e "$dir/cancel" ]; then
 elif [ "$code" -gt 128 ] && [ -s "$dir/notice" ]; then
   reason="ended by signal $((code - 128))"
   case $code in
-    137) if [ "$(oom_kills)" = "$killed_before" ]; then state=lost; else reason="$reason, for want of memory"; fi ;;
+    137) if [ "$(oom_kills)" = "$killed_before" ]; then state=lost; else reason="$reason, for lack of memory"; fi ;;
     129 | 143) state=lost ;;
   esac
   [ "$state" != lost ] || reason="$reason, which envspec did not send"

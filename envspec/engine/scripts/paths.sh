@@ -62,7 +62,7 @@ enter_parents() {
     above=${above%/*}
   done
   if ! enter "$above" || ! for_owner "$2"; then
-    fail 1 "refusing to write to $1: a link that is not root's leads from ${above:-/} to $(pwd -P), or it is no directory"
+    fail 1 "refusing to write to $1: a link that is not root's leads from ${above:-/} to $(pwd -P), or it is not a directory"
   fi
   [ -n "$missing" ] || return 0
   account "$2"

@@ -24,7 +24,7 @@ attempt() {
   code=0 killed_before=$(oom_kills)
   in_environment "$uid" "$gid" "$in_shell" "$workdir" "$command" "$limit" || code=$?
   if [ "$code" = 137 ] && [ "$(oom_kills)" != "$killed_before" ]; then
-    printf '%s\n' 'ended by the kernel for want of memory: ask for more `memory`, or for less work at once'
+    printf '%s\n' 'ended by the kernel for lack of memory: ask for more `memory`, or for less work at once'
     return
   fi
   case $limit:$code in
