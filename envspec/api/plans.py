@@ -27,7 +27,7 @@ def plan(target: str | Path, options: Options, *, engine: Reader | None = None) 
     Raises:
         EnvspecError: The spec is faulty, no engine answers, or a name belongs to something else.
     """
-    engine, wanted = engine or open_engine(), read_target(target, destroy=options.destroy)
+    engine, wanted = engine or open_engine(), read_target(target, destroy=options.destroy, reader=engine)
     with Glance(engine, wanted.env) as begun:
         from envspec.api.work import look  # noqa: PLC0415 - the engine is asked meanwhile
 
@@ -40,7 +40,7 @@ def save_plan(target: str | Path, options: Options, out: Path, *, engine: Reader
     Raises:
         EnvspecError: As :func:`plan`; and the file cannot be written.
     """
-    engine, wanted = engine or open_engine(), read_target(target, destroy=options.destroy)
+    engine, wanted = engine or open_engine(), read_target(target, destroy=options.destroy, reader=engine)
     with Glance(engine, wanted.env) as begun:
         from envspec.api.work import look  # noqa: PLC0415 - the engine is asked meanwhile
 
@@ -68,7 +68,7 @@ def apply(  # noqa: PLR0913 - the doors are named
         Conflict: Somebody else works on the environment, or the world is no longer the one that was planned for.
     """
     engine, promised = engine or open_engine(), saved.read(Path(target))
-    wanted = promised.target if promised else read_target(target, destroy=options.destroy)
+    wanted = promised.target if promised else read_target(target, destroy=options.destroy, reader=engine)
     chosen = saved.options_with(promised, options) if promised else options
     with Glance(engine, wanted.env, later=wanted.has_document) as begun:
         from envspec.api.converge import Doors, run  # noqa: PLC0415 - the engine is asked meanwhile

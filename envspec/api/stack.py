@@ -11,10 +11,11 @@ from envspec import policy
 from envspec.compose import beside, effects, needs, shelved
 from envspec.compose.project import Project, project
 from envspec.compose.read import Document
+from envspec.compose.refused import settled
 from envspec.compose.texts import plain
 from envspec.engine.base import Reader
 from envspec.engine.stack import ComposeConfig
-from envspec.errors import SpecError, Where
+from envspec.errors import Faults, Where
 from envspec.model import Effect
 from envspec.resolve import Candidate
 from envspec.spec.load import Loaded
@@ -91,19 +92,21 @@ def stack(  # noqa: PLR0913, PLR0917 - what services are made of
         "ENVSPEC_WORKSPACE": loaded.spec.workspace,
     }
     variables |= {"PWD": str(document.directory)}
-    try:
-        config = reader.compose_config(document.source(name, variables))
-    except SpecError as error:
-        raise SpecError(
-            error.message, code=error.code, hint=error.hint, where=document.places.said(error.message)
-        ) from None
+    document, config, refused = settled(document, lambda left: reader.compose_config(left.source(name, variables)))
+    faults = Faults(refused)
+    if config is None:
+        faults.stop()
+        raise AssertionError  # a document without an answer has a fault
     data = plain(json.loads(config.text))
+    idle: tuple[str, ...] = ()
+    with faults:
+        idle = needs.check(document, data, reader.name, reader.versions)
+    faults.stop()
     document = shelved.with_host(document, data, environ)
     found = tuple(sorted({*document.effects, *effects.of_document(data, document.root)}))
     permission.check(found, document.places.effect)
     for _, value in document.host:
         reader.hide(value)
-    idle = needs.check(document, data, reader.name, reader.versions)
     strict = loaded.spec.security.profile == "strict"
     made = project(document, config.text, name, reader.shelf(name), strict=strict)
     notes = (*document.notes, *_empty(document, config, environ), *idle, *made.notes)

@@ -8,7 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
+from envspec.errors import SpecError
+
 if TYPE_CHECKING:
+    from envspec.engine.base import Reader
     from envspec.engine.whales import WhalesEngine
     from envspec.model import Plan
     from envspec.resolve.trial import Tried
@@ -118,16 +121,28 @@ def open_engine(asked: str = "", context: str = "") -> WhalesEngine:
     return WhalesEngine(command=chosen.command, remote=chosen.remote, rootless=chosen.rootless)
 
 
-def read_target(target: str | Path, *, destroy: bool) -> Target:
+def read_target(target: str | Path, *, destroy: bool, reader: Reader | None = None) -> Target:
     """Return what a name, a file or a directory stands for.
 
+    Args:
+        target: The name, file or directory.
+        destroy: Whether the environment is to be destroyed, so that its name is enough.
+        reader: Resolves a Compose document when all faults of the file are looked for.
+
     Raises:
-        SpecError: The file is faulty or missing.
+        SpecError: The file is missing or faulty; what a plan would refuse later is among its faults.
     """
     text = str(target)
     if destroy and is_name(text):
         return Target(text, None, destroy=True)
-    loaded = _load(target)
+    try:
+        loaded = _load(target)
+    except SpecError:
+        if not destroy:
+            from envspec.api.words import validate  # noqa: PLC0415 - only a faulty file pays for it
+
+            validate(Path(target), engine=reader)
+        raise
     assert loaded.spec.name is not None
     return Target(loaded.spec.name, loaded, destroy)
 

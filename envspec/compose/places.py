@@ -66,17 +66,27 @@ class Places:
 
     def said(self, text: str) -> Where:
         """Return where a key stands that a message of Compose names, the nearest place where it names none."""
+        return self.where(*self.said_path(text))
+
+    def said_path(self, text: str) -> tuple[Part, ...]:
+        """Return the key that a message of Compose names, ``()`` where it names none."""
         known = {str(key) for file in self._files for key in _mapping(_at(file))}
         for word in re.findall(r"[\w.\[\]@-]+", text):
             parts = (name or number for name, number in _PART.findall(word.strip(".:")))
             path: tuple[Part, ...] = tuple(int(part) if part.isdigit() else part for part in parts)
             if len(path) > 1 and path[0] in known:
-                return self.where(*path, *_ADDITIONAL.findall(text)[:1])
+                return (*path, *_ADDITIONAL.findall(text)[:1])
         for name in re.findall(r'"([^"]+)"', text):
             for section in ("services", "volumes", "networks", "secrets", "configs"):
                 if any(_depth(file, (section, name)) == 2 for file in self._files):
-                    return self.where(section, name)
-        return self.where()
+                    return (section, name)
+        return self._only_one_with(text.rsplit(maxsplit=1)[-1].strip("'\"`.,"))
+
+    def _only_one_with(self, word: str) -> tuple[Part, ...]:
+        """Return the key of the one value that has a word of a message in it, ``()`` where none or several have."""
+        speaks = re.compile(rf"(?<!\w){re.escape(word)}(?!\w)")
+        found = [path for file in self._files for path, node in _leaves(_at(file)) if speaks.search(str(node.value))]
+        return found[0] if word and len(found) == 1 else ()
 
     def effect(self, effect: Effect) -> Where:
         """Return where an effect stands: at the text that its words repeat, else at whatever has it."""
@@ -127,11 +137,16 @@ def _depth(file: _File, path: tuple[Part, ...]) -> int:
 
 def _scalars(node: Node) -> Iterator[Node]:
     """Yield the texts below a node, in the order of the file."""
+    yield from (leaf for _, leaf in _leaves(node))
+
+
+def _leaves(node: Node, path: tuple[Part, ...] = ()) -> Iterator[tuple[tuple[Part, ...], Node]]:
+    """Yield the texts below a node with their paths, in the order of the file."""
     if isinstance(node.value, Scalar):
-        yield node
+        yield path, node
     elif isinstance(node.value, list):
-        for item in node.value:
-            yield from _scalars(item)
+        for index, item in enumerate(node.value):
+            yield from _leaves(item, (*path, index))
     else:
-        for _, item in node.value.values():
-            yield from _scalars(item)
+        for key, (_, item) in node.value.items():
+            yield from _leaves(item, (*path, key))

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 
 from envspec import api
 from envspec.api.targets import Options
+from envspec.engine.capabilities import Versions
 from envspec.engine.fake import FakeEngine
 from envspec.engine.stack import ComposeConfig, ComposeSource
 from envspec.errors import EngineNotReady, SpecError, SpecFaults, near
@@ -93,13 +95,14 @@ def test_an_unknown_purpose_has_its_line_and_hides_no_other_fault(spec: Path, te
 
 def test_what_can_be_checked_is_although_other_keys_are_misspelt(spec: Path) -> None:
     text = "purpsoe: python\nmemory: lots\nmounts: ['./not-here:/a']\nrepo_url: x y\n"
-    assert faults(spec, text) == [
+    found = [
         (2, "spec.no_purpose"),
         (2, "spec.unknown_key"),
         (3, "spec.value"),
         (4, "spec.mount_missing"),
         (5, "spec.value"),
     ]
+    assert faults(spec, text) == planned(spec) == found
 
 
 def test_a_version_that_the_named_source_lacks_has_its_line(spec: Path) -> None:
@@ -161,6 +164,66 @@ def test_services_are_checked_as_far_as_compose_is_here(spec: Path) -> None:
     assert api.validate(spec, engine=FakeEngine()).notes == ()
     notes = api.validate(spec, engine=WithoutCompose()).notes
     assert notes == ("the services are not checked: Compose is not installed, so shop cannot be read",)
+
+
+SERVICES = """\
+image: debian:13
+compose:
+  services:
+    a:
+      image: x
+      bogus: 1
+      ports: ["99999:80"]
+    b: {image: x, network_mode: "service:zzz"}
+    c:
+      image: x
+      mem_limit: lots
+      gpus: all
+    d: {image: x, depends_on: [a, nope]}
+    e: {image: x}
+"""
+
+
+class Compose(FakeEngine):
+    """Refuses one fault at a time, in the words of Compose 2.26."""
+
+    def compose_config(self, source: ComposeSource) -> ComposeConfig:
+        services = json.loads(source.text)["services"]
+        for wrong, said in (
+            ("bogus" in services["a"], "services.a Additional property bogus is not allowed"),
+            ("ports" in services["a"], "Invalid hostPort: 99999"),
+            ("mem_limit" in services["c"], "error decoding 'services[c].mem_limit': invalid size: 'lots'"),
+            (
+                "network_mode" in services["b"],
+                'service "b" depends on undefined service "zzz": invalid compose project',
+            ),
+            ("depends_on" in services["d"], 'service "d" depends on undefined service "nope": invalid compose project'),
+        ):
+            if wrong:
+                raise SpecError(f"Compose does not take the document: {said}", code="compose.invalid")
+        return super().compose_config(source)
+
+    def versions(self) -> Versions:
+        return Versions((20, 10), (2, 26))
+
+
+def test_all_that_compose_refuses_is_found_at_once_with_what_it_would_ignore(spec: Path) -> None:
+    spec.write_text(SERVICES)
+    with pytest.raises(SpecFaults) as caught:
+        api.plan(spec, Options(), engine=Compose())
+    found = [(fault.where.line, fault.code) for fault in caught.value.faults]
+    refused = [(line, "compose.invalid") for line in (6, 7, 8, 11)]
+    assert found == [*refused, (12, "compose.unsupported"), (13, "compose.invalid")]
+
+
+def test_a_fault_that_cannot_be_taken_out_is_the_only_one(spec: Path) -> None:
+    class Says(FakeEngine):
+        def compose_config(self, source: ComposeSource) -> ComposeConfig:
+            raise SpecError(f"Compose does not take the document of {source.project}", code="compose.invalid")
+
+    spec.write_text(SERVICES)
+    with pytest.raises(SpecError, match="does not take"):
+        api.validate(spec, engine=Says())
 
 
 @pytest.mark.parametrize(
