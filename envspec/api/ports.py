@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import errno
 import socket
 from collections.abc import Iterable, Iterator, Mapping
@@ -14,7 +15,7 @@ from envspec.errors import Conflict, Where
 from envspec.kinds import names
 from envspec.kinds.container import ContainerSpec
 from envspec.kinds.service_state import ServiceSpec
-from envspec.model import Desired, Resource
+from envspec.model import Desired, Plan, Resource
 
 EVERYWHERE = frozenset({"0.0.0.0", "::"})
 """Addresses that stand for all of a host."""
@@ -42,6 +43,22 @@ def insist_on_ports(reader: Reader, desired: Desired, hint: str) -> None:
     if found:
         told = "; ".join(what for _, what in found)
         raise Conflict(f"{desired.env}: {told}", code="conflict.port", hint=hint, where=Where(address=found[0][0]))
+
+
+def foreseen(reader: Reader, desired: Desired, plan: Plan) -> Plan:
+    """Return a plan with a note for each fixed port that a changed container wants and somebody else holds now.
+
+    It is a note, for whoever holds the port may be gone by the time of the apply.
+
+    Args:
+        reader: The engine; it is asked only where a container that changes has a fixed port.
+        desired: The desired state.
+        plan: The plan.
+    """
+    changed = {change.address for change in plan.changes}
+    held = taken(reader, desired.env, (one for one in desired.resources if one.address in changed))
+    notes = tuple(f"{address}: {what}; apply fails unless it is free by then" for address, what in held)
+    return dataclasses.replace(plan, notes=(*plan.notes, *notes)) if notes else plan
 
 
 def taken(reader: Reader, env: str, resources: Iterable[Resource]) -> list[tuple[str, str]]:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from envspec import host as hosts
 from envspec import hostpath, observe, planner, policy
-from envspec.api import renamed
+from envspec.api import ports, renamed
 from envspec.api.attempt import attempted
 from envspec.api.check import check, facts_of
 from envspec.api.stack import Permission, stack
@@ -91,7 +91,7 @@ def look(  # noqa: PLR0913 - what one look is told
         if planner.needs_deep_look(made) and seen.inside is not None:
             seen = observe.inside(glance, world, desired, deep=True, since=options.since)
             made = planner.plan(desired, seen, wishes)
-        return Look(desired, seen, made, facts)
+        return Look(desired, seen, made if again else ports.foreseen(reader, desired, made), facts)
 
 
 def _read(

@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from envspec import api
 from envspec.api.ports import insist_on_ports
 from envspec.engine.fake import FakeEngine
 from envspec.engine.objects import ContainerConfig, Port
@@ -89,3 +91,15 @@ def test_a_program_of_this_host_holds_ports_too(engine: FakeEngine, program: int
     assert f"(process {os.getpid()})" in error.value.message
     assert "15432/tcp is held by shop-db-1" in error.value.message
     insist_on_ports(engine, Desired("fork", (workspace(Port(80, program, protocol="udp")),)), "")
+
+
+def test_a_plan_names_who_holds_a_port_before_anything_fails(
+    tmp_path: Path, engine: FakeEngine, program: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    spec = tmp_path / "env.yaml"
+    spec.write_text(f"name: other\nimage: debian:13\nuser: root\nports: ['{program}:80']\n")
+    made = api.plan(spec, api.Options(), engine=engine)
+    (note,) = [note for note in made.notes if "is held by" in note]
+    assert note.startswith(f"container.workspace: 127.0.0.1:{program}/tcp is held by ")
+    assert str(os.getpid()) in note

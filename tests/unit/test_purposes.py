@@ -259,7 +259,7 @@ def test_a_version_that_a_source_cannot_give_says_what_it_has() -> None:
 
 @pytest.mark.parametrize("ref", ["x\nRUN id", "x y", "-x", ""])
 def test_a_base_that_is_no_reference_is_refused(ref: str) -> None:
-    with pytest.raises(SpecError, match="no image reference"):
+    with pytest.raises(SpecError, match="not an image reference"):
         catalogue(None).get("go").render({}, "registry", ref)
 
 
@@ -288,8 +288,8 @@ def test_all_faults_of_front_matter_are_told_with_their_lines(spec_dir: Path) ->
         ("---\nsummary: a\nsummary: b\n---\nFROM x\n", "`summary` is there twice, first on line 2", 3),
         ("---\na: &x [1]\nb: *x\n---\nFROM x\n", "an alias has no place", 3),
         (f"---\na: {'[' * 600}\n---\nFROM x\n", "too deep a nesting", 2),
-        ("---\na: [1\n---\nFROM x\n", "no YAML", 3),
-        ("---\na: \x07\n---\nFROM x\n", "no YAML", 0),
+        ("---\na: [1\n---\nFROM x\n", "not YAML", 3),
+        ("---\na: \x07\n---\nFROM x\n", "not YAML", 0),
         ("---\n- a\n---\nFROM x\n", "the front matter must be keys and values", 2),
     ],
 )
@@ -365,7 +365,7 @@ def test_a_fault_in_a_template_is_told_with_the_line_of_the_file(spec_dir: Path)
         ("RUN <<-'EOF' cat", "here-document"),
         ("# syntax=docker/dockerfile:1", "parser directive"),
         ("# ESCAPE = `", "parser directive"),
-        ("RUM id", "no instruction"),
+        ("RUM id", "not an instruction"),
         ("COPY . /app", "build context"),
         ("ADD file /app", "build context"),
     ],
