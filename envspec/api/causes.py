@@ -6,6 +6,7 @@ nothing else tells why a program inside it failed; it chooses the words, and not
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable
 
@@ -13,6 +14,7 @@ from envspec import host as hosts
 from envspec import host_gpu
 from envspec.api.ports import taken
 from envspec.api.work import Look
+from envspec.compose import effects
 from envspec.engine.base import Engine
 from envspec.engine.facts import Questions
 from envspec.errors import (
@@ -31,6 +33,7 @@ from envspec.kinds.command import CommandSpec
 from envspec.kinds.container import ContainerSpec
 from envspec.kinds.dotfiles import DotfilesSpec
 from envspec.kinds.repo import CLONE_DEADLINE, RepoSpec
+from envspec.kinds.service_state import ServiceSpec, key_of
 from envspec.model import Resource
 
 BUILD_CODES = ("engine.build_failed", "engine.bootstrap_failed")
@@ -96,12 +99,28 @@ def _cause(engine: Engine, seen: Look, resource: Resource, error: EnvspecError) 
                 where=where,
             )
         case BaseImageSpec() as base if error.code == "engine.pull_failed":
-            return _no_registry(engine, base, where)
+            other = "" if base.builds else ", or take a `purpose`, which needs no registry"
+            other = other or ", or set `image_source: bootstrap`"
+            return _no_registry(engine, base.origin or base.ref, other, where, shown=base.ref)
         case _ if error.code in BUILD_CODES:
             return _no_source(error, where)
-        case _ if resource.kind in ("container", "service") and isinstance(error, EngineCallFailed | StepFailed):
-            return _port(engine, seen, resource, where) or _no_gpu(engine, resource, where)
+        case ContainerSpec() | ServiceSpec() as spec if isinstance(error, EngineCallFailed | StepFailed):
+            return _port(engine, seen, resource, where) or _of_container(engine, spec, error, where)
     return None
+
+
+def _of_container(
+    engine: Engine, service: ContainerSpec | ServiceSpec, error: EnvspecError, where: Where
+) -> EnvspecError | None:
+    """Say that there is no GPU, or that the image of a service could be neither built nor pulled."""
+    if isinstance(service, ContainerSpec):
+        return _no_gpu(engine, where, wanted=service.config.gpu)
+    document = json.loads(service.document.text)["services"][key_of(service.name)]
+    if lacking := _no_gpu(engine, where, wanted=effects.wants_gpu(document)):
+        return lacking
+    if service.content:
+        return _no_source(error, where)
+    return None if engine.images((service.image,)) else _no_registry(engine, service.image, "", where)
 
 
 def _of_command(
@@ -150,27 +169,31 @@ def _port(engine: Engine, seen: Look, resource: Resource, where: Where) -> Envsp
     return Conflict("; ".join(what for _, what in held), code="conflict.port", hint=hint, where=where)
 
 
-def _no_gpu(engine: Engine, resource: Resource, where: Where) -> EnvspecError | None:
-    wants = isinstance(resource.spec, ContainerSpec) and resource.spec.config.gpu
-    lacking = "" if engine.remote or not wants else host_gpu.lacking()
+def _no_gpu(engine: Engine, where: Where, *, wanted: bool) -> EnvspecError | None:
+    lacking = "" if engine.remote or not wanted else host_gpu.lacking()
     if not lacking:
         return None
     hint = "`envspec preflight` looks at it; or take `gpu` out"
     return StepFailed(f"there is no GPU to give: {lacking}", code="engine.no_gpu", hint=hint, where=where)
 
 
-def _no_registry(engine: Engine, base: BaseImageSpec, where: Where) -> EnvspecError | None:
-    """Say that the registry cannot be reached; whether a remote engine reaches it cannot be told from here."""
-    ref = base.origin or base.ref
+def _no_registry(engine: Engine, ref: str, other: str, where: Where, *, shown: str = "") -> EnvspecError | None:
+    """Say that the registry cannot be reached; whether a remote engine reaches it cannot be told from here.
+
+    Args:
+        engine: The engine.
+        ref: Reference of the image as it is pulled.
+        other: Another way to have an image, for the hint.
+        where: Where the image is asked for.
+        shown: Its reference as the user knows it.
+    """
     registry = hosts.registry_of(ref if "/" in ref else "")
     if engine.remote or hosts.registry_reachable(registry):
         return None
-    local = "load it with `docker load`" if engine.name == "docker" else "load it with `podman load`"
-    other = "" if base.builds else ", or take a `purpose`, which needs no registry"
     return OutOfReach(
-        f"no registry can be reached: {registry} does not answer this host, so {base.ref} cannot be pulled",
+        f"no registry can be reached: {registry} does not answer this host, so {shown or ref} cannot be pulled",
         code="image.no_registry",
-        hint=f"{local}{other or ', or set `image_source: bootstrap`'}; a mirror is named by `image_prefix`",
+        hint=f"load it with `{engine.name} load`{other}; a mirror is named by `image_prefix`",
         where=where,
     )
 

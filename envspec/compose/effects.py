@@ -112,6 +112,11 @@ def of_path(wanted: Wanted, directory: Path, *, trusted: bool) -> Iterator[tuple
         yield name, f"{wanted.path}, outside {directory}"
 
 
+def wants_gpu(service: Mapping[str, Any]) -> bool:
+    """Say whether a service, as Compose resolved it, asks for a GPU of the host."""
+    return any(name == "gpu" for name, _ in _devices(dict(service), Path()))
+
+
 def is_loopback(address: str) -> bool:
     """Say whether an address can be reached from this host only."""
     return address.startswith(_LOOPBACK)

@@ -1,8 +1,9 @@
 """What keys of a Compose document need of the engine and of Compose to have an effect: one table, asked at plan.
 
 Measured key by key on Docker 20.10.24 and Podman 4.3.1 with Compose 2.26.1: each of these is either refused while a
-service is brought up, when others have been made already, or passed over in silence. A version is the first that is
-documented to honour the key; ``NEVER`` stands for none. Podman is given the benefit of the doubt past 4.
+service is brought up, when others have been made already, or passed over in silence. A newer version was measured for
+none of them: it is the first that is documented to honour the key, by the history of Docker's API (1.43 is Docker 24,
+1.44 is 25, 1.45 is 26) and the reference of Compose; ``NEVER`` stands for none. Podman is trusted past version 4.
 """
 
 from __future__ import annotations

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator, Mapping
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from envspec.engine.inspect import familiar
@@ -247,10 +248,16 @@ def _bring_up(item: Work, spec: ServiceSpec, context: StepContext) -> None:
         recreate=item.change.action is Action.REPLACE,
         build=bool(spec.content) and (image is None or image.labels.get(names.DIGEST) != spec.content),
     )
+    printed: deque[str] = deque(maxlen=LOG_LINES)
+
+    def heard(line: str) -> None:
+        printed.append(line)
+        context.on_line(line)
+
     try:
-        context.engine.compose_up(up, context.on_line)
+        context.engine.compose_up(up, heard)
     except EngineCallFailed as error:
-        told = _last_words(spec, context)
+        told = _last_words(spec, context) or (_lines(printed) if up.build else "")
         raise StepFailed(
             f"{error.message}{told}",
             code="service.failed",
@@ -325,4 +332,8 @@ def _now(spec: ServiceSpec, context: StepContext) -> ContainerState | None:
 def _last_words(spec: ServiceSpec, context: StepContext) -> str:
     box = _now(spec, context)
     said = context.engine.logs(box.id, LOG_LINES) if box else ""
-    return f"\n{said}" if said else ""
+    return _lines(said.splitlines())
+
+
+def _lines(lines: Iterable[str]) -> str:
+    return "".join(f"\n{line}" for line in lines)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -131,6 +131,43 @@ def test_a_gpu_that_nobody_has_is_told_and_what_is_missing(
     error = failure(envspec.json("apply")[1])
     assert error["code"] == "engine.no_gpu"
     assert error["message"] == "there is no GPU to give: there is no NVIDIA device here (/dev/nvidiactl)"
+
+
+BUILD = "  web:\n    build: {context: ., dockerfile_inline: 'FROM x'}\n"
+DEVICES = "{resources: {reservations: {devices: [{capabilities: [gpu]}]}}}"
+GPU = f"  web:\n    image: '{BASE}'\n    deploy: {DEVICES}\n"
+
+
+@pytest.mark.parametrize(
+    ("service", "printed", "code"),
+    [
+        ("  web:\n    image: example.com/x\n", [], "image.no_registry"),
+        (BUILD, ["#5 Err:1 http://a.invalid", "#5 Could not resolve 'a.invalid'", "#5 ERROR"], "build.dns"),
+        (BUILD, ["#5 a test failed"], "service.failed"),
+        (GPU, [], "engine.no_gpu"),
+    ],
+)
+def test_a_service_that_compose_cannot_bring_up_says_what_is_missing(  # noqa: PLR0917 - cases and fixtures
+    service: str,
+    printed: list[str],
+    code: str,
+    envspec: Terminal,
+    engine: FakeEngine,
+    spec: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def refuse(_: object, on_line: Callable[[str], None]) -> None:
+        for line in printed:
+            on_line(line)
+        raise EngineCallFailed("Compose cannot bring web up: exit code: 100")
+
+    monkeypatch.setattr(engine, "compose_up", refuse)
+    monkeypatch.setattr(host, "registry_reachable", lambda *_: False)
+    monkeypatch.setattr(host_gpu, "lacking", lambda: "there is no NVIDIA device here (/dev/nvidiactl)")
+    spec.write_text(f"{MINIMAL}compose:\n services:\n{service}")
+    error = failure(envspec.json("apply", "--allow", "gpu")[1])
+    assert error["code"] == code
+    assert all(line in str(error["message"]) for line in printed[1:2] or printed)
 
 
 def test_a_host_has_a_gpu_to_give_with_the_device_and_the_toolkit(tmp_path: Path) -> None:
