@@ -53,6 +53,7 @@ class Dialect:
         copy_in: Words that unpack a tar stream in a container with the owners that it names.
         commit: Words that make an image of a container as it stands, keeping all that its configuration says.
         creator: Words before the engine's command where it creates a container.
+        expands_labels: Whether a build takes what follows a dollar in ``--label`` for a variable, as Podman 5 does.
     """
 
     name: str
@@ -70,6 +71,7 @@ class Dialect:
     copy_in: tuple[str, ...]
     commit: tuple[str, ...]
     creator: tuple[str, ...] = ()
+    expands_labels: bool = False
 
 
 def rows(text: str, columns: int) -> list[list[Any]]:
@@ -194,6 +196,7 @@ PODMAN = Dialect(
     copy_in=("container", "cp", "--archive=false", "-"),
     commit=("container", "commit", "--format=docker", "--quiet", "--pause=false"),
     creator=podman.WITHOUT_PROXIES,
+    expands_labels=True,
 )
 
 PODMAN_ROOTLESS = replace(PODMAN, options=partial(podman.options, rootless=True))

@@ -40,13 +40,16 @@ _PASSED = re.compile(
     r"PATH|HOME|USER|LOGNAME|LANG|LC_\w+|TMPDIR|TZ|SSH_AUTH_SOCK|SSL_CERT_(FILE|DIR)|(DOCKER|BUILDX|BUILDKIT|CONTAINERS|XDG)_\w+|"
     r"(?i:(https?|ftp|all|no)_proxy)"
 )
+QUIET = {"PODMAN_IGNORE_CGROUPSV1_WARNING": "1"}
+"""Variables that keep out of an engine's errors what says nothing of them: Podman 5 warns at every call on old cgroups."""
+
 _ENGINES = frozenset({"docker", "podman"})
 _GROUPS = frozenset({"buildx", "compose", "container", "context", "image", "network", "system", "volume"})
 
 
 def allowed(environ: Mapping[str, str]) -> dict[str, str]:
-    """Return the variables of an environment that a child process may see."""
-    return {key: value for key, value in environ.items() if _PASSED.fullmatch(key)}
+    """Return the variables of an environment that a child process may see, and those that keep engines quiet."""
+    return {key: value for key, value in environ.items() if _PASSED.fullmatch(key)} | QUIET
 
 
 def summary(argv: Sequence[str]) -> str:

@@ -32,7 +32,7 @@ from envspec.engine.operations import Completed
 from envspec.engine.options import create_options, plain, quoted
 from envspec.engine.orphans import end_compose
 from envspec.engine.private import in_memory
-from envspec.engine.runner import Runner
+from envspec.engine.runner import QUIET, Runner
 from envspec.engine.stack import ComposeUp
 from envspec.errors import EngineCallFailed, EngineNotReady, EngineTimeout, Where
 from envspec.model import Hidden
@@ -283,10 +283,9 @@ class WhalesEngine(MutexClient):
         """
         with contextlib.ExitStack() as held:
             context = Path(held.enter_context(tempfile.TemporaryDirectory(prefix="envspec-")))
-            (context / "Dockerfile").write_text(build.dockerfile, encoding="utf-8")
-            argv = [*self._command, *self._dialect.build, "--tag", build.tag]
-            for key, value in sorted(build.labels.items()):
-                argv += ["--label", f"{key}={value}"]
+            told, words = _labelled(build, self._dialect)
+            (context / "Dockerfile").write_text(told, encoding="utf-8")
+            argv = [*self._command, *self._dialect.build, "--tag", build.tag, *words]
             for identity, content in sorted(build.secrets.items()):
                 path = held.enter_context(in_memory(content))
                 argv += ["--secret", f"id={plain(identity)},src={plain(str(path))}"]
@@ -453,6 +452,7 @@ class WhalesEngine(MutexClient):
 
         # With the value 1 the library prints the whole environment, whatever secrets it holds.
         os.environ.pop("PYTHON_ON_WHALES_DEBUG", None)
+        os.environ.update(QUIET)
         self._runner.note([*self._command, *command])
         call = [*self._prefix, f"{deadline:g}", *(through or self._command)]
         docker = DockerClient(client_call=call, **(compose or {}))
@@ -496,6 +496,15 @@ class WhalesEngine(MutexClient):
             text = (completed.stdout + completed.stderr).decode(errors="replace").strip().splitlines()
             tail = self._runner.redactor.text("\n".join(text[-_TAIL:]))
             raise EngineCallFailed(f"{what}:\n{tail}", code=code, where=Where(address=where))
+
+
+def _labelled(build: Build, dialect: Dialect) -> tuple[str, list[str]]:
+    """Return the Dockerfile and the options of a build that give an image its labels, every byte as it is."""
+    labels = sorted(build.labels.items())
+    if not dialect.expands_labels:
+        return build.dockerfile, [part for key, value in labels for part in ("--label", f"{key}={value}")]
+    lines = (f"LABEL {quoted(key)}={quoted(value)}\n" for key, value in labels)
+    return "\n".join([build.dockerfile.rstrip("\n"), "".join(lines)]), []
 
 
 def _mebibytes(size: int) -> str:
