@@ -8,47 +8,63 @@ document need is in :mod:`envspec.compose.needs`.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
-IN_PLACE: Mapping[str, frozenset[str]] = MappingProxyType(
+from envspec.engine.objects import UNLIMITED
+
+Version = tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Honoured:
+    """Which limits of a container that exists an engine changes, for good and told by ``inspect``.
+
+    Attributes:
+        since: First version that is known to.
+        set: Attributes that it sets to a value.
+        taken_away: Attributes that it takes away; of the others it only says so.
+    """
+
+    since: Version = ()
+    set: frozenset[str] = frozenset()
+    taken_away: frozenset[str] = frozenset()
+
+
+_LIMITS = frozenset({"memory", "swap", "memory_reservation", "cpus", "cpu_shares", "cpuset_cpus", "pids", "restart"})
+
+IN_PLACE: Mapping[str, Honoured] = MappingProxyType(
     {
-        "docker": frozenset(
-            {"memory", "swap", "memory_reservation", "cpus", "cpu_shares", "cpuset_cpus", "pids", "restart", "retries"}
-        ),
-        "podman": frozenset(),
+        "docker": Honoured((), _LIMITS | {"retries"}, frozenset({"pids", "retries", "swap"})),
+        "podman": Honoured((5, 4), _LIMITS | {"retries"}, frozenset({"pids", "retries"})),
     }
 )
-"""Attributes of a container that each engine changes in place, when they are set to a value.
+"""What each engine honours. Without swap is a value of its own, and swap without a limit is a limit taken away.
 
 Podman 4 takes memory and cpus, tells the old ones in ``inspect``, and goes back to them with the next start; it knows
-no option for the others.
+no option for the others. Podman 5.4 and 5.8 keep what they are given, but for ``--memory-swap -1``.
 """
 
-TAKEN_AWAY: Mapping[str, frozenset[str]] = MappingProxyType(
-    {"docker": frozenset({"pids", "retries", "swap"}), "podman": frozenset()}
-)
-"""Limits that each engine takes away in place; of the others it only says so. Without swap is a value of its own."""
 
-
-def changes_in_place(engine: str, attribute: str, after: Any) -> bool:
+def changes_in_place(engine: str, attribute: str, after: Any, version: Callable[[], Version] = tuple) -> bool:
     """Say whether an engine honours a change of an attribute without a new container.
 
     Args:
         engine: ``docker`` or ``podman``.
         attribute: Field of :class:`envspec.engine.objects.ContainerConfig`.
         after: The value it shall have; ``None`` takes a limit away.
+        version: Returns the engine's version; it is called only where that decides.
     """
-    table = TAKEN_AWAY if after is None else IN_PLACE
-    return attribute in table.get(engine, frozenset())
+    honoured = IN_PLACE.get(engine, Honoured())
+    gone = after == UNLIMITED if attribute == "swap" else after is None
+    known = attribute in (honoured.taken_away if gone else honoured.set)
+    return known and (not honoured.since or version() >= honoured.since)
 
 
 UNMOUNTABLE = ',:"\n'
 """Characters of a path at which the engine's command line would cut a mount."""
-
-Version = tuple[int, ...]
 
 GATEWAY = "host-gateway"
 """Stands for the host's address among extra hosts."""

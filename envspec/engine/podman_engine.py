@@ -16,6 +16,7 @@ from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from envspec.engine.capabilities import IN_PLACE
 from envspec.engine.client import DEADLINE
 from envspec.engine.dialect import PODMAN, PODMAN_ROOTLESS
 from envspec.engine.inspect import NANO, status_of
@@ -136,12 +137,14 @@ class PodmanEngine(WhalesEngine):
             self.unpause(container_id)
             super().stop(container_id, grace)
 
-    def update(self, container_id: str, limits: Limits) -> None:  # noqa: ARG002 - the contract's
-        """Refuse: Podman 4 changes the cgroup, does not tell it, and forgets it with the next start."""
-        raise EngineCallFailed(
-            f"Podman cannot change the limits of the container {container_id[:12]} for good",
-            hint="`envspec apply` makes a new container",
-        )
+    def update(self, container_id: str, limits: Limits) -> None:
+        """Set limits in place. Podman 4 changes the cgroup, does not tell it, and forgets it with the next start."""
+        if self.versions().engine < IN_PLACE["podman"].since:
+            raise EngineCallFailed(
+                f"this Podman cannot change the limits of the container {container_id[:12]} for good",
+                hint="`envspec apply` makes a new container",
+            )
+        super().update(container_id, limits)
 
     def mark_used(self, refs: Sequence[str]) -> None:
         """Do nothing: Podman keeps no time of an image but that of its making."""

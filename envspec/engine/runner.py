@@ -40,8 +40,8 @@ _PASSED = re.compile(
     r"PATH|HOME|USER|LOGNAME|LANG|LC_\w+|TMPDIR|TZ|SSH_AUTH_SOCK|SSL_CERT_(FILE|DIR)|(DOCKER|BUILDX|BUILDKIT|CONTAINERS|XDG)_\w+|"
     r"(?i:(https?|ftp|all|no)_proxy)"
 )
-QUIET = {"PODMAN_IGNORE_CGROUPSV1_WARNING": "1"}
-"""Variables that keep out of an engine's errors what says nothing of them: Podman 5 warns at every call on old cgroups."""
+WITHOUT_WARNINGS = {"PODMAN_IGNORE_CGROUPSV1_WARNING": "1"}
+"""Variables that keep out of errors what says nothing of them: Podman 5 warns of old cgroups at every call."""
 
 _ENGINES = frozenset({"docker", "podman"})
 _GROUPS = frozenset({"buildx", "compose", "container", "context", "image", "network", "system", "volume"})
@@ -49,7 +49,7 @@ _GROUPS = frozenset({"buildx", "compose", "container", "context", "image", "netw
 
 def allowed(environ: Mapping[str, str]) -> dict[str, str]:
     """Return the variables of an environment that a child process may see, and those that keep engines quiet."""
-    return {key: value for key, value in environ.items() if _PASSED.fullmatch(key)} | QUIET
+    return {key: value for key, value in environ.items() if _PASSED.fullmatch(key)} | WITHOUT_WARNINGS
 
 
 def summary(argv: Sequence[str]) -> str:

@@ -32,7 +32,7 @@ from envspec.engine.operations import Completed
 from envspec.engine.options import create_options, plain, quoted
 from envspec.engine.orphans import end_compose
 from envspec.engine.private import in_memory
-from envspec.engine.runner import QUIET, Runner
+from envspec.engine.runner import WITHOUT_WARNINGS, Runner
 from envspec.engine.stack import ComposeUp
 from envspec.errors import EngineCallFailed, EngineNotReady, EngineTimeout, Where
 from envspec.model import Hidden
@@ -452,7 +452,7 @@ class WhalesEngine(MutexClient):
 
         # With the value 1 the library prints the whole environment, whatever secrets it holds.
         os.environ.pop("PYTHON_ON_WHALES_DEBUG", None)
-        os.environ.update(QUIET)
+        os.environ.update(WITHOUT_WARNINGS)
         self._runner.note([*self._command, *command])
         call = [*self._prefix, f"{deadline:g}", *(through or self._command)]
         docker = DockerClient(client_call=call, **(compose or {}))

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Generic, TypeVar
 
 from envspec.engine.base import Engine
+from envspec.engine.capabilities import Version, changes_in_place
 from envspec.engine.facts import Answer, FileFact, LedgerEntry, Questions, located
 from envspec.engine.objects import ContainerState, ImageState, NetworkState, VolumeState
 from envspec.engine.operations import Completed, Operation, Record
@@ -44,6 +45,7 @@ class Observed:
         deep: Whether files made by hand were looked for.
         watched: Paths that are remembered to be the user's, where the ledger that says so goes with its container.
         locked: Whether an apply holds the environment's mutex, or died with it.
+        version: Returns the engine's version, which is asked for where a decision depends on it, and once.
     """
 
     env: str
@@ -61,6 +63,11 @@ class Observed:
     deep: bool = False
     watched: frozenset[str] = frozenset()
     locked: bool = False
+    version: Callable[[], Version] = field(default=tuple, compare=False, repr=False)
+
+    def changes_in_place(self, attribute: str, after: Any) -> bool:
+        """Say whether the engine honours a change of a container's attribute without a new container."""
+        return changes_in_place(self.engine, attribute, after, self.version)
 
     @property
     def workspace(self) -> ContainerState | None:

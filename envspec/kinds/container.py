@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
-from envspec.engine.capabilities import changes_in_place
 from envspec.engine.facts import AGENT_SOCKET, Questions
 from envspec.engine.inspect import familiar, is_shared
 from envspec.engine.objects import Attachment, ContainerConfig, ContainerState, Limits, Mount
@@ -134,7 +133,7 @@ class Container(Kind[ContainerSpec]):
         live = _live_diff(spec, box, world, applied)
         if not diffs and not live:
             return None
-        stubborn = [d for d in diffs if not changes_in_place(world.engine, d.path, d.after)]
+        stubborn = [d for d in diffs if not world.changes_in_place(d.path, d.after)]
         if stubborn and box.status in ASLEEP:
             woken = tuple(d for d in live if d.path in ("status", "name"))
             why = f"it is {box.status}: it has to run first, for what is inside decides what a new one takes over"

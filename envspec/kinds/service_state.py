@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from envspec.engine.capabilities import changes_in_place
 from envspec.engine.inspect import familiar
 from envspec.engine.objects import ContainerState, Mount
 from envspec.kinds import anonymous, names
@@ -195,7 +194,7 @@ def compare(spec: ServiceSpec, world: Observed) -> Differences:
         *settings,
         *_environment(spec, box, kept),
         *_shared(spec, box, world),
-        *(diff for diff in limits if not changes_in_place(world.engine, diff.path, diff.after)),
+        *(diff for diff in limits if not world.changes_in_place(diff.path, diff.after)),
     ]
     shelved = [] if settings else _shelved(spec, world)
     known = {network.id for network in world.networks}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TypeVar
 
 import pytest
@@ -48,23 +48,35 @@ PODMAN = "ENVSPEC_PODMAN"
 Docker has all of them every time. What is left over for ``rest`` runs in CI.
 """
 
+ONLY = "ENVSPEC_ONLY_ENGINE"
+"""Names the one engine that is there: tests of another, of none and of the fake one are left out."""
+
 PODMAN_FIRST = ("test_e2e_kills", "test_e2e_walk")
 """Files that Podman has every time too: a few crashes, and every command once."""
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out what another run of the same suite has, as :data:`PODMAN` says."""
-    part = os.environ.get(PODMAN, "")
-    if not part:
-        return
-    wanted = {"always", "first"} if part == "first" else {part}
-    config.hook.pytest_deselected(items=[item for item in items if _part_of(item) not in wanted])
-    items[:] = [item for item in items if _part_of(item) in wanted]
+    """Leave out what another run of the same suite has, as :data:`PODMAN` and :data:`ONLY` say."""
+    part, only = os.environ.get(PODMAN, ""), os.environ.get(ONLY, "")
+    if part:
+        wanted = {"always", "first"} if part == "first" else {part}
+        _leave(config, items, lambda item: _part_of(item) in wanted)
+    if only:
+        _leave(config, items, lambda item: only in _engines_of(item))
+
+
+def _leave(config: pytest.Config, items: list[pytest.Item], wanted: Callable[[pytest.Item], bool]) -> None:
+    config.hook.pytest_deselected(items=[item for item in items if not wanted(item)])
+    items[:] = filter(wanted, items)
+
+
+def _engines_of(item: pytest.Item) -> set[object]:
+    callspec = getattr(item, "callspec", None)
+    return set() if callspec is None else {callspec.params.get("bare_engine"), callspec.params.get("engine")}
 
 
 def _part_of(item: pytest.Item) -> str:
-    callspec = getattr(item, "callspec", None)
-    if callspec is None or "podman" not in (callspec.params.get("bare_engine"), callspec.params.get("engine")):
+    if "podman" not in _engines_of(item):
         return "always"
     return "first" if item.path.stem in PODMAN_FIRST else "rest"
 

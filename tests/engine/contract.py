@@ -17,6 +17,7 @@ from typing import Protocol
 import pytest
 
 from envspec.engine.base import Engine
+from envspec.engine.capabilities import IN_PLACE, changes_in_place, version_of
 from envspec.engine.facts import Questions
 from envspec.engine.fake import FakeEngine
 from envspec.engine.fake_world import FakeRemote
@@ -43,6 +44,14 @@ RUN export GIT_AUTHOR_NAME=a GIT_AUTHOR_EMAIL=a@example.org GIT_COMMITTER_NAME=a
     && chown -R 1000:1000 /srv/app.git && rm -r /tmp/app
 """
 """A bare repository with fixed commits: ``main`` at SECOND, ``old`` and the tag ``v1`` at FIRST, its parent."""
+
+
+def podman_honours_updates() -> bool:
+    """Say whether this host's Podman changes limits of a container that exists."""
+    if shutil.which("podman") is None:
+        return False
+    told = subprocess.run(["podman", "--version"], capture_output=True, text=True, check=True, timeout=60).stdout
+    return version_of(told.split()[-1]) >= IN_PLACE["podman"].since
 
 
 class Hands(Protocol):
@@ -201,6 +210,10 @@ class World:
     def git_image(self) -> str:
         self.engine.build(Build(GIT_DOCKERFILE.format(base=self.base), GIT_IMAGE, {TEST_LABEL: "1"}))
         return GIT_IMAGE
+
+    def changes_in_place(self, attribute: str, after: object) -> bool:
+        """Say whether the planner would change an attribute in place."""
+        return changes_in_place(self.engine.name, attribute, after, lambda: self.engine.versions().engine)
 
     def state(self, box: str) -> ContainerState:
         return next(state for state in self.engine.containers(self.env) if state.id == box)

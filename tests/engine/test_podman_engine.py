@@ -15,7 +15,7 @@ from envspec.engine.objects import LABEL, Build, ContainerConfig, Limits, Port
 from envspec.engine.podman_engine import PodmanEngine
 from envspec.engine.podman_socket import MONITORS
 from tests.engine.conftest import with_base
-from tests.engine.contract import TEST_LABEL, World, refused
+from tests.engine.contract import TEST_LABEL, World, podman_honours_updates, refused
 from tests.engine.e2e import until
 
 pytestmark = pytest.mark.engine
@@ -42,18 +42,20 @@ def command(*words: str, code: int | None = 0) -> str:
     return done.stdout
 
 
-@pytest.mark.parametrize("attribute", sorted(CHANGES))
-def test_an_update_is_refused_for_podman_would_ignore_or_forget_it(podman: World, attribute: str) -> None:
-    value, option = CHANGES[attribute]
-    assert not changes_in_place("podman", attribute, value)
-    assert not changes_in_place("podman", attribute, None)
-    box = podman.run()
-    with refused():
-        podman.engine.update(box, Limits(**{attribute: value}))  # type: ignore[arg-type]  # a field by name
-    command("update", option, box, code=None)
-    podman.engine.stop(box, grace=0)
-    podman.engine.start(box)
-    assert getattr(podman.state(box).config, attribute) == getattr(ContainerConfig(""), attribute)
+if not podman_honours_updates():  # the contract tests show what a newer one does
+
+    @pytest.mark.parametrize("attribute", sorted(CHANGES))
+    def test_an_update_is_refused_for_podman_would_ignore_or_forget_it(podman: World, attribute: str) -> None:
+        value, option = CHANGES[attribute]
+        assert not changes_in_place("podman", attribute, value)
+        assert not changes_in_place("podman", attribute, None)
+        box = podman.run()
+        with refused():
+            podman.engine.update(box, Limits(**{attribute: value}))  # type: ignore[arg-type]  # a field by name
+        command("update", option, box, code=None)
+        podman.engine.stop(box, grace=0)
+        podman.engine.start(box)
+        assert getattr(podman.state(box).config, attribute) == getattr(ContainerConfig(""), attribute)
 
 
 def test_what_a_monitor_writes_for_want_of_memory_is_not_written_into_the_users_directory(

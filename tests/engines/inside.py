@@ -14,6 +14,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from tests.engine.conftest import ONLY
 from tests.engines.catalogue import ENGINES, Tested
 
 PATIENCE = 60.0
@@ -39,8 +40,8 @@ def main(name: str, results: str, archive: str, *sets: str) -> int:
 def run(tested: Tested, directory: Path, which: str) -> int:
     """Run a set of tests, write its results as JUnit has them, and return pytest's exit code."""
     words = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", f"--junitxml={directory / which}.xml"]
-    chosen = ["-k", tested.engine] if which == "contract" else []
-    return subprocess.run([*words, *chosen, *SETS[which]], check=False).returncode
+    environ = {**os.environ, **({ONLY: tested.engine} if which == "contract" else {})}
+    return subprocess.run([*words, *SETS[which]], check=False, env=environ).returncode
 
 
 def version(engine: str) -> str:

@@ -82,9 +82,9 @@ def a_container_diff_that_ignores_networks(patch: Patch) -> None:
 
 
 def an_update_that_unsets_limits_in_place(patch: Patch) -> None:
-    from envspec.kinds import container  # noqa: PLC0415 - the name it uses is what is broken
+    from envspec.kinds import base  # noqa: PLC0415 - the name it uses is what is broken
 
-    patch.setattr(container, "changes_in_place", lambda _engine, attribute, _after: attribute in ("memory", "cpus"))
+    patch.setattr(base, "changes_in_place", lambda _engine, attribute, *_more: attribute in ("memory", "cpus"))
 
 
 def a_graph_without_the_edges_to_the_container(patch: Patch) -> None:
