@@ -138,7 +138,13 @@ class PodmanEngine(WhalesEngine):
             super().stop(container_id, grace)
 
     def update(self, container_id: str, limits: Limits) -> None:
-        """Set limits in place. Podman 4 changes the cgroup, does not tell it, and forgets it with the next start."""
+        """Set limits in place; where nothing is to be set Podman would say that it is done.
+
+        Podman 4 changes the cgroup, does not tell it, and forgets it with the next start. Podman 5 tells what was set
+        on a container that has ended once it is started again.
+        """
+        if limits == Limits():
+            raise EngineCallFailed(f"there is no limit to set on the container {container_id[:12]}")
         if self.versions().engine < IN_PLACE["podman"].since:
             raise EngineCallFailed(
                 f"this Podman cannot change the limits of the container {container_id[:12]} for good",

@@ -40,16 +40,17 @@ _PASSED = re.compile(
     r"PATH|HOME|USER|LOGNAME|LANG|LC_\w+|TMPDIR|TZ|SSH_AUTH_SOCK|SSL_CERT_(FILE|DIR)|(DOCKER|BUILDX|BUILDKIT|CONTAINERS|XDG)_\w+|"
     r"(?i:(https?|ftp|all|no)_proxy)"
 )
-WITHOUT_WARNINGS = {"PODMAN_IGNORE_CGROUPSV1_WARNING": "1"}
-"""Variables that keep out of errors what says nothing of them: Podman 5 warns of old cgroups at every call."""
+SETTLED = {"PODMAN_IGNORE_CGROUPSV1_WARNING": "1", "BUILDX_NO_DEFAULT_ATTESTATIONS": "1"}
+"""Variables that every child has: no warning of old cgroups at each call of Podman 5, which would stand in every error;
+and no attestation in images, which holds the time: with it the same build has another ID in the containerd store."""
 
 _ENGINES = frozenset({"docker", "podman"})
 _GROUPS = frozenset({"buildx", "compose", "container", "context", "image", "network", "system", "volume"})
 
 
 def allowed(environ: Mapping[str, str]) -> dict[str, str]:
-    """Return the variables of an environment that a child process may see, and those that keep engines quiet."""
-    return {key: value for key, value in environ.items() if _PASSED.fullmatch(key)} | WITHOUT_WARNINGS
+    """Return the variables of an environment that a child process may see, and those that are settled."""
+    return {key: value for key, value in environ.items() if _PASSED.fullmatch(key)} | SETTLED
 
 
 def summary(argv: Sequence[str]) -> str:

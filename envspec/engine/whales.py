@@ -31,8 +31,9 @@ from envspec.engine.objects import LINE, Build, ContainerConfig, Limits
 from envspec.engine.operations import Completed
 from envspec.engine.options import create_options, plain, quoted
 from envspec.engine.orphans import end_compose
+from envspec.engine.part import Part
 from envspec.engine.private import in_memory
-from envspec.engine.runner import WITHOUT_WARNINGS, Runner
+from envspec.engine.runner import SETTLED, Runner
 from envspec.engine.stack import ComposeUp
 from envspec.errors import EngineCallFailed, EngineNotReady, EngineTimeout, Where
 from envspec.model import Hidden
@@ -50,6 +51,9 @@ BUILD_DEADLINE = 3600.0
 
 IMPORT_DEADLINE = 600.0
 """Seconds for importing a bootstrapped archive."""
+
+USED = "-used"
+"""How the second reference of an image ends that only tells when it was used."""
 
 _NO_ADDRESSES = re.compile(r"non-overlapping|no available network|free subnet|address pools? .*fully subnetted")
 _SHOWN = 8
@@ -304,9 +308,22 @@ class WhalesEngine(MutexClient):
         self._call(f"cannot tag the image {ref}", ("image", "tag"), lambda d: d.image.tag(image_id, ref), where=ref)
 
     def mark_used(self, refs: Sequence[str]) -> None:
-        """Give images the references that they have, which Docker remembers the time of; one that is gone stays so."""
+        """Give images the references that they have, which Docker remembers the time of; one that is gone stays so.
+
+        Docker's containerd store leaves the time of a reference that means the same image already. There an image gets
+        a second one, taken away and given again each time: the newest time of all its references counts.
+        """
         for ref in refs:
+            before = self._tagged(ref)
             self._run("image", "tag", ref, ref)
+            if before and self._tagged(ref) == before:
+                self._run("image", "rm", f"{ref}{USED}")
+                self._run("image", "tag", ref, f"{ref}{USED}")
+
+    def _tagged(self, ref: str) -> str:
+        """Return when a reference to an image was given last, "" where nobody knows."""
+        found = self._inspect("image", [ref])
+        return Part(found[0] if found else None).part("Metadata").text("LastTagTime")
 
     def remove_image(self, ref: str) -> None:
         """Remove a reference, and the image with its last one; one that is gone is left alone."""
@@ -452,7 +469,7 @@ class WhalesEngine(MutexClient):
 
         # With the value 1 the library prints the whole environment, whatever secrets it holds.
         os.environ.pop("PYTHON_ON_WHALES_DEBUG", None)
-        os.environ.update(WITHOUT_WARNINGS)
+        os.environ.update(SETTLED)
         self._runner.note([*self._command, *command])
         call = [*self._prefix, f"{deadline:g}", *(through or self._command)]
         docker = DockerClient(client_call=call, **(compose or {}))

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from envspec.engine.objects import Build
+from envspec.engine.capabilities import changes_in_place
+from envspec.engine.objects import UNLIMITED, Build
 from envspec.engine.podman_engine import PodmanEngine
 from envspec.engine.runner import Runner
 from envspec.engine.whales import WhalesEngine
@@ -22,6 +23,28 @@ def asked(tmp_path: Path) -> Path:
     return path
 
 
+@pytest.mark.parametrize(
+    ("engine", "version", "attribute", "after", "honoured"),
+    [
+        ("docker", (), "memory", 1, True),
+        ("docker", (), "memory", None, False),
+        ("docker", (), "swap", UNLIMITED, True),
+        ("podman", (4, 3, 1), "memory", 1, False),
+        ("podman", (5, 4, 2), "memory", 1, True),
+        ("podman", (5, 4, 2), "restart", "no", True),
+        ("podman", (5, 4, 2), "pids", None, True),
+        ("podman", (5, 4, 2), "memory", None, False),
+        ("podman", (5, 4, 2), "swap", None, True),
+        ("podman", (5, 4, 2), "swap", UNLIMITED, False),
+        ("podman", (), "memory", 1, False),
+    ],
+)
+def test_what_changes_in_place(
+    engine: str, version: tuple[int, ...], attribute: str, after: object, honoured: bool
+) -> None:
+    assert changes_in_place(engine, attribute, after, lambda: version) is honoured
+
+
 def test_a_dollar_in_a_label_is_no_variable_of_podman_5(asked: Path) -> None:
     PodmanEngine(command=(str(asked),)).build(Build("FROM base\nARG e=1", "t:1", {"evt.a": '{"b": "$e"}'}))
     lines = Path(f"{asked}.file").read_text().splitlines()
@@ -33,6 +56,37 @@ def test_docker_takes_labels_as_options(asked: Path) -> None:
     WhalesEngine(command=(str(asked),)).build(Build("FROM base\n", "t:1", {"evt.a": "$e"}))
     assert Path(f"{asked}.file").read_text() == "FROM base\n"
     assert "--label\nevt.a=$e\n" in Path(f"{asked}.argv").read_text()
+
+
+STORE = """
+printf "%%s\\n" "$*" >> "$0.calls"
+case "$1 $2" in
+  "image inspect") echo '[{"Id": "sha256:a", "Metadata": {"LastTagTime": "2026-11-25T21:59:'$(%s)'Z"}}]' ;;
+esac
+"""
+"""A stand-in for Docker; the moment that it tells is that of the last tag, or always the same."""
+
+
+@pytest.mark.parametrize(
+    ("seconds", "marked"),
+    [
+        ("echo 13.134689601", ["image tag envspec/python:1 envspec/python:1-used"]),
+        ('grep -c "image tag" "$0.calls"', []),
+    ],
+    ids=["containerd store", "overlay2"],
+)
+def test_an_image_that_is_used_is_known_to_be(tmp_path: Path, seconds: str, marked: list[str]) -> None:
+    docker = tmp_path / "docker"
+    docker.write_text(f"#!/bin/sh\n{STORE % seconds}")
+    docker.chmod(0o755)
+    WhalesEngine(command=(str(docker),)).mark_used(["envspec/python:1"])
+    calls = Path(f"{docker}.calls").read_text().splitlines()
+    assert "image tag envspec/python:1 envspec/python:1" in calls
+    assert [call for call in calls if call.endswith("-used") and "tag" in call] == marked
+
+
+def test_a_build_has_no_attestation_that_would_change_its_id() -> None:
+    assert Runner().run(["sh", "-c", "echo $BUILDX_NO_DEFAULT_ATTESTATIONS"], deadline=5).stdout == b"1\n"
 
 
 def test_a_warning_of_old_cgroups_is_in_no_error() -> None:
