@@ -4,9 +4,11 @@ SHELL := /bin/bash
 BIN := .venv/bin
 WITH_ENGINE := .ci/with-engine
 EXAMPLE := examples/quickstart/env.yaml
+ENGINES :=
+SETS := contract,scenario
 
 .DEFAULT_GOAL := help
-.PHONY: help venv engine engines quickstart check format test test-unit test-laws test-engine test-podman test-kills test-latest test-lowest fuzz lock bench clean
+.PHONY: help venv engine engines quickstart check format test test-unit test-laws test-engine test-podman test-engines test-kills test-latest test-lowest fuzz lock bench clean
 
 help: ## Say what each target does
 	@awk -F ':.*## ' '/^[a-z -]+:.*## / { printf "  %-23s %s\n", $$1, $$NF }' $(MAKEFILE_LIST)
@@ -50,6 +52,9 @@ test-engine: engines ## Test on real engines
 
 test-podman: engines ## Test on Podman what test-engine leaves out
 	ENVSPEC_PODMAN=rest $(WITH_ENGINE) $(BIN)/python -m pytest -n 2 --dist loadfile tests/engine
+
+test-engines: venv ## Test on engines of other suites: all, or ENGINES="docker-26 podman-5" and SETS=scenario
+	$(BIN)/python -m tests.engines --sets $(SETS) --table docs/engines.md $(ENGINES)
 
 test-kills: engines ## Kill each kind of change 20 times on each engine, which takes an hour or two
 	ENVSPEC_KILLS=20 $(WITH_ENGINE) $(BIN)/python -m pytest -n 2 -m kills tests/engine/test_e2e_kills.py

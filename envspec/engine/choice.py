@@ -1,7 +1,8 @@
 """Which engine to work on: the one that was asked for, else the one that answers.
 
 Every command pays for this, ``exec`` too, so nothing is started and nothing heavy imported: an engine answers when its
-socket takes a connection, and where a context leads is read from the files that Docker keeps.
+socket takes a connection, and where a context leads is read from the files that Docker keeps. Only what may be Podman
+behind Docker's name is asked for more.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from envspec import hostpath
+from envspec.engine import shim
 from envspec.errors import EngineNotReady, SpecError, UsageError, Where
 
 ENGINES = ("docker", "podman", "auto")
@@ -31,6 +33,7 @@ CONNECT_DEADLINE = 1.0
 
 _PROXIES = {key: f"{key.removesuffix('Proxy')}_proxy" for key in ("httpProxy", "httpsProxy", "noProxy", "allProxy")}
 _LOGIN = re.compile(r"//[^/@]*@")
+_VERSIONS = re.compile(r"client version (\S+) is too (old|new)\. M\w+ supported API version is ([\d.]+)")
 _UNIX = "unix://"
 _OWN = "unix:///run/user/"
 _KEY = "engine"
@@ -64,6 +67,7 @@ def choose(asked: str = "", context: str = "", *, environ: Mapping[str, str] = o
     Raises:
         UsageError: There is no such engine, or a context is asked of one that has none.
         SpecError: The user's configuration is faulty.
+        EngineNotReady: Docker's endpoint is that of a Podman which the command ``podman`` does not work on.
     """
     name = _checked(asked, "--engine") or _checked(environ.get(VARIABLE, ""), VARIABLE)
     if context and name == "podman":
@@ -71,12 +75,29 @@ def choose(asked: str = "", context: str = "", *, environ: Mapping[str, str] = o
     name = "docker" if context else name or _configured(config_file(environ)) or "auto"
     if name == "auto":
         name = "docker" if _prefers_docker(environ) else "podman"
-    if name == "podman":
+    if name == "podman" or shim.command_is_podman(environ):
         return EngineChoice("podman", ("podman",))
     endpoint = _endpoint(context, environ)
+    if shim.socket_is_podman(endpoint, DOCKER_SOCKET):
+        return _podmans(endpoint, environ)
     command = ("docker", "--context", context) if context else ("docker",)
     local = endpoint.startswith(_UNIX)
     return EngineChoice("docker", command, "" if local else endpoint, rootless=endpoint.startswith(_OWN))
+
+
+def _podmans(endpoint: str, environ: Mapping[str, str]) -> EngineChoice:
+    """Return the Podman that answers at a socket of Docker's, where the command ``podman`` works on the same.
+
+    Raises:
+        EngineNotReady: It does not: Docker's command would misread what Podman says.
+    """
+    if shim.own_socket(endpoint, os.geteuid()) and shutil.which("podman", path=environ.get("PATH")):
+        return EngineChoice("podman", ("podman",))
+    raise EngineNotReady(
+        f"Podman answers at {endpoint}, where Docker was looked for",
+        code="engine.not_docker",
+        hint="`unset DOCKER_HOST` and `envspec --engine podman …`, as the user and on the host of that Podman",
+    )
 
 
 def no_answer(said: str, command: Sequence[str], environ: Mapping[str, str] = os.environ) -> EngineNotReady:
@@ -88,6 +109,8 @@ def no_answer(said: str, command: Sequence[str], environ: Mapping[str, str] = os
         environ: The process's environment.
     """
     reason = f": {said}" if said else ""
+    if "client version" in said and (found := _VERSIONS.search(said)):
+        return _other_age(*found.groups())
     host = environ.get("DOCKER_HOST", "")
     if command[0] != "docker" or (len(command) == 1 and not host and _endpoint("", environ) == DOCKER_SOCKET):
         return EngineNotReady(
@@ -101,6 +124,20 @@ def no_answer(said: str, command: Sequence[str], environ: Mapping[str, str] = os
     else:
         at, hint = "the current Docker context leads", "`docker context use default` takes this host's engine"
     return EngineNotReady(f"no engine answers where {at}{reason}", code="engine.no_answer", hint=hint)
+
+
+def _other_age(client: str, word: str, daemon: str) -> EngineNotReady:
+    """Return the error of a command that speaks another version of the API than the daemon admits."""
+    if word == "old":
+        hint = "install a newer docker command (Debian and Ubuntu: docker-cli; Docker's own: docker-ce-cli)"
+    else:
+        hint = "`unset DOCKER_API_VERSION`: without it the command speaks what the daemon does"
+    return EngineNotReady(
+        f"the engine runs, but the docker command is too {word} for it: it speaks version {client} of its API, "
+        f"and the engine takes {daemon} and {'newer' if word == 'old' else 'older'}",
+        code="engine.client_version",
+        hint=hint,
+    )
 
 
 def config_file(environ: Mapping[str, str] = os.environ) -> Path:

@@ -16,6 +16,7 @@ from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from envspec.engine import shim
 from envspec.engine.capabilities import IN_PLACE
 from envspec.engine.client import DEADLINE
 from envspec.engine.dialect import PODMAN, PODMAN_ROOTLESS
@@ -212,9 +213,9 @@ class PodmanEngine(WhalesEngine):
     @contextlib.contextmanager
     def _composer(self) -> Iterator[tuple[str, ...]]:
         """Yield Docker's command on Podman's socket; without BuildKit, which Compose would take from a registry."""
-        if shutil.which(DOCKER) is None:
+        if shutil.which(DOCKER) is None or shim.command_is_podman():
             raise EngineNotReady(
-                "Compose works with Podman by way of the docker command, which is not installed",
+                "Compose works with Podman by way of Docker's own command, which is not installed",
                 code="engine.no_compose",
                 hint="envspec preflight --fix --engine podman",
             )

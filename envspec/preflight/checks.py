@@ -14,6 +14,7 @@ from functools import partial
 from typing import Any
 
 from envspec import host
+from envspec.engine.choice import no_answer
 from envspec.engine.operations import Completed
 from envspec.errors import UsageError
 from envspec.preflight import podman_checks
@@ -102,9 +103,10 @@ def _cli(system: System, info: Info) -> Check:
 
 def _daemon(system: System, answer: Completed, info: Info) -> Check:
     if info.get("ServerVersion"):
-        return Check("engine", State.OK, f"answers at {system.docker_host or DEFAULT_SOCKET}")
-    if answer.code == TIMED_OUT:
-        return Check("engine", State.FAIL, f"hangs: no answer within {INFO_DEADLINE:.0f} s; restart it")
+        return Check("engine", State.OK, f"answers at {system.docker_host or DEFAULT_SOCKET}{_kind(info)}")
+    hangs = f"hangs: no answer within {INFO_DEADLINE:.0f} s; restart it" if answer.code == TIMED_OUT else ""
+    if said := _other_version(answer, info) or hangs:
+        return Check("engine", State.FAIL, said)
     if system.remote:
         said = answer.stderr.decode(errors="replace").strip() or "no answer"
         where = f"no engine answers where DOCKER_HOST={system.docker_host} leads"
@@ -117,9 +119,29 @@ def _daemon(system: System, answer: Completed, info: Info) -> Check:
     return Check("engine", State.FAIL, "installed, but not running", (*group, Need.START))
 
 
+def _kind(info: Info) -> str:
+    """Say what kind of a daemon it is, as it tells itself; "" for the usual one."""
+    options = " ".join(map(str, info.get("SecurityOptions") or ()))
+    kinds = [
+        *(["rootless"] if "name=rootless" in options else []),
+        *(["from a snap"] if str(info.get("DockerRootDir") or "").startswith("/var/snap/") else []),
+    ]
+    return "".join(f", {kind}" for kind in kinds)
+
+
+def _said(answer: Completed, info: Info) -> str:
+    return " ".join((answer.stderr.decode(errors="replace"), *map(str, info.get("ServerErrors") or ())))
+
+
+def _other_version(answer: Completed, info: Info) -> str:
+    """Say that the daemon runs and does not take the command's version of the API, "" where that is not so."""
+    said = _said(answer, info)
+    error = no_answer(said, ("docker",)) if "client version" in said else None
+    return f"{error.message}; {error.hint}" if error and error.code == "engine.client_version" else ""
+
+
 def _denied(answer: Completed, info: Info) -> bool:
-    said = answer.stderr.decode(errors="replace") + " ".join(map(str, info.get("ServerErrors") or ()))
-    return "permission denied" in said.lower()
+    return "permission denied" in _said(answer, info).lower()
 
 
 def _no_permission(system: System) -> Check:

@@ -96,7 +96,7 @@ def fewest(hard: int | None, pid_max: str) -> int | None:
 
 
 def lacking(facts: PodmanFacts, *, root: bool) -> tuple[tuple[str, str, str], ...]:
-    """Return the settings without which no container would start: table, key and value, sorted.
+    """Return the settings without which containers (Podman 4) or builds (Podman 5) fail: table, key and value, sorted.
 
     Nothing is returned for a key that a file of the user's sets already. Without systemd Podman takes the cgroup
     manager and the log that need none by itself.
@@ -120,7 +120,7 @@ def lacking(facts: PodmanFacts, *, root: bool) -> tuple[tuple[str, str, str], ..
 
 def drop_in(settings: Iterable[tuple[str, str, str]]) -> str:
     """Return settings as a file of ``containers.conf.d``."""
-    lines = ["# Made by `envspec preflight --fix`: without these no container starts on this host."]
+    lines = ["# Made by `envspec preflight --fix`: without these containers or builds fail on this host."]
     table = ""
     for name, key, value in settings:
         if name != table:

@@ -64,7 +64,8 @@ def _number(info: Info) -> str:
 def _command(system: System, info: Info) -> Check:
     if "podman" not in system.tools:
         return Check("podman command", State.FAIL, "not found on PATH", (Need.PODMAN,))
-    return Check("podman command", State.OK, f"{_number(info) or 'found'} at {system.tools['podman']}")
+    also = f"; {system.tools['docker']} is Podman too" if system.docker_is_podman and "docker" in system.tools else ""
+    return Check("podman command", State.OK, f"{_number(info) or 'found'} at {system.tools['podman']}{also}")
 
 
 def _engine(system: System, answer: Completed, info: Info) -> Check:
@@ -96,7 +97,7 @@ def _settings(system: System) -> Check:
     if lacking or runc:
         told = [f"{key} = {value}" for _, key, value in lacking] + ["the program runc"] * bool(runc)
         needs = ((Need.SETTINGS,) if lacking else ()) + runc
-        return Check("settings", State.FAIL, f"no container starts on this host without {', '.join(told)}", needs)
+        return Check("settings", State.FAIL, f"containers or builds fail on this host without {', '.join(told)}", needs)
     return Check("settings", State.OK, "containers can start")
 
 
@@ -143,6 +144,11 @@ def _rootless(system: System) -> Check:
 def _compose(system: System) -> Check:
     """Check for what services take: Docker's client and its plugin talk to Podman's socket; no Docker engine does."""
     lacking: dict[Need, str] = {}
+    if system.docker_is_podman:
+        detail = (
+            "no services can be run: the docker command is Podman's (podman-docker), and Compose takes Docker's own"
+        )
+        return Check("compose plugin", State.WARN, f"{detail}; install docker-cli and docker-compose in its place")
     if "docker" not in system.tools:
         lacking[Need.DOCKER_CLIENT] = "the docker command"
     if not system.compose:

@@ -127,7 +127,7 @@ def _settings(system: System) -> list[Command]:
     text = drop_in(lacking(system.podman, root=system.root))
     return [
         Command("make room for Podman's settings", ("mkdir", "-p", DROP_IN.rpartition("/")[0])),
-        Command("set what no container would start without", ("tee", DROP_IN), stdin=text),
+        Command("set what containers or builds fail without", ("tee", DROP_IN), stdin=text),
     ]
 
 

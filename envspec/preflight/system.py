@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from envspec.engine import bootstrap
+from envspec.engine import bootstrap, shim
 from envspec.host_network.apt import fields_of
 from envspec.preflight.podman import PodmanFacts, read_facts
 
@@ -65,6 +65,7 @@ class System:
         tools: Paths of those of :data:`TOOLS` that exist.
         sources: Enabled package sources of apt.
         compose: Whether Docker's Compose plugin lies where the docker command looks for it.
+        docker_is_podman: Whether the docker command is that of the package podman-docker.
         docker_ce: Whether Docker's own packages are installed instead of the distribution's.
         systemd: Whether systemd runs the host.
         subuid: Text of ``/etc/subuid``.
@@ -83,6 +84,7 @@ class System:
     tools: Mapping[str, str] = field(default_factory=dict)
     sources: tuple[AptSource, ...] = ()
     compose: bool = True
+    docker_is_podman: bool = False
     docker_ce: bool = False
     systemd: bool = False
     subuid: str = ""
@@ -129,6 +131,7 @@ def read_system() -> System:
         tools=_find_tools(),
         sources=read_sources(Path("/etc/apt")),
         compose=any((Path(place).expanduser() / "docker-compose").exists() for place in PLUGINS),
+        docker_is_podman=shim.command_is_podman(),
         docker_ce=Path("/var/lib/dpkg/info/docker-ce.list").exists(),
         systemd=Path("/run/systemd/system").is_dir(),
         subuid=_text(Path("/etc/subuid")),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import socket
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -12,7 +13,7 @@ import pytest
 
 from envspec.engine import choice
 from envspec.engine.choice import EngineChoice, choose, docker_proxies
-from envspec.errors import SpecError, UsageError
+from envspec.errors import EngineNotReady, SpecError, UsageError
 
 DOCKER = EngineChoice("docker", ("docker",))
 PODMAN = EngineChoice("podman", ("podman",))
@@ -177,3 +178,89 @@ def test_the_proxies_of_dockers_own_configuration_are_known(tmp_path: Path) -> N
     assert docker_proxies({"DOCKER_CONFIG": str(tmp_path)}) == expected
     (tmp_path / "config.json").write_text('{"proxies": ["no mapping"]}')
     assert docker_proxies({"DOCKER_CONFIG": str(tmp_path)}) == {}
+
+
+# ── what goes by Docker's name and is Podman ─────────────────────────────────────────────────────────────────────────
+
+
+def test_a_docker_command_that_is_podman_is_podman(environ: Environ, install: Callable[..., None]) -> None:
+    install("docker", "podman")
+    script = "#!/bin/sh\necho Emulate Docker CLI using podman. >&2\necho podman version 5.4.2\n"
+    (Path(environ["PATH"]) / "docker").write_text(script)
+    assert choose(environ=environ) == choose("docker", environ=environ) == PODMAN
+
+
+def test_a_wrapper_of_dockers_command_is_docker(environ: Environ, install: Callable[..., None]) -> None:
+    install("docker", "podman")
+    (Path(environ["PATH"]) / "docker").write_text("#!/bin/sh\necho Docker version 28.2.2, build e6534b4\n")
+    assert choose("docker", environ=environ) == DOCKER
+
+
+VERSION = (
+    b'HTTP/1.0 200 OK\r\n\r\n{"Platform":{"Name":"linux/amd64/debian-12"},"Components":[{"Name":"%s","Version":"1"}]}'
+)
+PODMANS, DOCKERS = b"Podman Engine", b"Engine"
+"""How Podman 4.3 and Docker answer to ``/version``, shortened."""
+
+
+@pytest.fixture
+def answers(tmp_path: Path) -> Iterator[Callable[[bytes], Path]]:
+    """Make a socket at which an engine tells of itself, once."""
+    servers: list[socket.socket] = []
+
+    def make(component: bytes) -> Path:
+        server = socket.socket(socket.AF_UNIX)
+        servers.append(server)
+        server.bind(str(path := tmp_path / "api.sock"))
+        server.listen()
+
+        def serve() -> None:
+            client, _ = server.accept()
+            with client:
+                client.recv(1024)
+                client.sendall(VERSION % component)
+
+        threading.Thread(target=serve, daemon=True).start()
+        return path
+
+    yield make
+    for server in servers:
+        server.close()
+
+
+def test_a_socket_of_somebody_elses_podman_is_refused(environ: Environ, answers: Callable[[bytes], Path]) -> None:
+    environ["DOCKER_HOST"] = f"unix://{answers(PODMANS)}"
+    with pytest.raises(EngineNotReady, match="Podman answers at") as caught:
+        choose("docker", environ=environ)
+    assert (caught.value.code, "--engine podman" in str(caught.value.hint)) == ("engine.not_docker", True)
+
+
+def test_the_socket_of_ones_own_podman_is_that_podman(
+    environ: Environ, answers: Callable[[bytes], Path], install: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install("docker", "podman")
+    (Path(environ["PATH"]) / "docker").write_bytes(b"\x7fELF")
+    environ["DOCKER_HOST"] = f"unix://{answers(PODMANS)}"
+    monkeypatch.setattr("envspec.engine.shim.own_socket", lambda endpoint, _uid: endpoint == environ["DOCKER_HOST"])
+    assert choose(environ=environ) == PODMAN
+
+
+def test_another_socket_of_docker_is_docker(environ: Environ, answers: Callable[[bytes], Path]) -> None:
+    environ["DOCKER_HOST"] = f"unix://{answers(DOCKERS)}"
+    assert choose("docker", environ=environ) == DOCKER
+
+
+@pytest.mark.parametrize(
+    ("said", "words", "hint"),
+    [
+        (
+            "client version 1.41 is too old. Minimum supported API version is 1.44, please upgrade",
+            "too old",
+            "docker-cli",
+        ),
+        ("client version 1.60 is too new. Maximum supported API version is 1.41", "too new", "DOCKER_API_VERSION"),
+    ],
+)
+def test_a_command_of_another_age_than_the_engine_is_named(said: str, words: str, hint: str) -> None:
+    error = choice.no_answer(f"Error response from daemon: {said}", ("docker",), {})
+    assert (error.code, words in error.message, hint in str(error.hint)) == ("engine.client_version", True, True)

@@ -446,3 +446,30 @@ def test_commands_end_in_an_exit_code_whatever_happens() -> None:
     assert heard == ["hello"]
     assert run_command(("envspec-no-such-program",), deadline=10).code == NOT_FOUND
     assert run_command(("sleep", "60"), deadline=0.1).code == TIMED_OUT
+
+
+OLD = (
+    "Error response from daemon: client version 1.41 is too old. Minimum supported API version is 1.44, please upgrade"
+)
+"""What Docker 29 says to the client of Docker 20.10."""
+
+
+@pytest.mark.parametrize("told", ["stderr", "ServerErrors"])
+def test_a_client_that_is_too_old_is_named_and_no_second_daemon_is_started(told: str) -> None:
+    info = {"ServerErrors": [OLD]} if told == "ServerErrors" else {}
+    found = look(debian(), info_run(info, code=1, stderr="" if info else OLD))["engine"]
+    assert (found.status, found.needs, found.fix) == (State.FAIL, (), ())
+    assert "too old" in found.detail
+    assert "docker-cli" in found.detail
+
+
+@pytest.mark.parametrize(
+    ("told", "kind"),
+    [
+        ({"SecurityOptions": ["name=seccomp,profile=builtin", "name=rootless"]}, ", rootless"),
+        ({"DockerRootDir": "/var/snap/docker/common/var-lib-docker"}, ", from a snap"),
+        ({}, ""),
+    ],
+)
+def test_what_kind_of_a_daemon_it_is_is_asked(told: dict[str, Any], kind: str) -> None:
+    assert look(debian(), info_run(INFO | told))["engine"].detail == f"answers at /var/run/docker.sock{kind}"

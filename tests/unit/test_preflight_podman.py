@@ -81,6 +81,13 @@ def test_a_bare_host_is_brought_everything_at_once() -> None:
     ]
 
 
+def test_a_docker_command_that_is_podmans_is_named_once_and_brings_no_services() -> None:
+    found = look(a_host(docker_is_podman=True))
+    assert found["podman command"].detail == "4.3.1 at /usr/bin/podman; /usr/bin/docker is Podman too"
+    assert (found["compose plugin"].status, found["compose plugin"].needs) == (State.WARN, ())
+    assert "podman-docker" in found["compose plugin"].detail
+
+
 def _quoted(text: str) -> str:
     return " ".join(f"'{line}'" for line in text.splitlines())
 

@@ -1,0 +1,86 @@
+"""Whether what goes by Docker's name is Podman: the command of the package podman-docker, or a socket.
+
+Podman speaks most of Docker's language, and differs where it matters: in labels, templates, limits, networks. So it is
+asked what it is where there is a sign of it. An ordinary Docker is asked nothing: every command would pay for that.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+
+ASK_DEADLINE = 5.0
+"""Seconds for Podman to say what it is; its socket may have to start it."""
+
+PRODUCT = b'"Podman Engine"'
+"""What stands among the components of Podman's answer to ``/version``, and of no other."""
+
+_REQUEST = b"GET /version HTTP/1.0\r\nHost: d\r\n\r\n"
+_MOST = 1 << 16
+_UNIX = "unix://"
+
+
+def command_is_podman(environ: Mapping[str, str] = os.environ) -> bool:
+    """Say whether the command ``docker`` is Podman's. Docker's own is a program; only a script or a link is asked."""
+    found = shutil.which("docker", path=environ.get("PATH"))
+    if found is None:
+        return False
+    path = Path(found)
+    try:
+        if path.resolve().name == path.name and not _is_script(path):
+            return False
+        told = subprocess.run(
+            [found, "--version"],
+            capture_output=True,
+            timeout=ASK_DEADLINE,
+            check=False,
+            stdin=subprocess.DEVNULL,
+            env={"PATH": environ.get("PATH", ""), "HOME": environ.get("HOME", "/")},
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return False
+    return told.stdout.lower().startswith(b"podman ")
+
+
+def socket_is_podman(endpoint: str, default: str) -> bool:
+    """Say whether Podman answers at an endpoint of Docker's.
+
+    Args:
+        endpoint: Where the docker command goes; one that is not a socket of this host is not asked.
+        default: Docker's own endpoint, asked only where a link leads from it to somewhere else.
+    """
+    path = endpoint.removeprefix(_UNIX)
+    if not endpoint.startswith(_UNIX) or (endpoint == default and not Path(path).is_symlink()):
+        return False
+    return PRODUCT in _answer(path)
+
+
+def own_socket(endpoint: str, uid: int) -> bool:
+    """Say whether an endpoint is the socket of the Podman that this user's ``podman`` command works on."""
+    run = "/run/podman" if uid == 0 else f"/run/user/{uid}/podman"
+    return os.path.realpath(endpoint.removeprefix(_UNIX)) == os.path.realpath(f"{run}/podman.sock")
+
+
+def _is_script(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(2) == b"#!"
+
+
+def _answer(path: str) -> bytes:
+    """Return what answers at a socket to the question for its version, b"" where nothing does."""
+    import socket  # noqa: PLC0415 - only an unusual socket pays for it
+
+    answer = b""
+    with socket.socket(socket.AF_UNIX) as client:
+        client.settimeout(ASK_DEADLINE)
+        try:
+            client.connect(path)
+            client.sendall(_REQUEST)
+            while len(answer) < _MOST and (chunk := client.recv(_MOST)):
+                answer += chunk
+        except OSError:
+            return answer
+    return answer
