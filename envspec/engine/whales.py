@@ -121,8 +121,8 @@ class WhalesEngine(MutexClient):
         self._call("cannot start the container", ("container", "start"), lambda d: d.container.start(container_id))
 
     def stop(self, container_id: str, grace: int = 5) -> None:
-        """Stop a container, killing it after ``grace`` seconds; the library has no form for the number."""
-        completed = self._run("container", "stop", "--time", str(grace), "--", container_id, deadline=DEADLINE + grace)
+        """Stop a container, killing it after ``grace`` seconds; Docker 28 renamed the long form of the option."""
+        completed = self._run("container", "stop", "-t", str(grace), "--", container_id, deadline=DEADLINE + grace)
         if completed.code:
             raise self._refused("cannot stop the container", completed)
 

@@ -85,6 +85,12 @@ def test_an_image_that_is_used_is_known_to_be(tmp_path: Path, seconds: str, mark
     assert [call for call in calls if call.endswith("-used") and "tag" in call] == marked
 
 
+def test_a_container_is_stopped_by_a_word_that_every_engine_has(asked: Path) -> None:
+    asked.write_text('#!/bin/sh\nprintf "%s\\n" "$*" > "$0.argv"\n')
+    WhalesEngine(command=(str(asked),)).stop("box", grace=3)
+    assert Path(f"{asked}.argv").read_text() == "container stop -t 3 -- box\n"
+
+
 def test_a_build_has_no_attestation_that_would_change_its_id() -> None:
     assert Runner().run(["sh", "-c", "echo $BUILDX_NO_DEFAULT_ATTESTATIONS"], deadline=5).stdout == b"1\n"
 
