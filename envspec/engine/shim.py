@@ -1,14 +1,15 @@
 """Whether what goes by Docker's name is Podman: the command of the package podman-docker, or a socket.
 
-Podman speaks most of Docker's language, and differs where it matters: in labels, templates, limits, networks. So it is
-asked what it is where there is a sign of it. An ordinary Docker is asked nothing: every command would pay for that.
+Podman speaks most of Docker's language, and differs where it matters: in labels, templates, limits, networks. So a
+socket is asked what it is where that is not plain, and a script is read. Nothing is started, and an ordinary Docker is
+asked nothing: every command would pay for that.
 """
 
 from __future__ import annotations
 
 import os
+import re
 import shutil
-import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -18,31 +19,22 @@ ASK_DEADLINE = 5.0
 PRODUCT = b'"Podman Engine"'
 """What stands among the components of Podman's answer to ``/version``, and of no other."""
 
+_HANDS_OVER = re.compile(rb"^\s*(exec\s+)?([\w/.-]*/)?podman(-remote)?\s", re.MULTILINE)
 _REQUEST = b"GET /version HTTP/1.0\r\nHost: d\r\n\r\n"
 _MOST = 1 << 16
 _UNIX = "unix://"
 
 
 def command_is_podman(environ: Mapping[str, str] = os.environ) -> bool:
-    """Say whether the command ``docker`` is Podman's. Docker's own is a program; only a script or a link is asked."""
+    """Say whether the command ``docker`` is Podman's: a link to it, or a script that hands over to it."""
     found = shutil.which("docker", path=environ.get("PATH"))
     if found is None:
         return False
     path = Path(found)
     try:
-        if path.resolve().name == path.name and not _is_script(path):
-            return False
-        told = subprocess.run(
-            [found, "--version"],
-            capture_output=True,
-            timeout=ASK_DEADLINE,
-            check=False,
-            stdin=subprocess.DEVNULL,
-            env={"PATH": environ.get("PATH", ""), "HOME": environ.get("HOME", "/")},
-        )
-    except (OSError, subprocess.TimeoutExpired):
+        return path.resolve().name == "podman" or _HANDS_OVER.search(_script(path)) is not None
+    except OSError:
         return False
-    return told.stdout.lower().startswith(b"podman ")
 
 
 def socket_is_podman(endpoint: str, default: str) -> bool:
@@ -64,9 +56,10 @@ def own_socket(endpoint: str, uid: int) -> bool:
     return os.path.realpath(endpoint.removeprefix(_UNIX)) == os.path.realpath(f"{run}/podman.sock")
 
 
-def _is_script(path: Path) -> bool:
+def _script(path: Path) -> bytes:
+    """Return the text of a script, b"" of a program."""
     with path.open("rb") as file:
-        return file.read(2) == b"#!"
+        return file.read(_MOST) if file.read(2) == b"#!" else b""
 
 
 def _answer(path: str) -> bytes:
