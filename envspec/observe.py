@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import tarfile
 from collections.abc import Mapping
 from pathlib import Path
 
 from envspec.engine.base import Reader
 from envspec.engine.facts import FileFact, Questions
 from envspec.engine.objects import Mount
+from envspec.errors import EngineCallFailed
 from envspec.glance import Glance
 from envspec.kinds import names
 from envspec.kinds.base import Observed
@@ -59,6 +61,46 @@ def inside(glance: Glance, world: Observed, desired: Desired, *, deep: bool = Fa
         undeclared=late.undeclared if late.undeclared is not None else answer.undeclared,
     )
     return dataclasses.replace(seen, inside=merged)
+
+
+def without_files(reader: Reader, world: Observed) -> Observed:
+    """Look into the volumes that only services mount, for a file that a destroy would lose; see ``empty_volumes``.
+
+    The engine gives a tree out of any image, and of a container that does not run too. What it does not give counts as
+    holding something.
+
+    Args:
+        reader: The engine.
+        world: What was observed so far.
+    """
+    seen = {mount.source for mount in world.workspace.config.mounts} if world.workspace else set()
+    ours = {volume.name for volume in world.volumes if volume.labels.get(names.ENV) == world.env} - seen
+    places: dict[str, tuple[str, str]] = {}
+    for box in world.services:
+        unnamed = {mount.source for mount in box.anonymous}
+        for mount in box.mounts:
+            if mount.type == "volume" and mount.source in ours | unnamed:
+                places.setdefault(mount.source, (box.id, mount.target))
+    empty = (name for name, place in sorted(places.items()) if not _holds_files(reader, *place))
+    return dataclasses.replace(world, empty_volumes=frozenset(empty))
+
+
+class _FileFound(Exception):
+    """Ends a look into a tree: there is a file in it."""
+
+
+def _holds_files(reader: Reader, container_id: str, path: str) -> bool:
+    try:
+        with (
+            reader.read_archive(container_id, path) as stream,
+            tarfile.open(fileobj=stream, mode="r|", bufsize=tarfile.RECORDSIZE) as tar,
+        ):
+            for member in tar:
+                if not member.isdir():
+                    raise _FileFound
+    except (_FileFound, EngineCallFailed, tarfile.TarError):
+        return True
+    return False
 
 
 def _declared(desired: Desired) -> Questions:

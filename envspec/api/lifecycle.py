@@ -49,6 +49,7 @@ class Ended:
         gone: Whether it is gone.
         kept: Why it is not, "" when it is, or would be.
         freed: Bytes that went with it; 0 where the engine does not say.
+        lost: What went with it that no file declares: files, running jobs, data in volumes that nobody named.
     """
 
     name: str
@@ -56,6 +57,7 @@ class Ended:
     gone: bool
     kept: str = ""
     freed: int = 0
+    lost: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +146,7 @@ def end(engine: Engine, env: str, why: str, ending: Ending, doors: Doors) -> End
         ending: How.
         doors: How to speak with the user.
     """
+    lost: list[str] = []
 
     def destroy() -> None:
         for box in engine.containers(env):
@@ -151,15 +154,17 @@ def end(engine: Engine, env: str, why: str, ending: Ending, doors: Doors) -> End
                 wake(engine, box)
         target = Target(env, None, destroy=True)
         chosen = Options(destroy=True, yes=True, ephemeral=True, volumes=ending.volumes)
+        losses = look(engine, target, chosen).plan.losses
+        lost.extend(what for change in losses for what in change.data_loss)
         if env in ending.allow_data_loss:
-            losses = look(engine, target, chosen).plan.losses
             chosen = replace(chosen, allow_data_loss=tuple(change.address for change in losses))
         report = run(engine, target, chosen, doors)
         failed = [o.detail for o in report.outcomes if o.status is not Status.DONE]
         if failed or report.remaining:
             raise EngineCallFailed("; ".join(failed) or f"still there: {', '.join(report.remaining)}")
 
-    return _attempt(env, why, destroy, ending)
+    ended = _attempt(env, why, destroy, ending)
+    return replace(ended, lost=tuple(dict.fromkeys(lost))) if ended.gone else ended
 
 
 @contextmanager

@@ -91,6 +91,9 @@ def look(  # noqa: PLR0913 - what one look is told
         if planner.needs_deep_look(made) and seen.inside is not None:
             seen = observe.inside(glance, world, desired, deep=True, since=options.since)
             made = planner.plan(desired, seen, wishes)
+        if target.destroy and any(change.kind in ("volume", "service") for change in made.losses):
+            seen = observe.without_files(reader, seen)
+            made = planner.plan(desired, seen, wishes)
         return Look(desired, seen, made if again else ports.foreseen(reader, desired, made), facts)
 
 

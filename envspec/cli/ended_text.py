@@ -5,6 +5,9 @@ from __future__ import annotations
 from envspec.api import Ended
 from envspec.cli.output import Painter, megabytes, table
 
+SHOWN = 5
+"""How many of the things that went with an environment are named; JSON has them all."""
+
 
 def lines(found: tuple[Ended, ...], paint: Painter, *, dry_run: bool) -> list[str]:
     """Return a line for each thing, and what was freed.
@@ -29,4 +32,7 @@ def _word(item: Ended, *, dry_run: bool) -> str:
 
 
 def _why(item: Ended) -> str:
-    return f"{item.why}, but {item.kept}" if item.kept else item.why
+    if item.kept:
+        return f"{item.why}, but {item.kept}"
+    more = f" and {len(item.lost) - SHOWN} more" if len(item.lost) > SHOWN else ""
+    return f"{item.why}; with it went {', '.join(item.lost[:SHOWN])}{more}" if item.lost else item.why

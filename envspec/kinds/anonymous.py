@@ -74,7 +74,7 @@ def lost_with(boxes: tuple[ContainerState, ...], gone: tuple[Mount, ...], world:
         holders = [box for box in world.containers if any(m.source == mount.source for m in box.anonymous)]
         return not holders or min(holders, key=lambda box: box.name).id in mine
 
-    return told(tuple(mount for mount in gone if counts(mount)))
+    return told(tuple(mount for mount in gone if counts(mount) and mount.source not in world.empty_volumes))
 
 
 def told(gone: tuple[Mount, ...]) -> tuple[str, ...]:

@@ -43,6 +43,7 @@ class Observed:
         shelved: Files in the host's memory that services bind, by ``SERVICE/NAME``.
         host_files: Facts of declared files that lie in a bind of this host, read while no container can be asked.
         deep: Whether files made by hand were looked for.
+        empty_volumes: Volumes of services in which a destroy found no file.
         watched: Paths that are remembered to be the user's, where the ledger that says so goes with its container.
         locked: Whether an apply holds the environment's mutex, or died with it.
         version: Returns the engine's version, which is asked for where a decision depends on it, and once.
@@ -61,6 +62,7 @@ class Observed:
     shelved: Mapping[str, Hidden] = field(default_factory=dict)
     host_files: Mapping[str, FileFact] = field(default_factory=dict)
     deep: bool = False
+    empty_volumes: frozenset[str] = frozenset()
     watched: frozenset[str] = frozenset()
     locked: bool = False
     version: Callable[[], Version] = field(default=tuple, compare=False, repr=False)

@@ -73,7 +73,7 @@ class Volume(Kind[VolumeSpec]):
         lost: tuple[str, ...] = ()
         if address == WORKSPACE_VOLUME:
             lost = loss.below(target, world) if target else (f"volume {name} (no container shows what is in it)",)
-        elif target not in world.answer.hollow:
+        elif target not in world.answer.hollow and name not in world.empty_volumes:
             lost = (f"volume {name} and all that is in it",)
         return Verdict(Action.DELETE, "no longer in the file", disruption=Disruption.REPLACE, data_loss=lost)
 

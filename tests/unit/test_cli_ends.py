@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from envspec.engine.fake import FakeEngine
 from envspec.kinds.lease import span
 from tests.unit.test_cli_commands import SPEC, Terminal, engine, envspec, spec
 
@@ -73,3 +74,13 @@ def test_durations_are_written_as_people_write_them(written: str) -> None:
             total, number = total + int(number) * units[character], ""
     assert span(total) == ("1m30s" if written == "90s" else written)
     assert span(0.5) == "0.5s"
+
+
+@pytest.mark.usefixtures("spec")
+def test_what_goes_with_a_session_is_said(engine: FakeEngine, envspec: Terminal) -> None:
+    assert envspec("apply", "--session", "s1") == 0
+    for number in range(7):
+        engine.tamper.write_file("shop-workspace", f"/opt/n{number}", "by hand")
+    assert envspec("session", "end", "s1") == 0
+    named = ", ".join(f"/opt/n{number} (undeclared)" for number in range(5))
+    assert f"session; with it went {named} and 2 more" in envspec.out
