@@ -183,16 +183,29 @@ def test_the_proxies_of_dockers_own_configuration_are_known(tmp_path: Path) -> N
 # ── what goes by Docker's name and is Podman ─────────────────────────────────────────────────────────────────────────
 
 
+SHIM = """#!/bin/sh
+[ -e /etc/containers/nodocker ] || \\
+echo "Emulate Docker CLI using podman. Create /etc/containers/nodocker to quiet msg." >&2
+exec /usr/bin/podman "$@"
+"""
+"""The command of the package podman-docker."""
+
+
 def test_a_docker_command_that_is_podman_is_podman(environ: Environ, install: Callable[..., None]) -> None:
     install("docker", "podman")
-    script = "#!/bin/sh\necho Emulate Docker CLI using podman. >&2\necho podman version 5.4.2\n"
-    (Path(environ["PATH"]) / "docker").write_text(script)
+    (Path(environ["PATH"]) / "docker").write_text(SHIM)
     assert choose(environ=environ) == choose("docker", environ=environ) == PODMAN
+
+
+def test_a_link_to_podman_is_podman(environ: Environ, install: Callable[..., None]) -> None:
+    install("podman")
+    (Path(environ["PATH"]) / "docker").symlink_to("podman")
+    assert choose("docker", environ=environ) == PODMAN
 
 
 def test_a_wrapper_of_dockers_command_is_docker(environ: Environ, install: Callable[..., None]) -> None:
     install("docker", "podman")
-    (Path(environ["PATH"]) / "docker").write_text("#!/bin/sh\necho Docker version 28.2.2, build e6534b4\n")
+    (Path(environ["PATH"]) / "docker").write_text('#!/bin/sh\n# no podman here\nexec /usr/bin/docker.real "$@"\n')
     assert choose("docker", environ=environ) == DOCKER
 
 
