@@ -21,7 +21,7 @@ from envspec.engine.objects import ContainerState
 from envspec.errors import EngineCallFailed, EnvspecError
 from envspec.events import Notice
 from envspec.kinds import names
-from envspec.kinds.base import is_service
+from envspec.kinds.base import is_helper, is_service
 from envspec.kinds.container import ASLEEP
 from envspec.kinds.lease import expiry
 from envspec.kinds.ownership import user_of
@@ -123,8 +123,12 @@ def collect(engine: Engine, ending: Ending, doors: Doors) -> tuple[Ended, ...]:
             found.append(end(engine, row.name, why, ending, doors))
         elif any(box.name == names.container(row.name) for box in ours):
             aside = [box for box in ours if box.name == names.next_container(row.name) and not box.unread]
-            aside = [box for box in aside if not _took_over(box, ours)]
-            found += [_attempt(b.name, "left by an interrupted replace", _sweeping(engine, b), ending) for b in aside]
+            sweeps = [(box, "replace") for box in aside if not _took_over(box, ours)]
+            sweeps += [(box, "snapshot") for box in ours if is_helper(box)]
+            found += [
+                _attempt(box.name, f"left by an interrupted {what}", _sweeping(engine, box), ending)
+                for box, what in sweeps
+            ]
     ended = {one.name: one.gone for one in found}
     for env in runs:  # as long as an environment stays, its mutex proves that its run died
         name = env.removesuffix(RUN_MUTEX)
@@ -286,12 +290,12 @@ def _free(engine: Engine, env: str, ending: Ending) -> Ended:
 
 def _took_over(leftover: ContainerState, ours: list[ContainerState]) -> bool:
     """Say whether a leftover is of another user, to whom it may have given files: the next apply gives them back."""
-    return {user_of(box) for box in ours} != {user_of(leftover)}
+    return {user_of(box) for box in ours if not is_helper(box)} != {user_of(leftover)}
 
 
 def _sweeping(engine: Engine, box: ContainerState) -> Callable[[], None]:
     def sweep() -> None:
         with locked(engine, box.labels[names.ENV]):
-            engine.remove_container(box.id)
+            engine.remove_container(box.id, borrows=is_helper(box))
 
     return sweep

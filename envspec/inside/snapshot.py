@@ -32,7 +32,6 @@ SAVED = "/envspec-snapshot"
 """Directory of the image of the volumes that their copies are in, by number."""
 
 _MOUNTED = "/envspec-volumes"
-_HELPER_KIND = "snapshot_helper"
 _HELPER_ADDRESS = "container.snapshot"
 _TRUE_STILL = (names.DIGEST, names.BASE)
 """Labels that stay true of what an image becomes: what it was built from."""
@@ -138,7 +137,7 @@ class _Saving:
         places = (f"{_MOUNTED}/{number}" for number in range(len(self.volumes)))
         mounts = (Mount(p, "volume", v.name, read_only=True) for p, v in zip(places, self.volumes, strict=True))
         env = self.box.labels[names.ENV]
-        labels = names.labels(env, _HELPER_KIND, _HELPER_ADDRESS) | {names.SNAPSHOT: self.name}
+        labels = names.labels(env, names.SNAPSHOT_HELPER, _HELPER_ADDRESS) | {names.SNAPSHOT: self.name}
         config = helper_config(self.box.image_id, tuple(sorted(mounts)))
         helper = self.engine.create_container(_helper_name(self.name), config, labels)
         self.engine.start(helper)
@@ -219,7 +218,7 @@ def _helper_name(name: str) -> str:
 def _clear(engine: Engine, name: str, env: str) -> None:
     """Remove what a snapshot that was not finished left: no manifest stands for it."""
     for box in engine.containers(env, (_helper_name(name),)):
-        if box.labels.get(names.KIND) == _HELPER_KIND and box.labels.get(names.SNAPSHOT) == name:
+        if box.labels.get(names.KIND) == names.SNAPSHOT_HELPER and box.labels.get(names.SNAPSHOT) == name:
             engine.remove_container(box.id, borrows=True)
     for part in (BOX, VOLUMES):
         engine.remove_image(ref_of(name, part))

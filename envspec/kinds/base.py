@@ -85,7 +85,7 @@ class Observed:
 
     @property
     def leftovers(self) -> tuple[ContainerState, ...]:
-        """Return our containers that are not the workspace: what an interrupted replace left."""
+        """Return our containers that are not the workspace: what an interrupted replace, or snapshot, left."""
         chosen = self.workspace
         return tuple(box for box in self._ours if box is not chosen and not is_service(box))
 
@@ -136,6 +136,11 @@ class Observed:
     def restarted(self) -> Observed:
         """Return the world as it will be right after the workspace is started again: no tmpfs, no job is kept."""
         return replace(self, inside=replace(self.answer, environment=None, jobs=()))
+
+
+def is_helper(box: ContainerState) -> bool:
+    """Say whether a container is one that copies volumes while a snapshot is made; nobody works in it."""
+    return box.labels.get(names.KIND) == names.SNAPSHOT_HELPER
 
 
 def is_service(box: ContainerState) -> bool:

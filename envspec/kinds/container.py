@@ -15,7 +15,7 @@ from envspec.engine.operations import Baseline, ReadEnvironment, ReadState, Rest
 from envspec.errors import Conflict, EngineCallFailed, EngineTimeout, Interrupted, StepFailed, Where
 from envspec.kinds import anonymous, loss, names
 from envspec.kinds.agent import standing_in
-from envspec.kinds.base import Done, Kind, Observed, StepContext, Verdict, Work, record, spec_of
+from envspec.kinds.base import Done, Kind, Observed, StepContext, Verdict, Work, is_helper, record, spec_of
 from envspec.kinds.lease import moment
 from envspec.kinds.limits import UNASKED, differs, told, update_of
 from envspec.kinds.standing import refuse_half_restored, standing_of
@@ -154,7 +154,9 @@ class Container(Kind[ContainerSpec]):
     def removal(self, address: str, world: Observed) -> Verdict | None:
         """Remove the workspace with what is in its own filesystem, or the leftovers, in which nobody worked."""
         if address == LEFTOVER:
-            return Verdict(Action.DELETE, "left by an interrupted replace", disruption=Disruption.NONE)
+            what = sorted({"snapshot" if is_helper(box) else "replace" for box in world.leftovers})
+            why = f"left by an interrupted {' and an interrupted '.join(what)}"
+            return Verdict(Action.DELETE, why, disruption=Disruption.NONE)
         lost = _lost(world, world.workspace.config.mounts if world.workspace else ())
         return Verdict(Action.DELETE, "no longer wanted", disruption=Disruption.REPLACE, data_loss=lost)
 
@@ -470,9 +472,9 @@ def _delete(item: Work, context: StepContext) -> Done:
     if item.change.address == names.WORKSPACE and context.observed.workspace:
         gone = (context.observed.workspace,)
     for box in gone:
-        if item.change.address == LEFTOVER:
+        if item.change.address == LEFTOVER and not is_helper(box):
             give_back(context, box)
-        context.engine.remove_container(box.id)
+        context.engine.remove_container(box.id, borrows=is_helper(box))
     for name in anonymous.abandoned(context.observed):
         context.engine.remove_volume(name)
     return Done(f"removed {', '.join(box.name for box in gone)}")

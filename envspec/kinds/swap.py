@@ -16,7 +16,7 @@ from envspec.engine.operations import Operation, PutState, ReadEnvironment, Read
 from envspec.errors import EnvspecError
 from envspec.kinds import names
 from envspec.kinds.agent import standing_in
-from envspec.kinds.base import Done, Observed, StepContext, is_service
+from envspec.kinds.base import Done, Observed, StepContext, is_helper, is_service
 from envspec.kinds.ownership import Holdings, holdings, user_of
 
 GIVE_BACK = 300.0
@@ -102,7 +102,7 @@ def settle(context: StepContext, restore: RestoreEnvironment | None, *, ok: bool
     if not ok or current is None:
         return
     for box in boxes.values():
-        context.engine.remove_container(box.id)
+        context.engine.remove_container(box.id, borrows=is_helper(box))
     if current.name != own:
         context.engine.rename(current.id, own)
 

@@ -8,7 +8,18 @@ from typing import Any
 
 from envspec.engine.facts import Account, Questions
 from envspec.engine.operations import EnsureUser, GiveOver
-from envspec.kinds.base import Done, Kind, Observed, StepContext, Verdict, Work, cause_of, record, spec_of
+from envspec.kinds.base import (
+    Done,
+    Kind,
+    Observed,
+    StepContext,
+    Verdict,
+    Work,
+    cause_of,
+    is_helper,
+    record,
+    spec_of,
+)
 from envspec.kinds.loss import lies_below
 from envspec.kinds.ownership import Holdings, holdings, user_of
 from envspec.model import Action, Cause, Diff, Disruption, Resource
@@ -179,7 +190,7 @@ def _is_shared(path: str, world: Observed) -> bool:
 
 def _is_leftovers(uid: int, world: Observed) -> bool:
     """Say whether an interrupted replace left a container of that user."""
-    return any(known and known[0] == uid for known in map(user_of, world.leftovers))
+    return any(known and known[0] == uid for known in (user_of(box) for box in world.leftovers if not is_helper(box)))
 
 
 def _former(spec: UserSpec, world: Observed) -> int | None:

@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 from envspec.engine.fake import FakeEngine
+from envspec.engine.objects import ContainerConfig, Mount
+from envspec.kinds import names
 from envspec.kinds.lease import span
 from tests.unit.test_cli_commands import SPEC, Terminal, engine, envspec, spec
 
@@ -84,3 +86,22 @@ def test_what_goes_with_a_session_is_said(engine: FakeEngine, envspec: Terminal)
     assert envspec("session", "end", "s1") == 0
     named = ", ".join(f"/opt/n{number} (undeclared)" for number in range(5))
     assert f"session; with it went {named} and 2 more" in envspec.out
+
+
+@pytest.mark.usefixtures("spec")
+@pytest.mark.parametrize("command", [("apply",), ("gc", "shop")])
+def test_what_an_interrupted_snapshot_left_is_called_so_and_goes(
+    engine: FakeEngine, envspec: Terminal, command: tuple[str, ...]
+) -> None:
+    assert envspec("apply") == 0
+    labels = names.labels("shop", names.SNAPSHOT_HELPER, "container.snapshot")
+    config = ContainerConfig("debian:13", mounts=(Mount("/mnt/0", "volume", "shop-v", read_only=True),))
+    engine.create_volume("shop-v", {})
+    engine.start(engine.create_container("envspec-snapshot-s", config, labels))
+    assert envspec("plan") == 0
+    assert "left by an interrupted snapshot" in envspec.out
+    before = len(engine.calls)
+    assert envspec(*command) == 0
+    assert "envspec-snapshot-s" not in [box.name for box in engine.containers("shop")]
+    assert not any("GiveOver" in str(call) for call in engine.calls[before:])
+    assert envspec("plan", "--detailed-exitcode") == 0
