@@ -194,7 +194,7 @@ class Purpose:
         is_plain = len(value) <= _MAX_VALUE and value.isprintable() and "\\" not in value
         if not is_plain or not re.fullmatch(param.pattern, value):
             raise SpecError(
-                f"purpose `{self.name}`: {value[:60]!r} is no `{name}`",
+                f"purpose `{self.name}`: {value[:60]!r} does not fit `{name}`",
                 code="purpose.param",
                 hint=f"{param.description}; it must match {param.pattern}, such as {param.default_for(source)!r}",
                 where=Where(address=f"purpose.{name}"),

@@ -50,15 +50,15 @@ def told(used: Mapping[str, str], steering: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def overrides(path: Path) -> tuple[str, ...]:
-    """Return a note for a file beside a Compose file that Compose would merge by itself."""
+    """Return a note for the file beside a Compose file that Compose would merge by itself: the first of these names."""
     if path.stem not in _DEFAULTS or path.suffix not in _ENDINGS:
         return ()
-    found = [path.with_name(f"{path.stem}.override{ending}") for ending in _ENDINGS]
+    named = (path.with_name(f"{stem}.override{ending}") for stem in _DEFAULTS for ending in _ENDINGS)
+    found = list(filter(hostpath.is_there, named))
     return tuple(
         f"{other.name} beside {path.name} is not merged; to merge it, write "
         f"`compose: {{include: [{{path: [{path.name}, {other.name}]}}]}}`"
-        for other in found
-        if hostpath.is_there(other)
+        for other in found[:1]
     )
 
 

@@ -16,6 +16,8 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
+from envspec.visible import one_line
+
 KIB = 1024
 GIB = KIB**3
 NULLS = frozenset({"", "~", "null", "Null", "NULL"})
@@ -87,7 +89,7 @@ def shown(value: object) -> str:
         return "a mapping"
     if isinstance(value, Sequence) and not isinstance(value, str):
         return "a list"
-    text = _CONTROL.sub(lambda match: f"\\x{ord(match[0]):02x}", str(value)[: _SHOWN + 1])
+    text = one_line(str(value)[: _SHOWN + 1])
     if not text:
         return "an empty value"
     return f"`{text[:_SHOWN]}…`" if len(text) > _SHOWN else f"`{text}`"

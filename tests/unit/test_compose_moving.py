@@ -89,7 +89,7 @@ def test_a_stray_env_file_beside_a_spec_is_what_an_unset_variable_points_to(tmp_
     assert ("env.yaml:3:" in note, "`env_file: [.env]`" in note) == (True, True)
 
 
-@pytest.mark.parametrize("name", ["compose.override.yaml", "compose.override.yml"])
+@pytest.mark.parametrize("name", ["compose.override.yaml", "compose.override.yml", "docker-compose.override.yml"])
 def test_a_file_that_compose_would_merge_is_named_and_how_to_merge_it(name: str, tmp_path: Path) -> None:
     (tmp_path / name).write_text("services: {db: {user: '1'}}\n")
     (note,) = document(tmp_path, DB).notes

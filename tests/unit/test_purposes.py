@@ -234,7 +234,7 @@ def test_a_value_that_is_no_version_never_reaches_the_template(value: str) -> No
 @pytest.mark.parametrize("value", ["a\nRUN id", "a\\", "a\rb", "a\x00"])
 def test_a_sloppy_pattern_still_lets_no_line_break_or_continuation_through(spec_dir: Path, value: str) -> None:
     purpose = mine(spec_dir, "'[a-z]+'", "'(?s).*'")
-    with pytest.raises(SpecError, match="is no `flavour`"):
+    with pytest.raises(SpecError, match="does not fit `flavour`"):
         purpose.render({"flavour": value}, "registry", "x")
 
 
