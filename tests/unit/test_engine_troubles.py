@@ -14,7 +14,7 @@ from envspec.engine import client
 from envspec.engine.capabilities import Versions, is_mountable
 from envspec.engine.client import Client
 from envspec.engine.inspect import familiar
-from envspec.engine.objects import ContainerConfig, ContainerState, ImageState, Limits
+from envspec.engine.objects import PAUSES, ContainerConfig, ContainerState, Holder, ImageState, Limits, Proof
 from envspec.engine.podman_engine import PodmanEngine
 from envspec.engine.stack import ComposeUp
 from envspec.engine.whales import WhalesEngine
@@ -185,3 +185,36 @@ def test_a_purposes_image_that_lost_its_tag_asks_for_no_base_image() -> None:
     verdict = Image().diff(Resource("image.workspace", "image", built), built, world)
     assert verdict is not None
     assert "gets its name back" in verdict.reason
+
+
+# ── an image that is there in part ──
+
+HALF = "a" * 64
+HALF_IMAGE = f"""
+[ "$1 $2" != "image rm" ] || {{ echo "$3" > "$0.removed"; exit 0; }}
+[ "$2" != ls ] || [ -e "$0.removed" ] || echo 'locating item named "manifest" for image with ID "{HALF}"' >&2
+[ "$1" = commit ] || [ "$2" = commit ] || exit 0
+echo 'Error: locating item named "manifest" for image with ID "{HALF}" (consider removing the image)' >&2
+exit 125"""
+
+
+def test_an_image_that_a_kill_left_in_part_is_named_with_what_removes_it(tmp_path: Path) -> None:
+    podman = PodmanEngine(command=stand_in(tmp_path / "podman", HALF_IMAGE))
+    with pytest.raises(EngineCallFailed) as caught:
+        podman.commit("box", "envspec/snapshot/s:box", {})
+    assert (caught.value.code, caught.value.where.address if caught.value.where else "") == (
+        "engine.half_image",
+        "envspec/snapshot/s:box",
+    )
+    assert f"image rm {HALF[:12]}`" in caught.value.hint
+
+
+def test_an_image_that_stays_in_part_is_removed_with_the_mutex_of_who_made_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("envspec.engine.podman_engine.HALF_IMAGE", 0.2)
+    podman = PodmanEngine(command=stand_in(tmp_path / "podman", HALF_IMAGE))
+    died = Holder("me", Proof.DIED, {PAUSES: ""})
+    monkeypatch.setattr(podman, "lock_holder", lambda _: died)
+    podman.break_lock("shop", "me")
+    assert (tmp_path / "podman.removed").read_text().strip() == HALF
