@@ -8,7 +8,11 @@ pattern, and stand there and in :mod:`envspec.engine.fake_probe`:
 - A directory that holds ``pyvenv.cfg`` is a virtual environment: what its making put there is no work, what else lies
   in it is.
 - What the ``RECORD`` of an installed Python package lists, outside ``site-packages`` too, is that package.
-- What changed in the system's own directories while dpkg ran, by its log, is dpkg's.
+- What changed in the system's own directories while dpkg ran, by its log, is dpkg's; what changed there at another
+  time, such as a configuration file that somebody edited, is work. Of apk, dnf and rpm only their databases are known.
+
+What a manager writes to be committed, such as ``Cargo.lock`` or ``package-lock.json``, is work: git says whether it is
+ignored, and a lock file that nobody committed is one that somebody may miss.
 """
 
 from __future__ import annotations
@@ -45,6 +49,8 @@ TABLE = (
         ),
     ),
     Row("apt and dpkg", paths=("/var/lib/apt", "/var/lib/dpkg")),
+    Row("apk", paths=("/lib/apk/db", "/usr/lib/apk/db", "/var/lib/apk")),
+    Row("dnf and rpm", paths=("/var/lib/dnf", "/var/lib/rpm", "/usr/lib/sysimage/rpm", "/usr/lib/sysimage/libdnf5")),
     Row("caches by their name", names=(".cache", "__pycache__", "*.pyc")),
     Row("shells, pagers, editors", names=(".*_history", ".lesshst", ".viminfo", ".wget-hsts")),
     Row("ssh", paths=("*/.ssh/known_hosts", "*/.ssh/known_hosts.old")),

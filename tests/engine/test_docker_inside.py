@@ -258,3 +258,23 @@ def test_sixty_files_cost_little_more_to_look_at_than_an_empty_exec(docker_engin
     bare = fastest(lambda: docker_engine._run("exec", "-i", "-u", "0", box, "true"))
     probe = fastest(lambda: docker_engine.probe(box, Questions(files=paths)))
     assert probe < bare * 2 + 0.03
+
+
+def test_what_dpkg_installed_is_no_work_and_a_configuration_that_was_edited_is(
+    docker_engine: WhalesEngine, box: str
+) -> None:
+    """A log as dpkg writes it: a run that has just ended, and after it somebody edits what came with a package."""
+    script = """
+mkdir -p /usr/share/tool
+touch /usr/bin/tool /usr/share/tool/a /etc/tool.conf /etc/kept.conf
+touch /usr/local/bin/mine /opt/mine
+now=$(date +%s)
+stamp() { date -d "@$1" '+%Y-%m-%d %H:%M:%S'; }
+echo "$(stamp "$((now - 9))") startup archives unpack" > /var/log/dpkg.log
+echo "$(stamp "$((now - 1))") status installed tool:all 1.0" >> /var/log/dpkg.log
+until [ "$(date +%s)" -gt "$((now + 1))" ]; do sleep 0.2; done
+echo edited > /etc/tool.conf"""
+    exec_ = ("docker", "exec", "-u", "0", box, "sh", "-ec", script)
+    subprocess.run(exec_, check=True, capture_output=True)
+    found = docker_engine.probe(box, Questions(undeclared=("/",))).undeclared
+    assert found == ("/etc/tool.conf", "/opt/mine", "/usr/local/bin/mine")
