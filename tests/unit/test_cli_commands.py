@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import signal
@@ -17,6 +18,7 @@ from envspec.cli.commands.init_command import SCHEMA_FILE, detected
 from envspec.cli.main import main
 from envspec.engine.fake import FakeEngine
 from envspec.engine.objects import LABEL, ContainerConfig
+from envspec.kinds import names
 from envspec.spec.load import load
 
 BASE = "debian:13"
@@ -188,6 +190,18 @@ def test_an_unknown_environment_is_a_usage_error(envspec: Terminal) -> None:
     for command in ("status", "connect", "shell"):
         assert envspec(command, "absent") == 3
         assert "there is no environment absent" in envspec.err
+
+
+@pytest.mark.usefixtures("spec")
+def test_a_shell_without_a_terminal_says_what_to_use_instead(
+    envspec: Terminal, engine: FakeEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine.start(
+        engine.create_container("shop-workspace", ContainerConfig(BASE), names.labels("shop", "container", ""))
+    )
+    monkeypatch.setattr("sys.stdin", io.StringIO("ls\n"))
+    assert envspec("shell", "shop") == 3
+    assert "`envspec exec shop -- sh`" in envspec.err
 
 
 def test_init_takes_the_purpose_that_the_files_show(
