@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import tempfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +18,7 @@ from envspec.detect import Knowledge, Toolchain, detect, wanted
 from envspec.engine.operations import Completed
 from envspec.engine.runner import Runner, allowed
 from envspec.errors import EngineNotReady, StepFailed, Where
+from envspec.scratch import scratch
 
 DEADLINE = 90.0
 """Seconds that one git command may take; fetching the directories of a very large repository takes a third of it."""
@@ -104,8 +104,7 @@ def look(
             code="host.no_git",
             hint="install git; or name a `purpose`, and list it under `repos` with `install: auto`",
         )
-    with tempfile.TemporaryDirectory(prefix="envspec-look-") as name:
-        root = Path(name)
+    with scratch() as root:
         git = _Git(runner or Runner(), root / "repository", _environment(url, root, trusted=trusted))
         _fetch(git, url)
         blobs = _blobs(git)

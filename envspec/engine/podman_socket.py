@@ -6,13 +6,13 @@ import contextlib
 import os
 import socket
 import subprocess
-import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from envspec.engine.runner import Runner, allowed
 from envspec.errors import EngineNotReady
+from envspec.scratch import scratch
 
 MONITORS = "/run"
 """Where containers are started: their monitor, conmon, leaves an empty file ``oom`` there when the kernel ends
@@ -45,8 +45,8 @@ def api_socket(runner: Runner, command: Sequence[str], *, rootless: bool) -> Ite
     if _takes_connections(there):
         yield f"unix://{there}"
         return
-    with tempfile.TemporaryDirectory(prefix="envspec-") as directory:
-        path = Path(directory) / "podman.sock"
+    with scratch() as directory:
+        path = directory / "podman.sock"
         with _service(runner, command, path):
             yield f"unix://{path}"
 

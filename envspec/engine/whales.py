@@ -13,7 +13,6 @@ import importlib
 import os
 import re
 import signal
-import tempfile
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -37,6 +36,7 @@ from envspec.engine.runner import SETTLED, Runner
 from envspec.engine.stack import ComposeUp
 from envspec.errors import EngineCallFailed, EngineNotReady, EngineTimeout, Where
 from envspec.model import Hidden
+from envspec.scratch import scratch
 
 if TYPE_CHECKING:
     from python_on_whales import DockerClient
@@ -261,8 +261,8 @@ class WhalesEngine(MutexClient):
                 hint="envspec preflight --fix",
             )
         changes = [*bootstrap.IMPORT_CHANGES, *(f"LABEL {quoted(k)}={quoted(v)}" for k, v in sorted(labels.items()))]
-        with tempfile.TemporaryDirectory(prefix="envspec-") as directory:
-            tar = Path(directory) / "root.tar"
+        with scratch() as directory:
+            tar = directory / "root.tar"
             what = f"cannot bootstrap {recipe}"
             self._stream(
                 what,
@@ -286,7 +286,7 @@ class WhalesEngine(MutexClient):
         A Dockerfile on standard input would be left among the temporary files by buildx 0.13.
         """
         with contextlib.ExitStack() as held:
-            context = Path(held.enter_context(tempfile.TemporaryDirectory(prefix="envspec-")))
+            context = held.enter_context(scratch())
             told, words = _labelled(build, self._dialect)
             (context / "Dockerfile").write_text(told, encoding="utf-8")
             argv = [*self._command, *self._dialect.build, "--tag", build.tag, *words]
