@@ -174,9 +174,9 @@ def test_a_spoilt_ledger_entry_does_not_exist(docker_engine: WhalesEngine, box: 
     assert [entry.address for entry in docker_engine.probe(box, Questions()).ledger] == ["user.dev"]
 
 
-def test_odd_bytes_in_the_variables_come_back(docker_engine: WhalesEngine, box: str) -> None:
+def test_odd_bytes_in_the_variables_come_back_as_what_they_are(docker_engine: WhalesEngine, box: str) -> None:
     inside(box, f"printf '%s\\n\\n--x end\\n\\377' \"export A='ü'\" > {RUN_DIR}/env")
-    assert docker_engine.probe(box, Questions()).environment == "export A='ü'\n\n--x end\n�"
+    assert docker_engine.probe(box, Questions()).environment == "export A='ü'\n\n--x end\n\\xff"
 
 
 def test_a_link_that_the_user_placed_is_replaced_and_its_target_is_not_touched(

@@ -63,11 +63,12 @@ def test_variables_of_the_host_stand_over_those_of_the_environment_in_scripts_to
 
 
 def test_arguments_variables_and_directories_that_are_not_utf8_arrive_as_they_are(inner: Inner) -> None:
-    odd = os.fsdecode(b"x\xff\n")
-    assert envspec("exec", inner.env, "--", "mkdir", "-p", f"/tmp/{odd}").returncode == 0
+    odd, named = os.fsdecode(b"x\xff\n"), os.fsdecode(b"y\xff")
+    assert envspec("exec", inner.env, "--", "mkdir", "-p", f"/tmp/{odd}", f"/tmp/{named}").returncode == 0
     words = ("--workdir", f"/tmp/{odd}", "--env", f"K={odd}", "--", "sh", "-c", 'printf %s "$K$1$PWD"', "sh", odd)
     assert envspec("exec", inner.env, *words).stdout == b"x\xff\nx\xff\n/tmp/x\xff\n"
-    assert envspec("cp", f"{inner.env}:/tmp/{odd}", "-").returncode == 0
+    assert envspec("cp", f"{inner.env}:/tmp/{named}", "-").returncode == 0
+    assert b"holds a line break" in envspec("cp", f"{inner.env}:/tmp/{odd}", "-").stderr
 
 
 @pytest.mark.parametrize("who", [(), ("--root",)])
