@@ -67,14 +67,19 @@ class ArchiveReader(Protocol):
 class Archiver(ArchiveReader, Protocol):
     """What may be done with trees and snapshots."""
 
-    def write_archive(self, container_id: str, directory: str) -> AbstractContextManager[BufferedIOBase]:
+    def write_archive(
+        self, container_id: str, directory: str, owner: tuple[int, int] = (0, 0)
+    ) -> AbstractContextManager[BufferedIOBase]:
         """Take a tar stream and unpack it in a directory; the container need not run.
 
-        Owners, modes and times are the stream's. An error of the engine is raised when the block is left.
+        Owners, modes and times are the stream's. An error of the engine is raised when the block is left. While the
+        container runs, no link is followed that others than root can make, unless they may write where it leads.
 
         Args:
             container_id: The container.
             directory: Real path of a directory.
+            owner: Numeric user and group whose all of the stream is: where the directory is that user's, the user
+                unpacks it. Root, where the stream has several owners.
         """
         ...
 

@@ -7,6 +7,7 @@ import functools
 import io
 import json
 import posixpath
+import secrets
 import shlex
 import tarfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -21,11 +22,14 @@ from envspec.engine.operations import Completed
 from envspec.engine.options import quoted
 from envspec.engine.paths import LINK, SHARED, Seen, follow, leads_nowhere
 from envspec.engine.pipe import Pipe, opened
-from envspec.engine.script import text_of
+from envspec.engine.script import operation, text_of
 from envspec.errors import EngineCallFailed, Where
 
 COMMIT_DEADLINE = 1800.0
 """Seconds for making an image of a container."""
+
+UNPACK_GRACE = 5
+"""Seconds for what unpacks inside to remove what it has not put in its place yet, once it was cut off."""
 
 MAX_FILE = 64 * 1024 * 1024
 """Bytes that the one file of an imported image may have."""
@@ -98,9 +102,34 @@ class ArchiveClient(Client):
             self._finished(pipe, f"cannot read {path}", path)
 
     @contextlib.contextmanager
-    def write_archive(self, container_id: str, directory: str) -> Iterator[io.BufferedIOBase]:
-        """Take a tar stream and unpack it in a directory."""
-        argv = [*self._command, *self._dialect.copy_in, f"{container_id}:{directory}"]
+    def write_archive(
+        self, container_id: str, directory: str, owner: tuple[int, int] = (0, 0)
+    ) -> Iterator[io.BufferedIOBase]:
+        """Take a tar stream and unpack it in a directory: inside, where the container runs, else by the engine."""
+        found = self._inspect("container", [container_id])
+        if found and inspect.status_of(found[0]) == "running":
+            with self._unpacked(container_id, directory, owner) as pipe:
+                yield pipe
+            return
+        with self._written([*self._command, *self._dialect.copy_in, f"{container_id}:{directory}"], directory) as pipe:
+            yield pipe
+
+    @contextlib.contextmanager
+    def _unpacked(self, container_id: str, directory: str, owner: tuple[int, int]) -> Iterator[io.BufferedIOBase]:
+        token = secrets.token_hex(8)
+        words = ("-c", operation("paths", "unpack"), "envspec", *map(str, owner), directory)
+        argv = self._as_root(container_id, words, "--interactive", "--env", f"ENVSPEC_STEP={token}")
+        try:
+            with self._written(argv, directory) as pipe:
+                yield pipe
+        except EngineCallFailed:
+            raise
+        except BaseException:
+            self._reap(container_id, token, UNPACK_GRACE)
+            raise
+
+    @contextlib.contextmanager
+    def _written(self, argv: Sequence[str], directory: str) -> Iterator[io.BufferedIOBase]:
         what = f"cannot write to {directory}"
         with opened(self._runner, argv) as pipe:
             try:

@@ -106,7 +106,10 @@ _CANNOT_RUN = 126
 _NOT_FOUND = 127
 _TOOLS = "its image needs /bin/sh, sleep, awk, find, sha256sum, stat and tar"
 _NO_REASON = "no reason given"
-_SAYS_NOTHING = ("envspec-ended", "Run '", "See '", "Error: failed to start containers")
+_SAYS_NOTHING = (
+    *("envspec-ended", "Run '", "See '", "Error: failed to start containers"),
+    *("tar: Exiting with failure", "tar: Error is not recoverable"),
+)
 
 
 class Client:
@@ -507,10 +510,10 @@ class Client:
             where=Where(address=name),
         )
 
-    def _reap(self, container_id: str, token: str) -> None:
+    def _reap(self, container_id: str, token: str, grace: int = 0) -> None:
         """End what an operation that was cut off left running inside; whatever fails here, the next apply does it."""
         try:
-            script = reap(token)
+            script = reap(token, grace)
             self._enter(
                 container_id,
                 script,

@@ -55,8 +55,11 @@ class Archives(Store):
         yield buffer
 
     @contextmanager
-    def write_archive(self, container_id: str, directory: str) -> Iterator[io.BufferedIOBase]:
+    def write_archive(
+        self, container_id: str, directory: str, owner: tuple[int, int] = (0, 0)
+    ) -> Iterator[io.BufferedIOBase]:
         """Take a tar stream and unpack it in a directory."""
+        del owner
         buffer = io.BytesIO()
         yield buffer
         buffer.seek(0)

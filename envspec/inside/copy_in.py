@@ -83,7 +83,7 @@ def copy_in(engine: Engine, env: str, source: str | BinaryIO, destination: str, 
     left_out: list[LeftOut] = []
     sent: list[Sent] = []
     try:
-        with engine.write_archive(box.state.id, landing.directory) as sink:
+        with engine.write_archive(box.state.id, landing.directory, box.owner) as sink:
             packer = _Packer(box, landing, sink, meter, left_out, sent)
             try:
                 packer.pack(real)
@@ -206,7 +206,7 @@ def _stream_in(box: Box, stream: BinaryIO, destination: str, emit: Emit) -> Copi
     left_out: list[LeftOut] = []
     sent: list[Sent] = []
     try:
-        with box.engine.write_archive(box.state.id, found.real) as sink:
+        with box.engine.write_archive(box.state.id, found.real, box.owner) as sink:
             try:
                 with tarfile.open(fileobj=stream, mode="r|*") as incoming:
                     _pass_on(incoming, Archive(sink), box, found.real, meter, left_out, sent)

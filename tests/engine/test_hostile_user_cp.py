@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
 
 from envspec.errors import EnvspecError
 from envspec.inside.copy_in import copy_in
-from tests.engine.hostile import Target
+from tests.engine.hostile import Act, Target, raced
 
 pytestmark = pytest.mark.engine
 
 
-def copied(target: Target, tree: Path, destination: str) -> str:
+def copied(target: Target, tree: Path | str, destination: str) -> str:
     """Copy a tree in; return the code of the error, "" where there is none."""
     try:
         copy_in(target.engine, target.door.env, str(tree), destination, lambda _: None)
@@ -29,6 +30,7 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (top / "deep").mkdir(parents=True)
     for path in ("app", "deep/app"):
         (top / path).write_text("the user's\n")
+    shutil.copytree(top, top.parent / "cp" / "victim")
     return top
 
 
@@ -47,5 +49,37 @@ def test_a_copy_does_not_follow_the_users_links(target: Target, tree: Path, atte
     make, destination = REFUSED[attempt]
     target.user(make)
     for source in (tree / "app", f"{tree}/."):
-        assert copied(target, Path(source), destination) in {"copy.foreign_link", "copy.no_directory"}
+        assert copied(target, source, destination) in {"copy.foreign_link", "copy.no_directory"}
     target.unharmed()
+
+
+def test_a_copy_leads_nowhere_while_links_and_directories_take_turns(target: Target, tree: Path) -> None:
+    """In a directory of the user's, in one above it, and in one of root's that holds one of the user's."""
+    target.root("mkdir -p /opt/cp && chown 1000:1000 /opt/cp")
+
+    def attempt(source: Path | str, destination: str) -> Act:
+        return lambda target: copied(target, source, destination)
+
+    for path, destination, source in (
+        ("/workspace/cr1", "/workspace/cr1", f"{tree}/."),
+        ("/workspace/cr2/victim", "/workspace/cr2", tree),
+        ("/opt/cp/victim", "/opt", tree.parent / "cp"),
+    ):
+        raced(path, attempt(source, destination))(target)
+        target.unharmed()
+
+
+def test_what_is_merged_into_roots_directory_keeps_what_is_there(target: Target, tree: Path) -> None:
+    target.root("mkdir -p /opt/m/victim/deep && echo root > /opt/m/victim/other && chown 1000 /opt/m/victim/deep")
+    assert copied(target, tree, "/opt/m") == ""
+    said = target.root(
+        "cd /opt/m && find . -mindepth 1 -printf '%p %U %m\\n' | sort && ! ls -A /opt /opt/m | grep envspec"
+    )
+    assert said.splitlines() == [
+        "./victim 0 755",
+        "./victim/app 1000 644",
+        "./victim/deep 1000 755",
+        "./victim/deep/app 1000 644",
+        "./victim/other 0 644",
+    ]
+    target.root("rm -r /opt/m")

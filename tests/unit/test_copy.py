@@ -442,8 +442,9 @@ class OnThisHost(FakeEngine):
         return Completed(done.returncode, done.stdout, done.stderr)
 
     @contextmanager
-    def write_archive(self, container_id: str, directory: str) -> Iterator[io.BytesIO]:
+    def write_archive(self, container_id: str, directory: str, owner: tuple[int, int] = (0, 0)) -> Iterator[io.BytesIO]:
         """Unpack as the engines do: without a time before 1970, and the last file as far as it goes."""
+        assert owner
         sink = io.BytesIO()
         yield sink
         left = self.full_after
