@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 
 from envspec.api import cache
 from envspec.api.converge import Doors, run
@@ -15,11 +16,13 @@ from envspec.api.inventory import EnvironmentRow, environments
 from envspec.api.lock import abandoned, has_died, is_dead, locked, owner
 from envspec.api.targets import Options, Target
 from envspec.api.work import look
+from envspec.engine.archive_client import COMMIT_DEADLINE
 from envspec.engine.base import Engine
 from envspec.engine.facts import Answer, Questions
 from envspec.engine.objects import ContainerState
 from envspec.errors import EngineCallFailed, EnvspecError
 from envspec.events import Notice
+from envspec.inside.snapshot_manifest import BOX, MANIFEST, VOLUMES, ref_of
 from envspec.kinds import names
 from envspec.kinds.base import is_helper, is_service
 from envspec.kinds.container import ASLEEP
@@ -34,6 +37,9 @@ PERSISTENT = "it is persistent"
 
 RUN_MUTEX = ".run"
 """Ends the name of the mutex that proves that an ``envspec run`` lives; no environment has a dot in its name."""
+
+SNAPSHOT_TIME = 2 * COMMIT_DEADLINE
+"""Seconds that nobody needs who is still making a snapshot of images that are there already."""
 
 RUN_NAME = 29
 """Letters that the name of an environment for one run takes of its spec's: 40 with its ending."""
@@ -135,7 +141,7 @@ def collect(engine: Engine, ending: Ending, doors: Doors) -> tuple[Ended, ...]:
         if ended.get(name, True):
             freed = _free(engine, env, ending)
             found += [] if name in ended else [freed]
-    return (*found, *([] if ending.only else _images(engine, ending)))
+    return (*found, *([] if ending.only else (*_images(engine, ending), *_parts(engine, ending))))
 
 
 def end(engine: Engine, env: str, why: str, ending: Ending, doors: Doors) -> Ended:
@@ -277,6 +283,19 @@ def _images(engine: Engine, ending: Ending) -> list[Ended]:
         kept = "" if ending.dry_run else cache.remove(engine, image)
         gone = not (ending.dry_run or kept)
         found.append(Ended(image.refs[0], f"not used since {since}", gone, kept, image.size if gone else 0))
+    return found
+
+
+def _parts(engine: Engine, ending: Ending) -> list[Ended]:
+    """Remove images of snapshots that were killed before they had a manifest, or while they were removed."""
+    images = {ref: image for image in engine.snapshot_images() for ref in image.refs}
+    found = []
+    for ref, image in sorted(images.items()):
+        name = image.labels.get(names.SNAPSHOT, "")
+        left = ref in {ref_of(name, part) for part in (BOX, VOLUMES)} and ref_of(name, MANIFEST) not in images
+        if left and not (image.unread or image.uses) and time.time() - image.created > SNAPSHOT_TIME:
+            remove = partial(engine.remove_image, ref)
+            found.append(_attempt(ref, "left by an interrupted snapshot", remove, ending))
     return found
 
 

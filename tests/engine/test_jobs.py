@@ -44,6 +44,12 @@ def test_the_command_line_starts_lists_polls_logs_waits_and_cancels(inner: Inner
         assert following.stdout.read() == b"two\n"
     assert told("wait", "cli", code=5)["state"] == "exited"
     assert [job["id"] for job in told("list", inner.env)] == ["cli"]
+    jobs = "cd /var/lib/envspec/jobs && "
+    inner.root(f"{jobs}mkdir .left .young .stage-x && touch -d '2 hours ago' .left .stage-x .[0-9a-f]*")
+    assert told("start", inner.env, "--name", "next", "--", "true")["created"] is True
+    assert inner.root(f"{jobs}ls -d .left .stage-x .young 2> /dev/null || true").split() == [".young"]
+    assert [job["id"] for job in told("list", inner.env)] == ["cli", "next"]
+    told("wait", f"{inner.env}/next")
     cancelled = told("cancel", f"{inner.env}/cli")
     assert (cancelled["job"]["state"], cancelled["ended"], cancelled["left"]) == ("exited", 0, [])
     assert envspec("job", "poll", f"{inner.env}/other").returncode == 3

@@ -10,9 +10,11 @@ import pytest
 from envspec import api, policy
 from envspec.api import lifecycle
 from envspec.api.converge import Doors
+from envspec.engine.archive import SNAPSHOT_KIND
 from envspec.engine.fake import FakeEngine
 from envspec.engine.objects import ContainerConfig
 from envspec.errors import Conflict, Refused, UsageError
+from envspec.inside.snapshot_manifest import ref_of
 from envspec.kinds import names
 from tests.unit.test_cli_commands import BASE, SPEC, Terminal, engine, envspec, spec
 
@@ -120,6 +122,27 @@ def test_what_is_collected_is_as_old_as_its_last_use(engine: FakeEngine, monkeyp
     assert [(item.name, item.why) for item in gone] == [(unused, "not used since 1970-01-01")]
     assert [item.name for item in lifecycle.collect(engine, api.Ending(images_after=5), doors)] == [used]
     assert [row.ref for row in api.cached_images(engine)] == [runs]
+
+
+def test_what_a_killed_snapshot_left_is_collected_and_a_whole_one_stays(
+    engine: FakeEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def parts(name: str, *more: str) -> list[str]:
+        labels = {names.KIND: SNAPSHOT_KIND, names.SNAPSHOT: name}
+        refs = [ref_of(name, part) for part in ("box", "volumes", *more)]
+        for ref in refs:
+            engine.add_image(ref, labels)
+        return refs
+
+    left = parts("half")
+    parts("whole", "manifest")
+    doors = Doors(lambda _: None, lambda _: True, api.Cancel())
+    made = max(image.created for image in engine.snapshot_images())
+    for now, gone in ((made + 60, []), (made + 7200, left)):
+        monkeypatch.setattr(lifecycle, "time", SimpleNamespace(time=lambda now=now: now))
+        ended = lifecycle.collect(engine, api.Ending(images_after=9e9), doors)
+        assert [item.name for item in ended if item.gone] == gone
+    assert len(engine.snapshot_images()) == 3
 
 
 def test_clearing_keeps_what_a_container_uses_and_what_is_of_another_purpose(engine: FakeEngine) -> None:
