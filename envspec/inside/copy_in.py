@@ -12,6 +12,7 @@ import tarfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from io import BufferedIOBase
+from pathlib import PurePosixPath
 from typing import BinaryIO
 
 from envspec.engine.base import Engine
@@ -226,10 +227,15 @@ def _pass_on(  # noqa: PLR0913, PLR0917 - from where, to where, and what is told
     left_out: list[LeftOut],
     sent: list[Sent],
 ) -> None:
+    links: set[str] = set()
     for info in incoming:
         name = _clean(info.name)
         if not name:
             continue
+        if any(str(above) in links for above in PurePosixPath(name).parents):
+            raise UsageError(f"the stream holds {name!r} behind a link of its own", code="copy.unsafe")
+        if info.issym():
+            links.add(name)
         reason = _objection(box, posixpath.join(directory, name), info)
         if reason:
             left_out.append(LeftOut(info.name, reason))

@@ -5,6 +5,8 @@ One container stands for all attempts; :mod:`tests.engine.hostile` has it.
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from envspec.engine.facts import ENV_FILE, SECRETS_FILE, STATE_DIR, Questions, RepoQuestion
@@ -168,6 +170,19 @@ def named(name: str) -> tuple[str, Act]:
     return f"cd /workspace && mkdir -p n && : > \"n/\"$'{name}'", act
 
 
+def vouching(make: str) -> tuple[str, Act]:
+    """Return an attempt by the list of a Python package, which says that a file is no work; it is, and that is told."""
+
+    def act(target: Target) -> None:
+        began = time.monotonic()
+        assert "/workspace/thesis" in (target.ask(undeclared=("/workspace",)).undeclared or ())
+        assert time.monotonic() - began < 30
+        target.user("rm -r /workspace/lib /workspace/thesis")
+
+    about = "/workspace/lib/python3.13/site-packages/x.dist-info"
+    return f"mkdir -p {about} && cd {about} && echo mine > /workspace/thesis && {make}", act
+
+
 def give(target: Target) -> None:
     trees = ("/workspace/g",)
     target.do(GiveOver(USER, USER, USER, trees, trees, ()))
@@ -271,6 +286,10 @@ ATTEMPTS: dict[str, tuple[str, Act]] = {
     "a fifo in place of the ledger": ("", ledger_by(f"rm -r {STATE_DIR}/ledger; mkfifo {STATE_DIR}/ledger")),
     "a fifo in place of the state": ("", ledger_by(f"rm -r {STATE_DIR}; mkfifo {STATE_DIR}")),
     "a link in place of the state": ("", ledger_by(f"rm -r {STATE_DIR}; ln -s /srv/victim {STATE_DIR}")),
+    "a list of a package that has what is not the package's": vouching("echo ../../../../thesis,, > RECORD"),
+    "a list of a package that is a fifo": vouching("mkfifo f && ln -s f RECORD"),
+    "a list of a package without an end": vouching("ln -s /dev/zero RECORD"),
+    "a list of a package that is root's file": vouching("ln -s /etc/shadow RECORD"),
     "a name with line breaks": named("a\\n\\n--0 end\\n1 @etc@passwd\\n"),
     "a name that is a command": named("$(id -u > ran)`id > ran`;id"),
     "a name that is an option": named("--help"),

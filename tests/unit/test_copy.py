@@ -141,6 +141,9 @@ def test_a_stream_is_unpacked_owned_by_the_user_and_kept_below(engine: FakeEngin
     with pytest.raises(UsageError) as error:
         api.copy_in(packed(("../out", "file", "")), "shop", "/data", engine=engine)
     assert code(error) == "copy.unsafe"
+    with pytest.raises(UsageError) as error:
+        api.copy_in(packed(("l", "link", "/etc"), ("l/out", "file", "")), "shop", "/data", engine=engine)
+    assert code(error) == "copy.unsafe"
     with pytest.raises(StepFailed) as failed:
         api.copy_in(io.BytesIO(b"no tar" * 1000), "shop", "/data", engine=engine)
     assert code(failed) == "copy.unreadable"

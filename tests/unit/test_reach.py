@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -179,3 +180,15 @@ def test_whoever_runs_this_owns_more_than_a_home_that_is_the_root(monkeypatch: p
     monkeypatch.setenv("HOME", "/")
     assert sensitive.why(Path("/etc"))
     assert sensitive.why(Path(os.path.realpath("/srv"))) == ""
+
+
+def test_another_users_home_is_judged_by_where_it_really_is(
+    tmp_path: Path, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "x").symlink_to("/etc")
+    monkeypatch.setattr("pwd.getpwnam", lambda _name: SimpleNamespace(pw_dir=str(other)))
+    for place in ("~other/x", "~other/x/../etc"):
+        refusal = refused(project, mounts=[f"{place}:/h"])
+        assert refusal is not None, place

@@ -56,6 +56,12 @@ is_plain() {
   [ -f "$1" ] && [ ! -L "$1" ]
 }
 
+# limited SECONDS COMMAND...: end a command that takes too long, where the image can
+limited() {
+  if ! command -v timeout > /dev/null; then shift; else set -- timeout -k 1 "$@"; fi
+  "$@"
+}
+
 part ledger
 if [ -d "$STATE/ledger" ] && [ ! -L "$STATE" ] && [ ! -L "$STATE/ledger" ]; then
   set --
@@ -136,7 +142,15 @@ if [ $# -gt 0 ]; then
       shift "$count"
       ;;
   esac
-  [ $# = 0 ] || sha256sum -- "$@" 2> /dev/null
+  # Somebody may put a fifo in the place of a file between the look and the read: then each is read for itself.
+  if [ $# -gt 0 ]; then
+    sums=$(limited 30 sha256sum -- "$@" 2> /dev/null)
+    if [ $? = 124 ]; then
+      for path; do [ ! -f "$path" ] || limited 5 sha256sum -- "$path" 2> /dev/null; done
+    else
+      printf '%s\n' "$sums"
+    fi
+  fi
   for path in $links; do
     sum=$(printf '%s' "$(readlink "$path")" | sha256sum)
     printf '%s  %s\n' "${sum%% *}" "$path"
@@ -228,7 +242,7 @@ windows() {
   fi
 }
 
-# made ROOT [PATH...]: "ctime path" of every file below a root that is not passed over, the given paths being so too.
+# made ROOT [PATH...]: "ctime uid path" of every file below a root that is not passed over, the given paths being so too.
 # N and P are patterns of names and paths: the table of what does not count as work.
 made() {
   root=$1
@@ -242,9 +256,9 @@ made() {
     set -- "$@" -o -name "$name"
   done
   if [ "$gnu" ]; then
-    find "$root" -xdev \( "$@" \) -prune -o \( -type f -o -type l \) -printf '%C@ %p\n' 2> /dev/null
+    find "$root" -xdev \( "$@" \) -prune -o \( -type f -o -type l \) -printf '%C@ %U %p\n' 2> /dev/null
   else
-    find "$root" -xdev \( "$@" \) -prune -o \( -type f -o -type l \) -exec stat -c '%Z %n' {} + 2> /dev/null
+    find "$root" -xdev \( "$@" \) -prune -o \( -type f -o -type l \) -exec stat -c '%Z %u %n' {} + 2> /dev/null
   fi
 }
 
@@ -286,6 +300,73 @@ no_links() {
   done
 }
 
+# read_records: the lists that packages of Python keep of their files, "UID T TOP" before the lines of each, which are
+# "UID LINE"; records has "R UID CTIME TOP" a line. Who has a list reads it, no longer than lists are and not for long:
+# it may be a link or a fifo by then.
+# shellcheck disable=SC2016 # expanded by the owner's shell
+lists='limit=""
+! command -v timeout > /dev/null || limit="timeout 5"
+for top; do
+  cd -P -- "$top" && [ "$PWD" = "$top" ] && [ -f ./RECORD ] && [ ! -L ./RECORD ] || continue
+  printf "T %s\n" "$top"
+  $limit head -c 4194304 ./RECORD || exit 0
+  echo
+done'
+read_records() {
+  for owner in $(printf '%s' "$records" | cut -d ' ' -f 2 | sort -u); do
+    group=$owner
+    # shellcheck disable=SC2046 # one path a line
+    as_owner "$lists" $(printf '%s' "$records" | sed -n "s/^R $owner [^ ]* //p") | sed "s/^/$owner /"
+  done
+}
+
+# unvouched: the paths on stdin, "F UID CTIME PATH" each behind records of the form above, but for what a list of the
+# same owner has of its own installation outside the directory of packages, and nobody changed since
+unvouched() {
+  records=''
+  while IFS= read -r line; do
+    case $line in
+      'R '*) records=$records$line$nl ;;
+      *) break ;;
+    esac
+  done
+  {
+    [ -z "$records" ] || printf '%s' "$records"
+    [ -z "$records" ] || read_records
+    printf '.\n%s\n' "$line"
+    cat
+  } | awk '
+    state == "" && $0 == "." { state = "files"; next }
+    state == "" && $1 == "R" {
+      top = substr($0, length($2) + length($3) + 5)
+      owner[top] = $2; time[top] = $3 + 2
+      next
+    }
+    state == "" && $2 == "T" && (substr($0, length($1) + 4) in owner) {
+      top = substr($0, length($1) + 4)
+      mine = owner[top] == $1
+      base = top; sub("/[^/]*$", "", base)
+      prefix = base
+      if (!sub("/lib(64)?/[^/]+/(site|dist)-packages$", "/", prefix)) prefix = base "/"
+      next
+    }
+    state == "" && mine {
+      line = substr($0, length($1) + 2)
+      if (line !~ "^([.][.]/|/)") next
+      sub(",[^,]*,[^,]*$", "", line)
+      part = base
+      while (sub("^[.][.]/", "", line)) sub("/[^/]*$", "", part)
+      path = substr(line, 1, 1) == "/" ? line : part "/" line
+      rest = index(path, prefix) == 1 ? substr(path, length(prefix) + 1) : ""
+      if (rest !~ "^(bin|sbin|etc|include|lib|lib64|libexec|man|share)/" || rest ~ "/[.][.]/") next
+      uid[path] = $1; since[path] = time[top]
+    }
+    $1 == "F" && state == "files" {
+      path = substr($0, length($2) + length($3) + 5)
+      if (!(path in uid) || uid[path] != $2 || $3 + 0 > since[path]) print path
+    }'
+}
+
 # outside ROOT [PATH...]: files of a root, but for the given paths, outside every window that counts on its filesystem
 outside() {
   skip=initial
@@ -304,8 +385,8 @@ outside() {
       seen[key] = 1
       next
     }
-    /^[0-9.]+ \// {
-      path = substr($0, index($0, " ") + 1)
+    /^[0-9.]+ [0-9]+ \// {
+      path = substr($0, length($1) + length($2) + 3)
       top = path; sub("/[^/]*$", "", top); name = substr(path, length(top) + 2)
       if (name == "CACHEDIR.TAG") tagged[top]
       if (name == "pyvenv.cfg") environment[top]
@@ -317,29 +398,16 @@ outside() {
         else { inside = 1; break }
       }
       if (inside || by_dpkg(path, $1 + 0)) next
-      if (name == "RECORD" && top ~ "[-]packages/[^/]*[.]dist-info$") read_record(top)
-      if (path !~ "/(site|dist)-packages/") found[++count] = path
+      if (name == "RECORD" && top ~ "[-]packages/[^/]*[.]dist-info$") print "R", $2, $1, top
+      if (path !~ "/(site|dist)-packages/") { found[++count] = path; facts[count] = "F " $2 " " $1 " " }
     }
-    END { for (i = 1; i <= count; i++) if (is_work(found[i])) print found[i] }
+    END { for (i = 1; i <= count; i++) if (is_work(found[i])) print facts[i] found[i] }
     function by_dpkg(path, time,    i) {
       if (path !~ "^/(usr|etc|var|lib|lib64|bin|sbin)/" || path ~ "^/usr/local/") return 0
       for (i = 1; i <= runs; i++) if (time >= begun[i] && time <= over[i]) return 1
       return 0
     }
-    # read_record DIST_INFO: what a package of Python has outside the directory of packages
-    function read_record(top,    base, line, part) {
-      base = top; sub("/[^/]*$", "", base)
-      while ((getline line < (top "/RECORD")) > 0) {
-        if (line !~ "^([.][.]/|/)") continue
-        sub(",[^,]*,[^,]*$", "", line)
-        part = base
-        while (sub("^[.][.]/", "", line)) sub("/[^/]*$", "", part)
-        installed[substr(line, 1, 1) == "/" ? line : part "/" line]
-      }
-      close(top "/RECORD")
-    }
     function is_work(path,    top, rest) {
-      if (path in installed) return 0
       top = path
       while (sub("/[^/]*$", "", top)) {
         if (top in environment) {
@@ -361,7 +429,7 @@ outside() {
         if (merged && first[i] <= to[merged]) { if (last[i] > to[merged]) to[merged] = last[i] }
         else { merged++; from[merged] = first[i]; to[merged] = last[i] }
       }
-    }' | no_links
+    }' | unvouched | no_links
 }
 
 # ── repositories ──
