@@ -104,8 +104,8 @@ def prepare(operation: Operation, workspace: str) -> Script:  # noqa: PLR0911, P
             return _script("write_records", stdin=_lines(map(record_line, records)))
         case Baseline():
             return _script("baseline")
-        case Mark(token):
-            return _script("mark", token)
+        case Mark(token, roots):
+            return _script("mark", token, *roots)
         case Forget(addresses):
             return _script("forget", *map(ledger_name, addresses))
         case Reap():

@@ -330,9 +330,17 @@ class Baseline:
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """Remember this moment under a token, so that it can be told later what was changed since."""
+    """Remember this moment under a token, so that it can be told later what was changed since.
+
+    It prints ``hole SIZE PATH`` for each large file of which less than half is on disk.
+
+    Attributes:
+        token: The token.
+        roots: Directories to look for such files in, each on its own file system.
+    """
 
     token: str
+    roots: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -70,7 +70,7 @@ def create(  # noqa: PLR0913 - of what, as what, and how
     saving = _Saving(engine, name, box, services, _volumes(engine, env, (box, *services)))
     held = tuple(one.id for one in (box, *services) if one.running and one.id in (pausable or ()))
     repos = _repos(engine, box)
-    mark = _mark(engine, box)
+    mark = _mark(engine, box, emit)
     _clear(engine, name, env)
     emit(Notice(f"saving {env}" + (f": {len(held)} paused" if held else "")))
     with ExitStack() as undo:
@@ -195,10 +195,22 @@ def _volumes(engine: Engine, env: str, boxes: tuple[ContainerState, ...]) -> tup
     return tuple(sorted(found.values(), key=lambda volume: volume.address))
 
 
-def _mark(engine: Engine, box: ContainerState) -> str:
-    """Remember in a workspace that it is about to be saved, as far as somebody can write there."""
+def _mark(engine: Engine, box: ContainerState, emit: Emit) -> str:
+    """Remember in a workspace that it is about to be saved, as far as somebody can write there.
+
+    Files with holes are named beforehand: images hold no holes, so a snapshot of them may be much larger than they are.
+    """
+    if not box.running:
+        return ""
     token = secrets.token_hex(8)
-    return token if box.running and engine.perform(box.id, Mark(token)).code == 0 else ""
+    roots = ("/", *(mount.target for mount in box.config.mounts if mount.type == "volume"))
+    done = engine.perform(box.id, Mark(token, roots))
+    for line in done.stdout.decode(errors="backslashreplace").splitlines():
+        word, _, rest = line.partition(" ")
+        size, _, path = rest.partition(" ")
+        if word == "hole" and size.isdecimal():
+            emit(Notice(f"{path} has holes: in the snapshot it takes its whole {int(size) / 1024**3:.1f} GiB on disk"))
+    return token if done.code == 0 else ""
 
 
 def _repos(engine: Engine, box: ContainerState) -> tuple[SavedRepo, ...]:

@@ -198,7 +198,7 @@ def test_what_is_older_than_a_mark_is_kept_elsewhere_and_an_empty_volume_is_told
     asked = Questions(undeclared=("/", "/data0", "/data1"))
     for path in ("/opt/saved", "/data1/saved", "/data0/.cache/x"):
         world.hands.write(box, path, "by hand\n")
-    world.do(box, Mark("moment"))
+    world.do(box, Mark("moment", ("/", "/data0")))
     found = world.engine.probe(box, asked)
     assert (found.undeclared, found.hollow) == (("/data1/saved", "/opt/saved"), frozenset({"/data0"}))
     found = world.engine.probe(box, replace(asked, since="moment"))

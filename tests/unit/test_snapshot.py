@@ -17,8 +17,9 @@ from envspec import api, host
 from envspec.engine.fake import FakeEngine
 from envspec.engine.fake_hooks import Crashed
 from envspec.engine.objects import ContainerConfig, ContainerState, ImageState
+from envspec.engine.operations import Completed, Mark, Operation
 from envspec.errors import Conflict, EnvspecError, Refused, StepFailed, UsageError
-from envspec.events import silent
+from envspec.events import Event, Notice, silent
 from envspec.host import HostFacts
 from envspec.inside.snapshot_manifest import Manifest, read
 from envspec.inside.snapshot_spec import text_for
@@ -235,6 +236,23 @@ def test_the_manifest_tells_what_is_in_it_and_what_is_not(shop: Shop) -> None:
 
 
 # ── what cannot be ───────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_file_with_holes_is_named_before_it_fills_the_disk(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    perform, seen = shop.engine.perform, list[Event]()
+
+    def sparse(container_id: str, operation: Operation, **more: Any) -> Completed:
+        done = perform(container_id, operation, **more)
+        if isinstance(operation, Mark):
+            assert set(operation.roots) == {"/", "/workspace", "/data"}
+            return dataclasses.replace(done, stdout=b"hole 3221225472 /data/a b\xff\n")
+        return done
+
+    shop.apply()
+    monkeypatch.setattr(shop.engine, "perform", sparse)
+    api.create_snapshot(str(shop.file), "one", emit=seen.append, engine=shop.engine)
+    said = [event.text for event in seen if isinstance(event, Notice)]
+    assert said[0] == "/data/a b\\xff has holes: in the snapshot it takes its whole 3.0 GiB on disk"
 
 
 def test_names(shop: Shop) -> None:
