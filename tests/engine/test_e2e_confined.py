@@ -75,6 +75,58 @@ def test_every_server_has_an_init_and_limits(settled: Place) -> None:
     assert set(found.values()) == {(True, 1024, 4 << 30, 0)}
 
 
+def kept(container: str) -> set[str]:
+    """Return which checks of the CIS Docker benchmark, section 5, a container passes, as far as ``inspect`` says."""
+    found = json.loads(bare("container", "inspect", container))[0]
+    host, config = found["HostConfig"], found["Config"]
+    options = [option.removesuffix(":true").removesuffix("=true") for option in host["SecurityOpt"] or ()]
+    published = [binding for bindings in (host["PortBindings"] or {}).values() for binding in bindings or ()]
+    sources = {mount["Source"] for mount in found["Mounts"] if mount["Type"] == "bind"}
+    restart = host["RestartPolicy"]
+    checks = {
+        "5.2 seccomp, AppArmor or SELinux": not any("unconfined" in option for option in options),
+        "5.4 capabilities": "ALL" in (host["CapDrop"] or ()),
+        "5.5 privileged": not host["Privileged"],
+        "5.6 sensitive directories": sources.isdisjoint(
+            {"/", "/boot", "/dev", "/etc", "/lib", "/proc", "/sys", "/usr"}
+        ),
+        "5.10 network of the host": host["NetworkMode"] != "host",
+        "5.11 memory": host["Memory"] > 0,
+        "5.12 processors": host["NanoCpus"] > 0 or host["CpuShares"] > 0,
+        "5.13 root filesystem": host["ReadonlyRootfs"],
+        "5.14 addresses of ports": not any(binding["HostIp"] in ("", "0.0.0.0") for binding in published),
+        "5.15 restarts": restart["Name"] in ("", "no") or 0 < restart["MaximumRetryCount"] <= 5,
+        "5.16 processes of the host": host["PidMode"] != "host",
+        "5.17 memory of the host": host["IpcMode"] != "host",
+        "5.18 devices": not host["Devices"],
+        "5.20 propagation": not any(mount.get("Propagation") in ("shared", "rshared") for mount in found["Mounts"]),
+        "5.21 name of the host": host["UTSMode"] != "host",
+        "5.26 new privileges": "no-new-privileges" in options,
+        "5.27 health": bool(config.get("Healthcheck")),
+        "5.29 number of processes": (host["PidsLimit"] or 0) > 0,
+        "5.31 users of the host": host["UsernsMode"] != "host",
+        "5.32 socket of the engine": "/var/run/docker.sock" not in sources and "/run/docker.sock" not in sources,
+    }
+    return {name for name, is_kept in checks.items() if is_kept}
+
+
+def test_a_service_is_safer_than_a_bare_container_and_strict_is_safer_than_dev(settled: Place, places: Places) -> None:
+    if engine_name() != "docker":  # the options are the same, and Podman spells them otherwise
+        return
+    strict = places()
+    strict.write(mount_cwd=False, security="strict")
+    strict.apply()
+    name = f"{strict.name}-bare"
+    bare("run", "--detach", "--name", name, "--entrypoint", "sleep", IMAGE, "infinity")
+    try:
+        found = [kept(box) for box in (name, guest(settled, "redis"), settled.box, strict.box)]
+    finally:
+        bare("rm", "--force", name)
+    run, service, dev, safest = found
+    assert run < service
+    assert run < dev < safest
+
+
 def test_a_limit_that_a_hand_changed_is_healed_and_all_start_again_on_their_data(settled: Place) -> None:
     if engine_name() == "docker":
         bare("update", "--pids-limit", "500", guest(settled, "redis"))
