@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import shutil
+import tarfile
 from pathlib import Path
 
 import pytest
 
-from envspec.errors import EnvspecError
+from envspec.errors import EngineCallFailed, EnvspecError
 from envspec.inside.copy_in import copy_in
+from tests.engine.contract import USER
 from tests.engine.hostile import Act, Target, raced
 
 pytestmark = pytest.mark.engine
@@ -67,6 +69,29 @@ def test_a_copy_leads_nowhere_while_links_and_directories_take_turns(target: Tar
     ):
         raced(path, attempt(source, destination))(target)
         target.unharmed()
+
+
+SWAPPED = {
+    "the directory": ("ln -sfn /srv/victim /workspace/cs1", "/workspace/cs1", "app"),
+    "a directory in the user's": ("mkdir -p cs2; ln -sfn /srv/victim cs2/s", "/workspace/cs2", "s/app"),
+    "a directory in one of the user's in root's": ("ln -sfn /srv/victim /opt/cp/s", "/opt", "cp/s/app"),
+}
+
+
+@pytest.mark.parametrize("swapped", SWAPPED)
+def test_what_was_swapped_between_look_and_write_leads_nowhere(target: Target, swapped: str) -> None:
+    make, directory, name = SWAPPED[swapped]
+    target.root("mkdir -p /opt/cp && chown 1000:1000 /opt/cp")
+    target.user(f"cd /workspace && {make}")
+    info = tarfile.TarInfo(name)
+    info.uid = info.gid = USER
+    with (
+        pytest.raises(EngineCallFailed, match="cannot write to"),
+        target.engine.write_archive(target.box, directory, (USER, USER)) as sink,
+        tarfile.open(fileobj=sink, mode="w|") as tar,
+    ):
+        tar.addfile(info)
+    target.unharmed()
 
 
 def test_what_is_merged_into_roots_directory_keeps_what_is_there(target: Target, tree: Path) -> None:
