@@ -93,6 +93,7 @@ VERBS = (
     "publishers",
     "replaced_binds",
     *("inquire", "logs", "compose_config", "compose_variables", "versions", "hide", "shelf", "shelved"),
+    "read_archive",
 )
 """What :class:`envspec.engine.base.Reader` can do."""
 
