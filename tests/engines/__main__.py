@@ -36,6 +36,7 @@ def main() -> int:
         _check_host()
     failed = [tested.name for tested in chosen if test(tested, asked.sets.split(","))]
     if asked.table:
+        asked.table.parent.mkdir(parents=True, exist_ok=True)
         asked.table.write_text(table.render(cache() / "results"))
     say(f"failed: {', '.join(failed)}" if failed else "all passed")
     return bool(failed)

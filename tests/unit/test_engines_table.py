@@ -1,0 +1,33 @@
+"""The table of engines and features that `make test-engines` writes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tests.engines.catalogue import ENGINES
+from tests.engines.table import render
+
+CASE = '<testcase classname="tests.engines.test_scenario.Test{feature}" name="test_{name}">{inner}</testcase>'
+
+
+def results(directory: Path, engine: str, *cases: tuple[str, str, str]) -> None:
+    place = directory / engine
+    place.mkdir()
+    (place / "version").write_text("26.1.5+dfsg1\n")
+    lines = "".join(CASE.format(feature=feature, name=name, inner=inner) for feature, name, inner in cases)
+    (place / "scenario.xml").write_text(f"<testsuites><testsuite>{lines}</testsuite></testsuites>")
+
+
+def test_a_feature_is_a_row_and_what_failed_is_named(tmp_path: Path) -> None:
+    results(tmp_path, "docker-26", ("PlanAndApply", "it_converges", ""), ("Jobs", "one_starts", "<failure/>"))
+    results(tmp_path, "podman-5", ("PlanAndApply", "it_converges", ""))
+    lines = render(tmp_path).splitlines()
+    assert "|  | Debian 13's Docker 26.1.5 | Debian 13's Podman 26.1.5 |" in lines
+    assert "| plan and apply | 1 | 1 |" in lines
+    assert "| jobs | **0 of 1** | not run |" in lines
+    assert lines[-1] == "- Debian 13's Docker: jobs, one starts"
+
+
+def test_networks_of_engines_never_meet() -> None:
+    numbers = [tested.number for tested in ENGINES.values() if tested.suite]
+    assert len(set(numbers)) == len(numbers)
