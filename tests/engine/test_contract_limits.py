@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
+
 import pytest
 
 from envspec.engine.objects import UNLIMITED, Limits
@@ -131,8 +133,8 @@ def test_an_update_of_nothing_is_refused(world: World, box: str) -> None:
         world.engine.update(box, Limits())
 
 
-@pytest.mark.parametrize("engine", ["fake", "docker"], indirect=True)
 def test_too_little_memory_is_refused(world: World, box: str) -> None:
-    with refused():
+    takes_any = world.engine.name == "podman"
+    with nullcontext() if takes_any else refused():
         world.engine.update(box, Limits(memory=1 << 20))
-    assert world.state(box).config.memory is None
+    assert world.state(box).config.memory == (1 << 20 if takes_any else None)
