@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import re
 import time
@@ -135,13 +136,14 @@ def _rounds(  # noqa: PLR0913, PLR0917 - the parts of one apply
             stopping=doors.cancel.event,
             explain=explainer(engine, current),
         )
-        done = executor.execute(current.plan, current.desired, current.world, engine, inputs=inputs, emit=doors.emit)
+        plan, late = _without_late(current)
+        done = executor.execute(plan, current.desired, current.world, engine, inputs=inputs, emit=doors.emit)
         outcomes = _merged(outcomes, done)
         if not executor.converged(done):
             return _report(current, outcomes, started)
         with ThreadPoolExecutor(max_workers=1) as pool:  # tools say their versions while the world is looked at
             asked = pool.submit(_tools, engine, target.env) if _is_new(done) else None
-            seen = look(engine, target, later, again=True)
+            seen = look(engine, target, dataclasses.replace(later, replace=late), again=True)
             tools = asked.result() if asked else tools
         if seen.plan.empty or number + 1 == MAX_ROUNDS or doors.cancel.requested:
             return _report(seen, outcomes, started, image=first, tools=tools)
@@ -149,6 +151,20 @@ def _rounds(  # noqa: PLR0913, PLR0917 - the parts of one apply
         doors.emit(Notice("the inside can be seen now: going on with what differs there"))
         current = seen
     raise AssertionError("the last round returns")
+
+
+def _without_late(current: Look) -> tuple[Plan, tuple[str, ...]]:
+    """Return a plan without the health check that what is inside may fail as it is, and the check's address.
+
+    What is inside a workspace that does not run is compared only once it does. The check waits for what that brings: a
+    repository, say, that an apply which was killed never cloned.
+    """
+    plan, world = current.plan, current.world
+    starts = any(change.address == names.WORKSPACE and change.action is Action.UPDATE for change in plan.changes)
+    if not starts or world.workspace is None or world.inside is not None:
+        return plan, ()
+    late = tuple(c.address for c in plan.changes if c.kind == "health" and c.action is Action.RUN)
+    return dataclasses.replace(plan, changes=tuple(c for c in plan.changes if c.address not in late)), late
 
 
 def session_of(options: Options, environ: Mapping[str, str] = os.environ) -> str:
