@@ -87,8 +87,8 @@ def test_a_run_passes_its_commands_word_on_and_leaves_nothing(place: Place) -> N
 
 def test_a_run_that_is_interrupted_leaves_nothing(place: Place) -> None:
     place.write(mount_cwd=False)
-    running = place.start("run", ".", "--", "sh", "-c", "echo up; sleep 300")
-    running.await_output("up")
+    running = place.start("run", ".", "--", "sh", "-c", "echo begun; sleep 300")
+    running.await_output("begun")
     running.signal(signal.SIGINT)
     assert running.end().code == 130
     assert [row for row in place.told("list").result if row["name"].startswith(place.name)] == []
@@ -96,8 +96,8 @@ def test_a_run_that_is_interrupted_leaves_nothing(place: Place) -> None:
 
 def test_a_run_that_was_killed_is_collected(place: Place) -> None:
     place.write(mount_cwd=False)
-    running = place.start("run", ".", "--", "sh", "-c", "echo up; sleep 300")
-    running.await_output("up")
+    running = place.start("run", ".", "--", "sh", "-c", "echo begun; sleep 300")
+    running.await_output("begun")
     running.signal(signal.SIGKILL)
     running.end()
     (left,) = [row["name"] for row in place.told("list").result if row["name"].startswith(place.name)]
