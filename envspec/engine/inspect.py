@@ -93,6 +93,10 @@ def image(data: type_json) -> ImageState:
     )
 
 
+USED = "-used"
+"""How a second reference of an image ends that only tells when it was used, and is none of those that people see."""
+
+
 def stored_images(
     images: Sequence[type_json],
     containers: Sequence[type_json],
@@ -112,7 +116,10 @@ def stored_images(
     found = []
     for data in images:
         state, top = image(data), Part(data)
-        refs = tuple(sorted(map(familiar, top.texts("RepoTags"))))
+        given = set(map(familiar, top.texts("RepoTags")))
+        refs = tuple(
+            sorted(ref for ref in given if ref.removesuffix(USED) == ref or ref.removesuffix(USED) not in given)
+        )
         if wanted(state.labels, refs):
             running = tuple(sorted(uses.get(_bare(state.id), ())))
             created, tagged = top.moment("Created"), top.part("Metadata")

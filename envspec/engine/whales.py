@@ -23,7 +23,7 @@ from envspec.engine import bootstrap, inspect, shelf
 from envspec.engine.choice import docker_proxies
 from envspec.engine.client import DEADLINE
 from envspec.engine.dialect import DOCKER, Dialect
-from envspec.engine.inspect import USER_LABEL
+from envspec.engine.inspect import USED, USER_LABEL
 from envspec.engine.mutex import GUARD_LABEL, QUIET, MutexClient
 from envspec.engine.new_volumes import Claim, claims, container_name
 from envspec.engine.objects import LINE, Build, ContainerConfig, Limits
@@ -51,9 +51,6 @@ BUILD_DEADLINE = 3600.0
 
 IMPORT_DEADLINE = 600.0
 """Seconds for importing a bootstrapped archive."""
-
-USED = "-used"
-"""How the second reference of an image ends that only tells when it was used."""
 
 _NO_ADDRESSES = re.compile(r"non-overlapping|no available network|free subnet|address pools? .*fully subnetted")
 _SHOWN = 8
@@ -326,7 +323,12 @@ class WhalesEngine(MutexClient):
         return Part(found[0] if found else None).part("Metadata").text("LastTagTime")
 
     def remove_image(self, ref: str) -> None:
-        """Remove a reference, and the image with its last one; one that is gone is left alone."""
+        """Remove a reference, and the image with its last one; one that is gone is left alone.
+
+        What :meth:`mark_used` gave goes first: the engine refuses to remove only the last one of an image in use.
+        """
+        if self.name == "docker":
+            self._run("image", "rm", f"{ref}{USED}")
         self._remove("image", ref, lambda d: d.image.remove(ref))
 
     # ── services ─────────────────────────────────────────────────────────────────────────────────────────────────

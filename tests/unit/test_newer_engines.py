@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from envspec.engine import inspect
 from envspec.engine.capabilities import changes_in_place
 from envspec.engine.objects import UNLIMITED, Build
 from envspec.engine.podman_engine import PodmanEngine
@@ -89,6 +90,18 @@ def test_a_container_is_stopped_by_a_word_that_every_engine_has(asked: Path) -> 
     asked.write_text('#!/bin/sh\nprintf "%s\\n" "$*" > "$0.argv"\n')
     WhalesEngine(command=(str(asked),)).stop("box", grace=3)
     assert Path(f"{asked}.argv").read_text() == "container stop -t 3 -- box\n"
+
+
+def test_what_only_tells_that_an_image_was_used_is_no_reference_that_people_see() -> None:
+    image = {"Id": "sha256:a", "RepoTags": ["envspec/python:1", "envspec/python:1-used", "envspec/python:2-used"]}
+    (stored,) = inspect.stored_images([image], [], lambda _labels, _refs: True)
+    assert stored.refs == ("envspec/python:1", "envspec/python:2-used")
+
+
+def test_an_image_goes_with_the_reference_that_only_told_that_it_was_used(asked: Path) -> None:
+    asked.write_text('#!/bin/sh\nwhile [ "$1" != image ]; do shift; done; printf "%s\\n" "$*" >> "$0.calls"\n')
+    WhalesEngine(command=(str(asked),)).remove_image("envspec/python:1")
+    assert Path(f"{asked}.calls").read_text().splitlines()[0] == "image rm envspec/python:1-used"
 
 
 def test_a_build_has_no_attestation_that_would_change_its_id() -> None:
