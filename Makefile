@@ -42,7 +42,7 @@ format: venv ## Put the code into its one form
 test: test-unit test-laws test-engine ## Run all tests, those on a real engine too
 
 test-unit: venv ## Test the pure parts
-	$(BIN)/python -m pytest tests/unit
+	$(BIN)/python -m pytest -n auto tests/unit
 
 test-laws: venv ## Hold the laws on the fake engine
 	$(BIN)/python -m pytest -n auto tests/laws

@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, TypeVar
 
 from envspec.engine import shim
 from envspec.engine.capabilities import IN_PLACE
@@ -26,6 +26,7 @@ from envspec.engine.objects import LINE, PAUSES, UNLIMITED, ContainerConfig, Lim
 from envspec.engine.operations import Completed
 from envspec.engine.part import Part
 from envspec.engine.paths import Seen
+from envspec.engine.podman_leftovers import remove_leftovers
 from envspec.engine.podman_socket import MONITORS, api_socket
 from envspec.engine.runner import Runner
 from envspec.engine.stack import ComposeUp
@@ -45,6 +46,8 @@ STOP_GRACE = "10s"
 """How long a service may take to end before it is killed, where its document says nothing; Docker's."""
 
 DOCKER = "docker"
+
+T = TypeVar("T")
 
 HALF_IMAGE = 2.0
 """Seconds within which an image that is being made has its manifest; Podman writes both at its end."""
@@ -82,7 +85,21 @@ class PodmanEngine(WhalesEngine):
                 hint="run envspec as root, boot with cgroups of version 2, or set `memory` and `pids` to none",
                 where=Where(address=name),
             )
-        return super().create_container(name, config, labels)
+        create = super().create_container
+        return self._past_leftovers(re.escape(name), lambda: create(name, config, labels))
+
+    def _make_mutex(self, name: str, image: str, labels: Mapping[str, str]) -> str:
+        make = super()._make_mutex
+        return self._past_leftovers(re.escape(name), lambda: make(name, image, labels))
+
+    def _past_leftovers(self, pattern: str, create: Callable[[], T]) -> T:
+        """Create something, once more where a killed Podman had left a name taken."""
+        try:
+            return create()
+        except EngineCallFailed:
+            if not remove_leftovers(self._run, pattern):
+                raise
+        return create()
 
     def start(self, container_id: str) -> None:
         """Start a container. Docker makes a working directory that is not there; Podman refuses to start."""
@@ -174,7 +191,10 @@ class PodmanEngine(WhalesEngine):
         service.setdefault("pids_limit", UNLIMITED)
         # Left out, it is 0 for what the API makes: a database would be killed at every stop.
         service.setdefault("stop_grace_period", STOP_GRACE)
-        super().compose_up(replace(up, document=json.dumps(document)), on_line)
+        given = replace(up, document=json.dumps(document))
+        names = rf"{re.escape(f'{up.project}-{up.service}-')}\d+"
+        bring_up = super().compose_up
+        self._past_leftovers(names, lambda: bring_up(given, on_line))
 
     def _claims(self, up: ComposeUp) -> tuple[Claim, ...]:  # noqa: ARG002 - the contract's
         """Return nothing: Podman gives a new volume to the user of the first container that mounts it."""

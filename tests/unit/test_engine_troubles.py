@@ -218,3 +218,29 @@ def test_an_image_that_stays_in_part_is_removed_with_the_mutex_of_who_made_it(
     monkeypatch.setattr(podman, "lock_holder", lambda _: died)
     podman.break_lock("shop", "me")
     assert (tmp_path / "podman.removed").read_text().strip() == HALF
+
+
+# ── a container that was never created ──
+
+LEFT = """
+case $1 in
+  ps) [ -e "$0.removed" ] && echo '[]' || echo '[
+    {"Id": "left", "Names": ["box"], "State": "storage", "Command": ["storage"], "Created": 1},
+    {"Id": "build", "Names": ["box"], "State": "storage", "Command": ["buildah"], "Created": 1},
+    {"Id": "other", "Names": ["box-2"], "State": "storage", "Command": ["storage"], "Created": 1}]' ;;
+  rm) shift 3; echo "$@" > "$0.removed" ;;
+  create) [ -e "$0.removed" ] && echo new && exit; echo 'the container name "box" is already in use' >&2; exit 125 ;;
+esac"""
+
+
+def test_a_name_that_a_killed_podman_left_taken_is_free_again(tmp_path: Path) -> None:
+    podman = PodmanEngine(command=stand_in(tmp_path / "podman", LEFT))
+    assert podman._make_mutex("box", "image", {}) == "new"
+    assert (tmp_path / "podman.removed").read_text() == "left\n"
+
+
+def test_a_name_that_is_taken_stays_so(tmp_path: Path) -> None:
+    podman = PodmanEngine(command=stand_in(tmp_path / "podman", LEFT))
+    with pytest.raises(EngineCallFailed, match="already in use"):
+        podman._make_mutex("taken", "image", {})
+    assert not (tmp_path / "podman.removed").exists()
