@@ -20,8 +20,8 @@ FIXED = settings(
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
 PROFILES = {
-    "fixed": settings(FIXED, max_examples=150),
-    "full": settings(FIXED, max_examples=190),
+    "fixed": settings(FIXED, max_examples=60),
+    "full": settings(FIXED, max_examples=150),
     "fuzz": settings(FIXED, max_examples=1000, derandomize=False),
 }
 _chosen = PROFILES[os.environ.get(PROFILE, "fixed")]
