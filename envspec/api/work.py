@@ -26,7 +26,7 @@ from envspec.kinds.environment import secrets_of
 from envspec.model import Desired, Plan
 from envspec.planner import Wishes
 from envspec.purposes import catalogue
-from envspec.resolve import Chosen, asked, candidates, choose, of_image, resolve
+from envspec.resolve import Chosen, asked, candidates, choose, of_image, refuse_unfit, resolve
 from envspec.resolve.dotfiles import with_default
 from envspec.spec.load import Loaded, load
 from envspec.spec.settings import load_settings
@@ -150,6 +150,7 @@ def _outside(  # noqa: PLR0913, PLR0917 - what one look is told
 def _marked(target: Target, desired: Desired, chosen: Chosen, world: Observed) -> Desired:
     """Return the desired state with what the image does not do here, and with what a tried repository showed."""
     if chosen.candidate.image is None:
+        refuse_unfit(chosen.candidate.base, world.images, target.loaded.where("image") if target.loaded else None)
         notes = (*desired.notes, *of_image(chosen.candidate.base, world.images))
         desired = dataclasses.replace(desired, notes=notes)
     return target.tried.marked(desired, chosen.candidate.source) if target.tried else desired

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from envspec.engine.archive import SNAPSHOT_KIND
+from envspec.engine.image_tools import layers_of
 from envspec.engine.objects import (
     DEFAULT_PERIOD,
     LABEL,
@@ -90,6 +91,7 @@ def image(data: type_json) -> ImageState:
         entrypoint=config.texts("Entrypoint"),
         health=(config if config.given("Healthcheck") else top).part("Healthcheck").texts("Test"),
         volumes=tuple(sorted(posixpath.normpath(path) for path, _ in config.entries("Volumes"))),
+        layers=layers_of(top.part("GraphDriver")),
     )
 
 

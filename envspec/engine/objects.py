@@ -239,6 +239,7 @@ class ImageState:
         entrypoint: What it runs by itself, before any command.
         health: Its own health check, as the engine has it: ``CMD-SHELL`` and the text, ``CMD`` and words, or ``NONE``.
         volumes: Paths of its ``VOLUME`` instructions, sorted.
+        layers: Directories of its layers on the engine's host, the topmost first, () where the engine tells none.
     """
 
     id: str
@@ -247,6 +248,7 @@ class ImageState:
     entrypoint: tuple[str, ...] = ()
     health: tuple[str, ...] = ()
     volumes: tuple[str, ...] = ()
+    layers: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, order=True)

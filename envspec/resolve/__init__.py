@@ -22,7 +22,7 @@ from envspec.model import Desired, Effect, Resource
 from envspec.purposes import Catalogue
 from envspec.resolve import forward, trust
 from envspec.resolve.box import Place, container, mounts
-from envspec.resolve.caveats import caveats, of_image
+from envspec.resolve.caveats import caveats, of_image, refuse_unfit
 from envspec.resolve.inner import Inner, resources
 from envspec.resolve.reach import reaches
 from envspec.resolve.source import Candidate, Chosen, base_image, candidates, choose
@@ -38,6 +38,7 @@ __all__ = [
     "choose",
     "of_image",
     "place_of",
+    "refuse_unfit",
     "resolve",
     "takes_network",
     "wish",

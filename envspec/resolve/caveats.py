@@ -5,7 +5,9 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterable, Iterator, Mapping
 
+from envspec.engine.image_tools import lacking
 from envspec.engine.objects import ImageState
+from envspec.errors import SpecError, Where
 from envspec.kinds.command import CommandSpec
 from envspec.kinds.file import FileSpec
 from envspec.kinds.health import HealthSpec
@@ -41,6 +43,28 @@ def of_image(ref: str, images: Mapping[str, ImageState]) -> tuple[str, ...]:
     """
     image = images.get(ref)
     return tuple(_of_image(ref, image)) if image else ()
+
+
+def refuse_unfit(ref: str, images: Mapping[str, ImageState], where: Where | None) -> None:
+    """Insist that an image has the tools that work inside needs, where its layers can be read.
+
+    Args:
+        ref: Reference of an image that the workspace runs as it is.
+        images: The local images by reference.
+        where: Where the spec names it.
+
+    Raises:
+        SpecError: It lacks some.
+    """
+    image = images.get(ref)
+    lacks = lacking(image.layers) if image else ()
+    if lacks:
+        raise SpecError(
+            f"{ref} cannot be a workspace: it has no {', '.join(lacks)} where root looks programs up",
+            code="image.lacks_tools",
+            hint="take an image of a whole distribution, or run this one as a service under `compose`",
+            where=where,
+        )
 
 
 def _of_image(ref: str, image: ImageState) -> Iterator[str]:

@@ -7,7 +7,7 @@ import shlex
 import pytest
 
 from tests.engine.conftest import BASE
-from tests.engine.e2e import Places, bare, engine_name, named
+from tests.engine.e2e import NOTHING, Places, bare, engine_name, objects
 
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(300)]
 
@@ -43,7 +43,10 @@ def test_an_image_that_cannot_be_a_workspace_leaves_no_container(places: Places)
     bare("build", "--tag", ref, str(place.directory))
     try:
         place.write(image=ref, mount_cwd=False)
-        said = place.run("apply", ".", "--yes", code=1)
-        assert ("cannot be a workspace" in said.stderr, named("container", place.name)) == (True, [])
+        for words in (("plan", "."), ("apply", ".", "--yes")):
+            error = place.told(*words, code=3).error
+            assert (error["code"], "cannot be a workspace" in error["message"]) == ("image.lacks_tools", True)
+            assert error["where"]["line"] == 2
+        assert objects(place.name) == NOTHING
     finally:
         bare("rmi", "-f", ref, code=None)
