@@ -19,6 +19,9 @@ from envspec.engine.runner import Runner
 from envspec.engine.whales import WhalesEngine
 from envspec.errors import EnvspecError
 
+NEWER = ("privileged_hook",)
+"""Cases that an older Compose does not know at all, which is said before what they would do."""
+
 CASES = sorted((Path(__file__).parents[1] / "cases" / "compose" / "hostile").glob("*.yaml"))
 SPEC = "name: hostile\nimage: debian:13\ncompose: {file: compose.yaml}\n"
 
@@ -61,12 +64,15 @@ def test_a_hostile_document_is_refused_before_any_engine_is_asked(case: Path, pr
     expected, *early = case.with_suffix(".txt").read_text().splitlines()
     code, _, effect = expected.partition(" ")
     error, calls, seconds = refused(project)
+    if case.stem in NEWER and error.code == "compose.unsupported":
+        assert error.exit_code == 3
+        return
     assert error.code == code, error.message
     if effect:
         name, _, address = effect.partition(" ")
         assert f"{name}: {address}" in error.message
         assert (error.exit_code, f"--allow {name}" in error.hint) == (4, True)
-    assert calls == (0 if early else 1)
+    assert calls == 0 if early else 1 <= calls <= 2  # asked once more, without what it named, for what else is at fault
     assert seconds < 10  # minutes, where Compose reads a bomb
 
 
