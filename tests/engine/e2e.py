@@ -101,6 +101,13 @@ def remove_all(env: str) -> None:
         bare("image", "rm", *images, code=None)
 
 
+def remove_snapshots(env: str) -> None:
+    """Remove the snapshots whose names begin with an environment's."""
+    words = ("--filter", f"reference=envspec/snapshot/{env}*", "--format", "{{.Repository}}:{{.Tag}}")
+    if images := listed_images(*words):
+        bare("image", "rm", "--force", *images, code=None)
+
+
 def remove_images(purpose: str) -> None:
     """Remove all images of a purpose, those that lost their name too, and the containers that run them."""
     label = f"label=dev.envspec.purpose={purpose}"
@@ -414,6 +421,7 @@ def places(git_image: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator
         for place in made:
             place.stop_all()
             remove_all(place.name)
+            remove_snapshots(place.name)
 
 
 @pytest.fixture

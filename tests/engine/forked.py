@@ -11,6 +11,7 @@ import array
 import atexit
 import contextlib
 import faulthandler
+import functools
 import gc
 import importlib
 import json
@@ -22,7 +23,6 @@ import subprocess
 import sys
 import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
@@ -117,12 +117,9 @@ class Server:
         self._process.wait(10)
 
 
-@dataclass
-class _Kept:
-    server: Server | None = None
-
-
-_KEPT = _Kept()
+@functools.cache
+def _server() -> Server:
+    return Server()
 
 
 def fork(words: Sequence[str], directory: Path, environ: Mapping[str, str]) -> Forked | None:
@@ -136,9 +133,7 @@ def fork(words: Sequence[str], directory: Path, environ: Mapping[str, str]) -> F
     fixed = {name for name in {*environ, *os.environ} if name.startswith(FIXED)}
     if any(environ.get(name) != os.environ.get(name) for name in fixed):
         return None
-    if _KEPT.server is None:
-        _KEPT.server = Server()
-    return _KEPT.server.run(words, directory, environ)
+    return _server().run(words, directory, environ)
 
 
 def _serve(ours: socket.socket) -> None:

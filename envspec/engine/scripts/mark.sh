@@ -6,4 +6,4 @@ shift
 [ $# -eq 0 ] || find "$@" -xdev -type f -size +131072 -exec stat -c '%b %s %n' {} + 2> /dev/null |
   while read -r blocks size path; do
     [ $((blocks * 1024)) -ge "$size" ] || printf 'hole %s %s\n' "$size" "$path"
-  done || :
+  done

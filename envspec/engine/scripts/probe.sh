@@ -331,8 +331,10 @@ unvouched() {
     esac
   done
   {
-    [ -z "$records" ] || printf '%s' "$records"
-    [ -z "$records" ] || read_records
+    if [ -n "$records" ]; then
+      printf '%s' "$records"
+      read_records
+    fi
     printf '.\n%s\n' "$line"
     cat
   } | awk '
