@@ -20,6 +20,7 @@ from tests.engine.e2e import ROOT
 UID = 1000
 SOCKET = Path("/var/run/docker.sock")
 UNPRIVILEGED = "evt-user"
+SUBORDINATE = "400000000-400065535"  # far above what useradd gives out
 LOCK = Path(tempfile.gettempdir()) / "evt-user.lock"
 
 
@@ -44,6 +45,24 @@ def account() -> Iterator[pwd.struct_passwd]:
 
 def _has_account() -> bool:
     return any(entry.pw_uid == UID for entry in pwd.getpwall())
+
+
+@contextmanager
+def subordinate_ids(entry: pwd.struct_passwd) -> Iterator[None]:
+    """Give an account the ids that its containers' users get, which a host's own account may not have (subuid(5))."""
+    lacking = [kind for kind in ("uid", "gid") if not _has_subordinate(Path(f"/etc/sub{kind}"), entry)]
+    for kind in lacking:
+        subprocess.run(["usermod", f"--add-sub{kind}s", SUBORDINATE, entry.pw_name], check=True)
+    try:
+        yield
+    finally:
+        for kind in lacking:
+            subprocess.run(["usermod", f"--del-sub{kind}s", SUBORDINATE, entry.pw_name], check=True)
+
+
+def _has_subordinate(path: Path, entry: pwd.struct_passwd) -> bool:
+    lines = path.read_text().splitlines() if path.exists() else []
+    return any(line.split(":")[0] in (entry.pw_name, str(entry.pw_uid)) for line in lines)
 
 
 def become(entry: pwd.struct_passwd) -> tuple[str, ...]:

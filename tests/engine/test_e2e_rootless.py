@@ -21,7 +21,7 @@ from envspec.engine.podman_engine import CGROUP_2
 from envspec.engine.whales import WhalesEngine
 from tests.engine.conftest import BASE
 from tests.engine.e2e import ON_PODMAN, PATIENCE, Place, bare, make_place
-from tests.engine.people import UID, account
+from tests.engine.people import UID, account, subordinate_ids
 
 pytestmark = [ON_PODMAN, pytest.mark.engine, pytest.mark.timeout(300)]
 
@@ -32,7 +32,11 @@ PLAIN = {"network": "none", "memory": "none", "pids": "none"}
 def rootless(bare_engine: WhalesEngine, podman_base: str) -> Iterator[Place]:
     """A place of uid 1000's, whose Podman has a storage of its own with the base image in it."""
     install_uidmap()
-    with account() as entry, tempfile.TemporaryDirectory(prefix="evt-rootless-", ignore_cleanup_errors=True) as path:
+    with (
+        account() as entry,
+        subordinate_ids(entry),
+        tempfile.TemporaryDirectory(prefix="evt-rootless-", ignore_cleanup_errors=True) as path,
+    ):
         base = Path(path)
         base.chmod(0o755)
         home, runtime = base / "home", base / "run"
@@ -98,7 +102,9 @@ def test_a_user_converges_without_root_and_owns_what_is_made(rootless: Place) ->
     asked = "echo $GREETING $(id -u) $(stat -c %u /etc/evt.conf /opt/by-root)"
     assert rootless.exec("sh", "-c", asked) == f"hello {UID} 0 0"
     as_user(rootless, "podman", "stop", "--time", "0", rootless.box)
-    assert rootless.told("cp", str(rootless.file), f"{rootless.name}:/srv/link").result["target"] == "/opt/env.yaml"
+    refused = rootless.told("cp", str(rootless.file), f"{rootless.name}:/srv/link", code=4).error
+    assert (refused["code"], "ENV:/opt`" in refused["hint"]) == ("copy.foreign_link", True)
+    assert rootless.told("cp", str(rootless.file), f"{rootless.name}:/opt").result["target"] == "/opt/env.yaml"
     rootless.run("destroy", rootless.name, "--yes", "--allow-data-loss", "container.workspace")
     assert as_user(rootless, "podman", "ps", "--all", "--quiet") == ""
 
