@@ -25,7 +25,7 @@ def test_memory_that_ran_out_is_named_and_a_lost_tag_blocks_nothing(places: Plac
         assert "for lack of memory" in killed.stderr
         place.write(image=f"{ref}:latest", mount_cwd=False, memory="64m", setup_commands=["true"])
         box = place.id
-        bare(*(("rmi", "-f", ref) if engine_name() == "docker" else ("untag", ref)))
+        bare(*(("rmi", "-f", ref) if engine_name() == "docker" else ("untag", ref, ref)))
         planned = {item["address"]: item["action"] for item in place.plan()["changes"]}
         assert (planned["base_image.workspace"], "container.workspace" in planned) == ("create", False)
         place.apply()
