@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
+import tempfile
 import uuid
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import TypeVar
 
 import pytest
@@ -117,9 +120,11 @@ def podman_base(podman_engine: PodmanEngine) -> str:
 
 
 def with_base(engine: WhalesEngine) -> str:
-    """Return the base image's reference, once the engine has it."""
-    if not engine.images([BASE]):
-        engine.bootstrap(RECIPE, BASE, {f"{LABEL}kind": "base_image"})
+    """Return the base image's reference, once the engine has it; workers that want it at once make it once."""
+    with (Path(tempfile.gettempdir()) / f"evt-base-{engine.name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not engine.images([BASE]):
+            engine.bootstrap(RECIPE, BASE, {f"{LABEL}kind": "base_image"})
     return BASE
 
 
