@@ -141,6 +141,8 @@ def collect(engine: Engine, ending: Ending, doors: Doors) -> tuple[Ended, ...]:
         if ended.get(name, True):
             freed = _free(engine, env, ending)
             found += [] if name in ended else [freed]
+    if not (ending.only or ending.dry_run):
+        engine.release_images()
     return (*found, *([] if ending.only else (*_images(engine, ending), *_parts(engine, ending))))
 
 

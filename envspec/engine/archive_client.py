@@ -7,6 +7,7 @@ import functools
 import io
 import json
 import posixpath
+import re
 import secrets
 import shlex
 import tarfile
@@ -34,6 +35,7 @@ UNPACK_GRACE = 5
 MAX_FILE = 64 * 1024 * 1024
 """Bytes that the one file of an imported image may have."""
 
+_DROPPED = re.compile(rb"content digest sha256:[0-9a-f]+: not found")
 _FILE = "content"
 _KINDS = {"directory": "dir", "regular file": "file", "regular empty file": "file"}
 
@@ -198,6 +200,14 @@ class ArchiveClient(Client):
         """Make an image of a container's filesystem."""
         words = (*self._dialect.commit, *_changes(labels), container_id, ref)
         completed = self._run(*words, deadline=COMMIT_DEADLINE)
+        if completed.code and _DROPPED.search(completed.stderr):
+            raise EngineCallFailed(
+                f"no image can be made of the container {container_id[:12]}: its own image is gone from the engine, "
+                "which drops an image whose name another one takes",
+                code="engine.image_gone",
+                hint="build or pull that image again, or `envspec apply --replace container.workspace` first",
+                where=Where(address=ref),
+            )
         if completed.code:
             raise self._refused(f"cannot make an image of the container {container_id[:12]}", completed, ref)
         return self.images([ref])[ref].id

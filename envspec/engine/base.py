@@ -284,6 +284,10 @@ class Engine(Reader, Archiver, Protocol):
         """Note that images are in use now, where the engine can (:attr:`StoredImage.marked`); what is gone stays so."""
         ...
 
+    def release_images(self) -> None:
+        """Remove what keeps images for containers that are gone, where the engine needs such a thing."""
+        ...
+
     def remove_image(self, ref: str) -> None:
         """Remove a reference, and the image with its last one; one that is gone is left alone."""
         ...

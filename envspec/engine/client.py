@@ -17,7 +17,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import IO, Any
 
-from envspec.engine import binds, inside, inspect, shelf, usage
+from envspec.engine import binds, held, inside, inspect, shelf, usage
 from envspec.engine.capabilities import Versions, version_of
 from envspec.engine.choice import no_answer
 from envspec.engine.dialect import DOCKER, Dialect, rows
@@ -145,6 +145,7 @@ class Client:
         self._versions: Versions | None = None
         self._loaders: dict[str, str] = {}
         self._image_variables: dict[str, Sequence[str]] = {}
+        self._fleeting: set[str] = set()
         self._counts_swap: bool | None = None
         self._lock = threading.Lock()
 
@@ -199,6 +200,7 @@ class Client:
         matches = {ref: data for ref in wanted if (data := inspect.find_image(found, ref)) is not None}
         with self._lock:
             self._image_variables.update({ref: _env_of(data) for ref, data in matches.items()})
+            self._fleeting.update(ref for ref, data in matches.items() if held.is_fleeting(data))
         return {ref: inspect.image(data) for ref, data in matches.items()}
 
     def stored_images(self) -> tuple[StoredImage, ...]:

@@ -345,6 +345,9 @@ class Store(Hooks):
             for image in found:
                 image.marked = self.tick()
 
+    def release_images(self) -> None:
+        """Do nothing: an image stays here as long as a container runs it."""
+
     def remove_image(self, ref: str) -> None:
         """Remove a reference, and the image with its last one unless a container runs it."""
         with self._changing("remove_image", ref):

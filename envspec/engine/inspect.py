@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from envspec.engine import held
 from envspec.engine.archive import SNAPSHOT_KIND
 from envspec.engine.image_tools import layers_of
 from envspec.engine.objects import (
@@ -118,16 +119,19 @@ def stored_images(
     found = []
     for data in images:
         state, top = image(data), Part(data)
-        given = set(map(familiar, top.texts("RepoTags")))
-        refs = tuple(
-            sorted(ref for ref in given if ref.removesuffix(USED) == ref or ref.removesuffix(USED) not in given)
-        )
+        refs = _shown(set(map(familiar, top.texts("RepoTags"))))
         if wanted(state.labels, refs):
             running = tuple(sorted(uses.get(_bare(state.id), ())))
             created, tagged = top.moment("Created"), top.part("Metadata")
             marked = max(0.0, tagged.moment("LastTagTime")) if tagged.given("LastTagTime") else 0.0
             found.append(StoredImage(state.id, refs, state.labels, state.size, created, running, marked, top.unread))
     return tuple(sorted(found, key=lambda stored: stored.refs))
+
+
+def _shown(refs: set[str]) -> tuple[str, ...]:
+    """Return the references that people see, sorted: none of those that only tell of use, or hold an image."""
+    own = {ref for ref in refs if ref.endswith(USED) and ref.removesuffix(USED) in refs}
+    return tuple(sorted(ref for ref in refs - own if not ref.startswith(f"{held.REPOSITORY}:")))
 
 
 def is_shared(labels: Mapping[str, str], refs: Sequence[str]) -> bool:

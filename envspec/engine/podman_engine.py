@@ -173,6 +173,9 @@ class PodmanEngine(WhalesEngine):
     def mark_used(self, refs: Sequence[str]) -> None:
         """Do nothing: Podman keeps no time of an image but that of its making."""
 
+    def release_images(self) -> None:
+        """Do nothing: Podman keeps the image of a container."""
+
     def create_volume(
         self, name: str, labels: Mapping[str, str], *, driver: str = "local", options: Mapping[str, str] | None = None
     ) -> None:

@@ -19,7 +19,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from envspec.engine import bootstrap, inspect, shelf
+from envspec.engine import bootstrap, held, inspect, shelf
 from envspec.engine.choice import docker_proxies
 from envspec.engine.client import DEADLINE
 from envspec.engine.dialect import DOCKER, Dialect
@@ -98,10 +98,20 @@ class WhalesEngine(MutexClient):
 
         what = f"cannot create the container {name}"
         container_id = self._call(what, ("create",), create, where=name, through=self._creator)
+        self._hold_image(config.image, container_id)
         variables = self._image_variables.get(config.image)
         if variables is not None:
             self._remember(container_id, {"Config": {"WorkingDir": config.workdir, "Env": variables}})
         return container_id
+
+    def _hold_image(self, ref: str, container_id: str) -> None:
+        """Keep a container's image from going with its name, where the engine would let it: see :mod:`held`."""
+        with self._lock:
+            known = ref in self._image_variables
+        if not known:
+            self.images([ref])
+        if ref in self._fleeting:
+            self._run("image", "tag", ref, held.reference(container_id))
 
     @property
     def _blanks(self) -> dict[str, str]:
@@ -135,9 +145,11 @@ class WhalesEngine(MutexClient):
         Those that it took over from another container have a name as far as the engine knows: they are removed here.
         The engine refuses to remove what another container uses.
         """
-        found = [] if borrows else self._inspect("container", [container_id])
-        taken = [mount.source for data in found for mount in inspect.container(data).anonymous]
+        found = self._inspect("container", [container_id])
+        taken = [mount.source for data in found if not borrows for mount in inspect.container(data).anonymous]
         self._remove("container", container_id, lambda d: d.container.remove(container_id, force=True, volumes=True))
+        for data in filter(held.may_hold, found):
+            self._run("image", "rm", held.reference(str(data["Id"])))
         if taken:
             self._run("volume", "rm", "--", *taken)
 
@@ -321,6 +333,15 @@ class WhalesEngine(MutexClient):
         """Return when a reference to an image was given last, "" where nobody knows."""
         found = self._inspect("image", [ref])
         return Part(found[0] if found else None).part("Metadata").text("LastTagTime")
+
+    def release_images(self) -> None:
+        """Remove the references by which containers that are gone kept their images."""
+        tags = self._listed("image", "ls", "--filter", f"reference={held.REPOSITORY}", "--format", "{{.Tag}}").split()
+        if not tags:
+            return
+        boxes = self._listed("ps", "--all", "--quiet", "--no-trunc").split()
+        if orphans := held.without_container(tags, boxes):
+            self._run("image", "rm", "--", *orphans)
 
     def remove_image(self, ref: str) -> None:
         """Remove a reference, and the image with its last one; one that is gone is left alone.

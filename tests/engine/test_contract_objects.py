@@ -322,6 +322,26 @@ def test_images_that_environments_share_are_told_with_who_runs_them(world: World
     assert purpose not in {stored.labels.get("dev.envspec.purpose") for stored in world.engine.stored_images()}
 
 
+def test_an_image_outlives_its_name_as_long_as_a_container_has_it(world: World) -> None:
+    ref, saved = world.image_ref(), world.image_ref()
+    world.build("ENV A=1\n", ref, {TEST_LABEL: "1"})
+    first = world.engine.images([ref])[ref].id
+    box = world.create(image=ref)
+    world.build("ENV A=2\n", ref, {TEST_LABEL: "1"})
+    try:
+        assert world.engine.images([ref])[ref].id != first
+        assert world.engine.images([first])[first].id == first
+        assert world.engine.commit(box, saved, {TEST_LABEL: "1"})
+        world.engine.release_images()
+        assert first in world.engine.images([first])
+        world.build("ENV A=1\n", ref, {TEST_LABEL: "1"})
+        assert world.engine.images([ref])[ref].id == first
+    finally:
+        world.engine.remove_container(box)
+        world.engine.remove_image(saved)
+        world.engine.remove_image(ref)
+
+
 # ── volumes that nobody named ──
 
 
