@@ -20,7 +20,7 @@ from dataclasses import fields, replace
 from typing import Any
 
 from envspec.engine.base import Inquiry
-from envspec.engine.capabilities import Versions
+from envspec.engine.capabilities import Version, Versions
 from envspec.engine.facts import Answer, Questions
 from envspec.engine.fake_archive import Archives
 from envspec.engine.fake_canonical import canonical
@@ -68,11 +68,13 @@ class FakeEngine(Archives):
         bind_owner: Owner of host directories that are bound for the first time.
         shelf_files: What services bind from memory, by ``ENV/SERVICE/NAME``.
         tamper: Changes made by hand.
+        version: The version that it claims to be.
     """
 
     def __init__(self, images: Iterable[str] = ()) -> None:
         super().__init__(images)
         self.tamper = Tamper(self)
+        self.version: Version = (20, 10, 24)
 
     def canonical(self, env: str) -> type_json:
         """Return an environment's state without what is only history: :mod:`envspec.engine.fake_canonical`."""
@@ -162,8 +164,8 @@ class FakeEngine(Archives):
             return variables(files)
 
     def versions(self) -> Versions:
-        """Return those of the oldest Docker that is supported."""
-        return Versions((20, 10, 24), (2, 26, 1))
+        """Return those of the oldest Docker that is supported, unless a fault of a newer one was played."""
+        return Versions(self.version, (2, 26, 1))
 
     def shelf(self, env: str) -> str:
         """Return where the engine's host would keep them."""

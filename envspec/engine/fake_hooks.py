@@ -228,6 +228,15 @@ class Tamper:
         with self._engine.mutex:
             del self._engine.container(container).networks[network]
 
+    def cut_off(self, container: str) -> None:
+        """Leave a container running with no network and no port, as Docker 29 does when a start was refused before."""
+        with self._engine.mutex:
+            found = self._engine.container(container)
+            found.halt()
+            self._engine.boot(found)
+            found.networks, found.published = {}, ()
+            self._engine.version = (29, 7, 2)
+
     def stop(self, container: str) -> None:
         """Stop a container."""
         with self._engine.mutex:

@@ -150,6 +150,7 @@ class Container:
             exit_code=self.exit_code,
             health=self.check if self.status == "running" else "",
             anonymous=self.anonymous,
+            cut_off=self.status == "running" and not self.networks,
         )
 
     def boot(self, published: tuple[Port, ...]) -> None:

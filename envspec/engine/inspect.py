@@ -72,6 +72,7 @@ def container(data: type_json) -> ContainerState:
         health=_health(state.part("Health")),
         anonymous=_anonymous(top),
         pid=state.number("Pid"),
+        cut_off=status == "running" and _is_cut_off(settings, top.part("HostConfig").text("NetworkMode")),
         unread=top.unread,  # last: it is known when all else has been read
     )
 
@@ -338,6 +339,14 @@ def _networks(settings: Part, container_id: str) -> tuple[Attachment, ...]:
         for name, item in sorted(settings.entries("Networks"), key=lambda entry: entry[0])
         if name not in ("none", "host")
     )
+
+
+def _is_cut_off(settings: Part, mode: str) -> bool:
+    """Say whether a container that runs has no endpoint: Docker tells one by its ID, Podman by its addresses."""
+    if mode in ("none", "host") or ":" in mode:
+        return False
+    told = ("EndpointID", "IPAddress", "GlobalIPv6Address")
+    return not any(item.given(name) for _, item in settings.entries("Networks") for name in told)
 
 
 def _aliases(aliases: Sequence[str], container_id: str) -> tuple[str, ...]:

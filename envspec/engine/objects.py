@@ -199,6 +199,7 @@ class ContainerState:
         anonymous: Volumes that nobody named, such as those of an image's ``VOLUME``, by the engine's own names, sorted
             by target: they are no part of ``config`` and go with the container.
         pid: Number of the main process as the engine's host counts, 0 unless it runs.
+        cut_off: Whether it runs with a network of its own and no place on any network.
         unread: Fields of the engine's description that could not be read, sorted: what they say reads as absent, so
             such a container is shown and left alone.
     """
@@ -215,6 +216,7 @@ class ContainerState:
     health: str = ""
     anonymous: tuple[Mount, ...] = ()
     pid: int = 0
+    cut_off: bool = False
     unread: tuple[str, ...] = ()
 
     @property

@@ -29,6 +29,9 @@ NOT_COMPARED = frozenset({"image", "env", "command"})
 """Fields that are compared otherwise (the image by what it is), or that follow from envspec's own version."""
 
 
+FORGETS_NETWORKS = (29,)
+"""First Docker that forgets the networks of a container whose start it refused."""
+
 ASLEEP = ("exited", "paused")
 """States of a container that ran: what is inside, its ledger too, can be known once it runs again."""
 
@@ -379,8 +382,8 @@ def _live_diff(
         diffs.append(Diff("status", box.status, "running", Cause.DRIFT))
     elif _lost_agent(spec, box, world):
         diffs.append(Diff("status", "running with the socket of an agent that ended", "running", Cause.ENGINE))
-    elif stale := stale_binds(box, world):
-        diffs.append(stale)
+    elif found := cut_off(box, world) or stale_binds(box, world):
+        diffs.append(found)
     if box.name != names.container(world.env):
         cause = Cause.ENGINE if box.name == names.next_container(world.env) else Cause.DRIFT
         diffs.append(Diff("name", box.name, names.container(world.env), cause))
@@ -396,6 +399,20 @@ def _live_diff(
             cause = Cause.SPEC if (network in before_networks) == (then is None) else Cause.DRIFT
             diffs.append(Diff(f"networks.{network}", before, after, cause))
     return tuple(diffs)
+
+
+def cut_off(box: ContainerState, world: Observed) -> Diff | None:
+    """Return the difference of a container that the engine left without network and ports; a start heals it.
+
+    Docker 29 forgets the networks of a container whose start it refused for a taken port, and starts it without any
+    when the port is free (moby/moby issue 51758). On other engines somebody took it off its network: it is put back.
+    """
+    if not (box.cut_off and world.engine == "docker" and box.config.ports) or (
+        not box.networks and world.version() < FORGETS_NETWORKS
+    ):
+        return None
+    why = "running without network and ports, as this Docker leaves a container whose start was refused before"
+    return Diff("status", why, "running", Cause.ENGINE)
 
 
 def stale_binds(box: ContainerState, world: Observed) -> Diff | None:

@@ -11,7 +11,7 @@ from envspec.engine.inspect import familiar
 from envspec.engine.objects import ContainerState, Mount
 from envspec.kinds import anonymous, names
 from envspec.kinds.base import Observed
-from envspec.kinds.container import names_in, remembered, stale_binds
+from envspec.kinds.container import cut_off, names_in, remembered, stale_binds
 from envspec.kinds.limits import LIMITS, differs, told
 from envspec.model import Cause, Diff, Hidden, to_json
 from envspec.secrets import seal
@@ -247,8 +247,8 @@ def _is_misnamed(spec: ServiceSpec, boxes: tuple[ContainerState, ...]) -> bool:
 
 def _status(spec: ServiceSpec, box: ContainerState, world: Observed) -> list[Diff]:
     if box.running:
-        if stale := stale_binds(box, world):
-            return [stale]
+        if found := cut_off(box, world) or stale_binds(box, world):
+            return [found]
         return [Diff("status", "unhealthy", "healthy", Cause.DRIFT)] if box.health == "unhealthy" else []
     if (spec.ends or spec.may_end) and box.status == "exited" and box.exit_code == 0:
         return []

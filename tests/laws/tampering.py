@@ -195,6 +195,8 @@ def _container(engine: FakeEngine, address: str, spec: ContainerSpec) -> list[Ta
         Tampering(address, f"disconnect {network}", lambda n=network: hand.disconnect(BOX, n))  # type: ignore[misc]  # a bound default
         for network in (*spec.networks, *(["bridge"] if config.network == "bridge" else []))
     ]
+    if config.ports and config.network == "bridge":
+        found.append(Tampering(address, "start it, refused before", lambda: hand.cut_off(BOX), Cause.ENGINE))
     found += [
         Tampering(f"network.{network}", "stop, network rm", lambda n=network: _remove_network(engine, n), None)  # type: ignore[misc]  # a bound default
         for network in spec.networks

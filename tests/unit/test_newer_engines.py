@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,6 +13,9 @@ from envspec.engine.objects import UNLIMITED, Build
 from envspec.engine.podman_engine import PodmanEngine
 from envspec.engine.runner import Runner
 from envspec.engine.whales import WhalesEngine
+from envspec.kinds.base import Observed
+from envspec.kinds.container import cut_off
+from envspec.model import Cause
 
 
 @pytest.fixture
@@ -111,3 +115,48 @@ def test_a_build_has_no_attestation_that_would_change_its_id() -> None:
 def test_a_warning_of_old_cgroups_is_in_no_error() -> None:
     said = '[ -n "$PODMAN_IGNORE_CGROUPSV1_WARNING" ] || echo "Using cgroups-v1 which is deprecated" >&2; exit 1'
     assert Runner().run(["sh", "-c", said], deadline=5).stderr == b""
+
+
+RUNNING = {
+    "Id": "2f69d129f9a7",
+    "Name": "/shop-workspace",
+    "State": {"Status": "running"},
+    "HostConfig": {"NetworkMode": "bridge"},
+}
+PORTS = {"PortBindings": {"80/tcp": [{"HostIp": "127.0.0.1", "HostPort": "8080"}]}}
+
+
+@pytest.mark.parametrize(
+    ("mode", "networks", "expected"),
+    [
+        ("bridge", {}, True),
+        ("shop", {"shop": {"NetworkID": "1", "EndpointID": "", "IPAddress": ""}}, True),
+        ("bridge", {"bridge": {"NetworkID": "1", "EndpointID": "2"}}, False),
+        ("bridge", {"podman": {"NetworkID": "podman", "EndpointID": "", "IPAddress": "10.88.0.2"}}, False),
+        ("none", {}, False),
+        ("container:abc", {}, False),
+    ],
+)
+def test_a_container_without_an_endpoint_is_cut_off(mode: str, networks: dict[str, Any], expected: bool) -> None:
+    told = {**RUNNING, "HostConfig": {"NetworkMode": mode}, "NetworkSettings": {"Networks": networks, "Ports": {}}}
+    assert inspect.container(told).cut_off is expected
+
+
+@pytest.mark.parametrize(
+    ("version", "networks", "ports", "healed"),
+    [
+        ((29, 7, 2), {}, PORTS, True),
+        ((28, 5, 2), {}, PORTS, False),
+        ((29, 7, 2), {}, {}, False),
+        ((28, 5, 2), {"bridge": {"NetworkID": "1", "EndpointID": ""}}, PORTS, True),
+    ],
+    ids=["29 forgot them", "disconnected by hand", "no port was asked for", "a place without an endpoint"],
+)
+def test_what_docker_29_started_without_a_network_is_started_again(
+    version: tuple[int, ...], networks: dict[str, Any], ports: dict[str, Any], healed: bool
+) -> None:
+    host = {"NetworkMode": "bridge", **ports}
+    box = inspect.container({**RUNNING, "HostConfig": host, "NetworkSettings": {"Networks": networks, "Ports": {}}})
+    found = cut_off(box, Observed("shop", containers=(box,), version=lambda: version))
+    assert bool(found) is healed
+    assert found is None or (found.cause, found.path) == (Cause.ENGINE, "status")
