@@ -115,7 +115,7 @@ def open_engine(asked: str = "", context: str = "") -> WhalesEngine:
     if chosen.name == "podman":
         from envspec.engine.podman_engine import PodmanEngine  # noqa: PLC0415 - the same
 
-        return PodmanEngine(command=chosen.command)
+        return PodmanEngine(command=chosen.command, alias=chosen.alias)
     from envspec.engine.whales import WhalesEngine  # noqa: PLC0415 - the same
 
     return WhalesEngine(command=chosen.command, remote=chosen.remote, rootless=chosen.rootless)

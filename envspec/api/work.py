@@ -82,7 +82,7 @@ def look(  # noqa: PLR0913 - what one look is told
         policy.refuse_unhonoured(desired, reader.name, reader.versions)
         if not again:
             former = renamed.notes(reader, target, facts.hostname, world)
-            desired = dataclasses.replace(desired, notes=(*desired.notes, *former))
+            desired = dataclasses.replace(desired, notes=(*desired.notes, *former, *_by_another_name(reader)))
         wishes = dataclasses.replace(_wishes(options, desired, world), again=again)
         if not options.take_over:
             _check_origin(world, desired)
@@ -95,6 +95,12 @@ def look(  # noqa: PLR0913 - what one look is told
             seen = observe.without_files(reader, seen)
             made = planner.plan(desired, seen, wishes)
         return Look(desired, seen, made if again else ports.foreseen(reader, desired, made), facts)
+
+
+def _by_another_name(reader: Reader) -> tuple[str, ...]:
+    """Return the note on what goes by Docker's name and is Podman."""
+    told = f"{reader.alias} is Podman, and is worked with as Podman; `--engine podman` says the same"
+    return (told,) if reader.alias else ()
 
 
 def _read(

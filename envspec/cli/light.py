@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import subprocess
@@ -66,20 +67,31 @@ def names_on_the_other_engine() -> tuple[str, tuple[str, ...]] | None:
     other = "podman" if chosen.name == "docker" else "docker"
     if chosen.remote or shutil.which(other) is None:
         return None
-    found = _names(other, choose(other).command)
+    there = choose(other)
+    found = _names(other, there.command) if there.name == other else ()
     return (other, found) if found else None
 
 
 def _names(engine: str, command: Sequence[str]) -> tuple[str, ...]:
-    # `.Label` is Docker's own, `index .Labels` Podman's.
-    label = '.Label "dev.envspec.env"' if engine == "docker" else 'index .Labels "dev.envspec.env"'
-    words = ("ps", "--all", "--filter", "label=dev.envspec.env", "--format", f"{{{{{label}}}}}")
+    # `.Label` is Docker's own, and what Podman's templates make of labels differs with its version.
+    form = '{{.Label "dev.envspec.env"}}' if engine == "docker" else "json"
+    words = ("ps", "--all", "--filter", "label=dev.envspec.env", "--format", form)
     try:
         done = subprocess.run((*command, *words), capture_output=True, timeout=COMPLETION_DEADLINE, check=False)
     except (OSError, subprocess.TimeoutExpired):
         return ()
-    found = {line for line in done.stdout.decode(errors="replace").splitlines() if line}
+    told = done.stdout.decode(errors="replace")
+    found = {line for line in told.splitlines() if line} if engine == "docker" else _labelled(told)
     return tuple(sorted(name for name in found if one_line(name) == name))
+
+
+def _labelled(told: str) -> set[str]:
+    """Return the environments of the containers that Podman listed as JSON."""
+    import json  # noqa: PLC0415 - only completion and hints on Podman pay for it
+
+    with contextlib.suppress(ValueError, TypeError, AttributeError, KeyError):
+        return {str(one["Labels"]["dev.envspec.env"]) for one in json.loads(told)}
+    return set()
 
 
 def replace_process(argv: Sequence[str]) -> None:

@@ -78,6 +78,11 @@ class Reader(ArchiveReader, Protocol):
         """Return whether the engine runs without root, as the user whom it serves."""
         ...
 
+    @property
+    def alias(self) -> str:
+        """Return what goes by another engine's name and led to this one, "" where nothing did."""
+        ...
+
     def containers(self, env: str = "", names: Sequence[str] = ()) -> tuple[ContainerState, ...]:
         """Return the containers of an environment (of all, when ``env`` is ""), and those that bear the names."""
         ...

@@ -1,8 +1,8 @@
 """Which engine to work on: the one that was asked for, else the one that answers.
 
 Every command pays for this, ``exec`` too, so nothing is started and nothing heavy imported: an engine answers when its
-socket takes a connection, and where a context leads is read from the files that Docker keeps. Only what may be Podman
-behind Docker's name is asked for more.
+socket takes a connection, and where a context leads is read from the files that Docker keeps. What answers at Docker's
+socket is asked in a millisecond whether it is Podman.
 """
 
 from __future__ import annotations
@@ -48,12 +48,14 @@ class EngineChoice:
         command: Its command, with the options that lead to it.
         remote: Address of an engine that does not see this host's files, "" when it does.
         rootless: Whether its socket is one of those that only a user's own engine has.
+        alias: What goes by Docker's name and is this Podman, in words for a note, "" where nothing does.
     """
 
     name: str
     command: tuple[str, ...]
     remote: str = ""
     rootless: bool = False
+    alias: str = ""
 
 
 def choose(asked: str = "", context: str = "", *, environ: Mapping[str, str] = os.environ) -> EngineChoice:
@@ -73,16 +75,18 @@ def choose(asked: str = "", context: str = "", *, environ: Mapping[str, str] = o
     if context and name == "podman":
         raise UsageError("Podman has no contexts", hint="--context is Docker's; leave it out, or use --engine docker")
     name = "docker" if context else name or _configured(config_file(environ)) or "auto"
-    if name == "auto":
-        name = "docker" if _prefers_docker(environ) else "podman"
-    if name == "podman" or shim.command_is_podman(environ):
+    if name == "podman":
+        return EngineChoice("podman", ("podman",))
+    if command := shim.command_is_podman(environ):
+        return EngineChoice("podman", ("podman",), alias=f"the command {command}")
+    if name == "auto" and not _prefers_docker(environ):
         return EngineChoice("podman", ("podman",))
     endpoint = _endpoint(context, environ)
-    if shim.socket_is_podman(endpoint, DOCKER_SOCKET):
+    if shim.socket_is_podman(endpoint):
         return _podmans(endpoint, environ)
-    command = ("docker", "--context", context) if context else ("docker",)
+    words = ("docker", "--context", context) if context else ("docker",)
     local = endpoint.startswith(_UNIX)
-    return EngineChoice("docker", command, "" if local else endpoint, rootless=endpoint.startswith(_OWN))
+    return EngineChoice("docker", words, "" if local else endpoint, rootless=endpoint.startswith(_OWN))
 
 
 def _podmans(endpoint: str, environ: Mapping[str, str]) -> EngineChoice:
@@ -91,8 +95,8 @@ def _podmans(endpoint: str, environ: Mapping[str, str]) -> EngineChoice:
     Raises:
         EngineNotReady: It does not: Docker's command would misread what Podman says.
     """
-    if shim.own_socket(endpoint, os.geteuid()) and shutil.which("podman", path=environ.get("PATH")):
-        return EngineChoice("podman", ("podman",))
+    if shim.own_socket(endpoint) and shutil.which("podman", path=environ.get("PATH")):
+        return EngineChoice("podman", ("podman",), alias=f"what answers at {endpoint}")
     raise EngineNotReady(
         f"Podman answers at {endpoint}, where Docker was looked for",
         code="engine.not_docker",

@@ -169,6 +169,11 @@ class Client:
         """Return whether the engine runs without root, as the user whom it serves."""
         return self._rootless
 
+    @property
+    def alias(self) -> str:
+        """Return what goes by another engine's name and led to this one, "" where nothing did."""
+        return ""
+
     # ── reading ──────────────────────────────────────────────────────────────────────────────────────────────────
 
     def containers(self, env: str = "", names: Sequence[str] = ()) -> tuple[ContainerState, ...]:

@@ -99,6 +99,11 @@ class FakeEngine(Archives):
         return False
 
     @property
+    def alias(self) -> str:
+        """Return "": it goes by its own name."""
+        return ""
+
+    @property
     def name(self) -> str:
         """Return ``docker``, which this one plays."""
         return "docker"

@@ -66,14 +66,26 @@ class PodmanEngine(WhalesEngine):
         runner: As for :class:`envspec.engine.whales.WhalesEngine`.
         command: The engine's command, with options that lead to the engine.
         rootless: Whether it runs without root; as this process does when ``None``.
+        alias: What goes by Docker's name and led to it, "" where nothing did.
     """
 
     def __init__(
-        self, runner: Runner | None = None, command: Sequence[str] = ("podman",), *, rootless: bool | None = None
+        self,
+        runner: Runner | None = None,
+        command: Sequence[str] = ("podman",),
+        *,
+        rootless: bool | None = None,
+        alias: str = "",
     ) -> None:
         unprivileged = os.geteuid() != 0 if rootless is None else rootless
         super().__init__(runner, command, PODMAN_ROOTLESS if unprivileged else PODMAN, rootless=unprivileged)
         self._checked: dict[str, float] = {}
+        self._alias = alias
+
+    @property
+    def alias(self) -> str:
+        """Return what goes by Docker's name and led here, "" where nothing did."""
+        return self._alias
 
     def create_container(self, name: str, config: ContainerConfig, labels: Mapping[str, str]) -> str:
         """Create a container, unless its limits would be ignored: then the next plan would find them missing."""

@@ -1,59 +1,86 @@
 """Whether what goes by Docker's name is Podman: the command of the package podman-docker, or a socket.
 
 Podman speaks most of Docker's language, and differs where it matters: in labels, templates, limits, networks. So a
-socket is asked what it is where that is not plain, and a script is read. Nothing is started, and an ordinary Docker is
-asked nothing: every command would pay for that.
+socket is asked what it is, by a ping that costs a millisecond, and a script is read. Nothing is started.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-ASK_DEADLINE = 5.0
+if TYPE_CHECKING:
+    import socket
+
+ASK_DEADLINE = 2.0
 """Seconds for Podman to say what it is; its socket may have to start it."""
 
-PRODUCT = b'"Podman Engine"'
-"""What stands among the components of Podman's answer to ``/version``, and of no other."""
+PRODUCT = b"libpod-api-version:"
+"""Header, in small letters, of Podman's answer to ``/_ping``, and of no other's."""
 
 _HANDS_OVER = re.compile(rb"^\s*(exec\s+)?([\w/.-]*/)?podman(-remote)?\s", re.MULTILINE)
-_REQUEST = b"GET /version HTTP/1.0\r\nHost: d\r\n\r\n"
+_REQUEST = b"GET /_ping HTTP/1.0\r\nHost: d\r\n\r\n"
+_HEAD_ENDS = b"\r\n\r\n"
 _MOST = 1 << 16
 _UNIX = "unix://"
+_SERVERS = ("podman", "systemd")
+"""Programs that listen at a socket of Podman's: itself, or what starts it."""
 
 
-def command_is_podman(environ: Mapping[str, str] = os.environ) -> bool:
-    """Say whether the command ``docker`` is Podman's: a link to it, or a script that hands over to it."""
+def command_is_podman(environ: Mapping[str, str] = os.environ) -> str:
+    """Return the path of the command ``docker`` where it is Podman's, "" where it is not.
+
+    It is a link to Podman, or a script that hands over to it.
+    """
     found = shutil.which("docker", path=environ.get("PATH"))
     if found is None:
-        return False
+        return ""
     path = Path(found)
     try:
-        return path.resolve().name == "podman" or _HANDS_OVER.search(_script(path)) is not None
+        is_podman = path.resolve().name == "podman" or _HANDS_OVER.search(_script(path)) is not None
     except OSError:
+        return ""
+    return found if is_podman else ""
+
+
+def socket_is_podman(endpoint: str) -> bool:
+    """Say whether Podman answers at an endpoint of Docker's; one that is not a socket of this host is not asked."""
+    if not endpoint.startswith(_UNIX):
         return False
+    with _connected(endpoint) as client:
+        return client is not None and PRODUCT in _answer(client).lower()
 
 
-def socket_is_podman(endpoint: str, default: str) -> bool:
-    """Say whether Podman answers at an endpoint of Docker's.
+def own_socket(endpoint: str, proc: Path = Path("/proc")) -> bool:
+    """Say whether an endpoint leads to the Podman that this user's ``podman`` command works on.
+
+    That is so where the one who listens is this user, sees the same files, and is Podman with its ordinary store or
+    the systemd that starts it. A socket from outside a container, or one that SSH forwards, leads to another Podman.
 
     Args:
-        endpoint: Where the docker command goes; one that is not a socket of this host is not asked.
-        default: Docker's own endpoint, asked only where a link leads from it to somewhere else.
+        endpoint: Address of the socket.
+        proc: Where the kernel tells of processes.
     """
-    path = endpoint.removeprefix(_UNIX)
-    if not endpoint.startswith(_UNIX) or (endpoint == default and not Path(path).is_symlink()):
+    import socket  # noqa: PLC0415 - only Podman's socket pays for it
+    import struct  # noqa: PLC0415 - the same
+
+    with _connected(endpoint) as client:
+        if client is None:
+            return False
+        pid, uid, _ = struct.unpack("3i", client.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
+    listener = proc / str(pid)
+    try:
+        program = (listener / "exe").readlink().name
+        same_files = (listener / "ns/mnt").readlink() == (proc / "self/ns/mnt").readlink()
+        elsewhere = b"--root" in (listener / "cmdline").read_bytes()
+    except OSError:
         return False
-    return PRODUCT in _answer(path)
-
-
-def own_socket(endpoint: str, uid: int) -> bool:
-    """Say whether an endpoint is the socket of the Podman that this user's ``podman`` command works on."""
-    run = "/run/podman" if uid == 0 else f"/run/user/{uid}/podman"
-    return os.path.realpath(endpoint.removeprefix(_UNIX)) == os.path.realpath(f"{run}/podman.sock")
+    return uid == os.geteuid() and same_files and program in _SERVERS and not elsewhere
 
 
 def _script(path: Path) -> bytes:
@@ -62,18 +89,28 @@ def _script(path: Path) -> bytes:
         return file.read(_MOST) if file.read(2) == b"#!" else b""
 
 
-def _answer(path: str) -> bytes:
-    """Return what answers at a socket to the question for its version, b"" where nothing does."""
-    import socket  # noqa: PLC0415 - only an unusual socket pays for it
+@contextlib.contextmanager
+def _connected(endpoint: str) -> Iterator[socket.socket | None]:
+    """Give a connection to a socket, ``None`` where nothing takes one."""
+    import socket  # noqa: PLC0415 - not every command has an engine
 
-    answer = b""
     with socket.socket(socket.AF_UNIX) as client:
         client.settimeout(ASK_DEADLINE)
         try:
-            client.connect(path)
-            client.sendall(_REQUEST)
-            while len(answer) < _MOST and (chunk := client.recv(_MOST)):
-                answer += chunk
+            client.connect(endpoint.removeprefix(_UNIX))
         except OSError:
-            return answer
+            yield None
+        else:
+            yield client
+
+
+def _answer(client: socket.socket) -> bytes:
+    """Return the head of what is answered to a ping, b"" where nothing is."""
+    answer = b""
+    try:
+        client.sendall(_REQUEST)
+        while len(answer) < _MOST and _HEAD_ENDS not in answer and (chunk := client.recv(_MOST)):
+            answer += chunk
+    except OSError:
+        return answer
     return answer

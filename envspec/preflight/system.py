@@ -131,7 +131,7 @@ def read_system() -> System:
         tools=_find_tools(),
         sources=read_sources(Path("/etc/apt")),
         compose=any((Path(place).expanduser() / "docker-compose").exists() for place in PLUGINS),
-        docker_is_podman=shim.command_is_podman(),
+        docker_is_podman=bool(shim.command_is_podman()),
         docker_ce=Path("/var/lib/dpkg/info/docker-ce.list").exists(),
         systemd=Path("/run/systemd/system").is_dir(),
         subuid=_text(Path("/etc/subuid")),

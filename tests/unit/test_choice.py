@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
+import os
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -11,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from envspec.engine import choice
+from envspec.engine import choice, shim
 from envspec.engine.choice import EngineChoice, choose, docker_proxies
 from envspec.errors import EngineNotReady, SpecError, UsageError
 
@@ -194,13 +196,22 @@ exec /usr/bin/podman "$@"
 def test_a_docker_command_that_is_podman_is_podman(environ: Environ, install: Callable[..., None]) -> None:
     install("docker", "podman")
     (Path(environ["PATH"]) / "docker").write_text(SHIM)
-    assert choose(environ=environ) == choose("docker", environ=environ) == PODMAN
+    chosen = choose(environ=environ)
+    assert chosen == choose("docker", environ=environ)
+    assert (chosen.name, chosen.command) == ("podman", ("podman",))
+    assert chosen.alias == f"the command {environ['PATH']}/docker"
+
+
+def test_who_asks_for_podman_is_told_of_no_other_name(environ: Environ, install: Callable[..., None]) -> None:
+    install("docker", "podman")
+    (Path(environ["PATH"]) / "docker").write_text(SHIM)
+    assert choose("podman", environ=environ) == PODMAN
 
 
 def test_a_link_to_podman_is_podman(environ: Environ, install: Callable[..., None]) -> None:
     install("podman")
     (Path(environ["PATH"]) / "docker").symlink_to("podman")
-    assert choose("docker", environ=environ) == PODMAN
+    assert choose("docker", environ=environ).name == "podman"
 
 
 def test_a_wrapper_of_dockers_command_is_docker(environ: Environ, install: Callable[..., None]) -> None:
@@ -209,29 +220,26 @@ def test_a_wrapper_of_dockers_command_is_docker(environ: Environ, install: Calla
     assert choose("docker", environ=environ) == DOCKER
 
 
-VERSION = (
-    b'HTTP/1.0 200 OK\r\n\r\n{"Platform":{"Name":"linux/amd64/debian-12"},"Components":[{"Name":"%s","Version":"1"}]}'
-)
-PODMANS, DOCKERS = b"Podman Engine", b"Engine"
-"""How Podman 4.3 and Docker answer to ``/version``, shortened."""
+PING = b"HTTP/1.1 200 OK\r\nApi-Version: 1.41\r\n%s\r\nContent-Length: 2\r\n\r\nOK"
+PODMANS, DOCKERS = b"Libpod-Api-Version: 4.3.1\r\nServer: Libpod/4.3.1 (linux)", b"Server: Docker/20.10.24 (linux)"
+"""How Podman 4.3 and Docker answer to ``/_ping``, shortened."""
 
 
 @pytest.fixture
 def answers(tmp_path: Path) -> Iterator[Callable[[bytes], Path]]:
-    """Make a socket at which an engine tells of itself, once."""
+    """Make a socket at which an engine answers to a ping, once."""
     servers: list[socket.socket] = []
 
-    def make(component: bytes) -> Path:
+    def make(server_headers: bytes) -> Path:
         server = socket.socket(socket.AF_UNIX)
         servers.append(server)
         server.bind(str(path := tmp_path / "api.sock"))
         server.listen()
 
         def serve() -> None:
-            client, _ = server.accept()
-            with client:
+            with contextlib.suppress(OSError), server.accept()[0] as client:
                 client.recv(1024)
-                client.sendall(VERSION % component)
+                client.sendall(PING % server_headers)
 
         threading.Thread(target=serve, daemon=True).start()
         return path
@@ -253,9 +261,50 @@ def test_the_socket_of_ones_own_podman_is_that_podman(
 ) -> None:
     install("docker", "podman")
     (Path(environ["PATH"]) / "docker").write_bytes(b"\x7fELF")
-    environ["DOCKER_HOST"] = f"unix://{answers(PODMANS)}"
-    monkeypatch.setattr("envspec.engine.shim.own_socket", lambda endpoint, _uid: endpoint == environ["DOCKER_HOST"])
-    assert choose(environ=environ) == PODMAN
+    monkeypatch.setattr(choice, "DOCKER_SOCKET", f"unix://{answers(PODMANS)}")
+    monkeypatch.setattr("envspec.engine.shim.own_socket", lambda endpoint: endpoint == choice.DOCKER_SOCKET)
+    chosen = choose("docker", environ=environ)
+    assert (chosen.name, chosen.alias) == ("podman", f"what answers at {choice.DOCKER_SOCKET}")
+
+
+@pytest.fixture
+def listener(tmp_path: Path) -> Callable[..., Path]:
+    """Make what the kernel tells of the process that listens at a socket, which is this one."""
+
+    def make(program: str = "/usr/bin/podman", namespace: str = "mnt:[1]", line: str = "podman system service") -> Path:
+        for process in ("self", str(os.getpid())):
+            (tmp_path / process / "ns").mkdir(parents=True)
+        (tmp_path / "self/ns/mnt").symlink_to("mnt:[1]")
+        (tmp_path / str(os.getpid()) / "ns/mnt").symlink_to(namespace)
+        (tmp_path / str(os.getpid()) / "exe").symlink_to(program)
+        (tmp_path / str(os.getpid()) / "cmdline").write_text(line.replace(" ", "\0"))
+        return tmp_path
+
+    return make
+
+
+@pytest.mark.parametrize(
+    ("told", "expected"),
+    [
+        ({}, True),
+        ({"program": "/usr/lib/systemd/systemd", "line": "/usr/lib/systemd/systemd --user"}, True),
+        ({"program": "/usr/bin/ssh", "line": "ssh -L podman.sock:/run/podman/podman.sock there"}, False),
+        ({"namespace": "mnt:[2]"}, False),
+        ({"line": "podman --root /srv system service"}, False),
+    ],
+    ids=["Podman", "started by systemd", "forwarded", "from outside a container", "another store"],
+)
+def test_whose_podman_listens_is_known_by_the_one_who_listens(
+    answers: Callable[[bytes], Path], listener: Callable[..., Path], told: dict[str, str], expected: bool
+) -> None:
+    assert shim.own_socket(f"unix://{answers(PODMANS)}", listener(**told)) is expected
+
+
+def test_another_users_podman_is_not_ones_own(
+    answers: Callable[[bytes], Path], listener: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 4711)
+    assert not shim.own_socket(f"unix://{answers(PODMANS)}", listener())
 
 
 def test_another_socket_of_docker_is_docker(environ: Environ, answers: Callable[[bytes], Path]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
 import sys
@@ -139,7 +140,8 @@ def test_the_other_engine_is_asked_only_where_it_is_installed_and_nothing_leads_
 
     monkeypatch.setattr(light, "choose", choose)
     monkeypatch.setattr(shutil, "which", lambda name: name)
-    monkeypatch.setattr(subprocess, "run", lambda argv, **_: subprocess.CompletedProcess(argv, 0, b"b\na\na\n"))
+    told = json.dumps([{"Id": name, "Labels": {"dev.envspec.env": name}} for name in "baa"]).encode()
+    monkeypatch.setattr(subprocess, "run", lambda argv, **_: subprocess.CompletedProcess(argv, 0, told))
     assert light.names_on_the_other_engine() == ("podman", ("a", "b"))
     monkeypatch.setattr(shutil, "which", lambda _: None)
     assert light.names_on_the_other_engine() is None
