@@ -35,7 +35,6 @@ _PROXIES = {key: f"{key.removesuffix('Proxy')}_proxy" for key in ("httpProxy", "
 _LOGIN = re.compile(r"//[^/@]*@")
 _VERSIONS = re.compile(r"client version (\S+) is too (old|new)\. M\w+ supported API version is ([\d.]+)")
 _UNIX = "unix://"
-_OWN = "unix:///run/user/"
 _KEY = "engine"
 
 
@@ -47,14 +46,14 @@ class EngineChoice:
         name: ``docker`` or ``podman``.
         command: Its command, with the options that lead to it.
         remote: Address of an engine that does not see this host's files, "" when it does.
-        rootless: Whether its socket is one of those that only a user's own engine has.
+        rootless: Whether it runs without root; ``None`` where only it can tell.
         alias: What goes by Docker's name and is this Podman, in words for a note, "" where nothing does.
     """
 
     name: str
     command: tuple[str, ...]
     remote: str = ""
-    rootless: bool = False
+    rootless: bool | None = False
     alias: str = ""
 
 
@@ -85,8 +84,9 @@ def choose(asked: str = "", context: str = "", *, environ: Mapping[str, str] = o
     if shim.socket_is_podman(endpoint):
         return _podmans(endpoint, environ)
     words = ("docker", "--context", context) if context else ("docker",)
-    local = endpoint.startswith(_UNIX)
-    return EngineChoice("docker", words, "" if local else endpoint, rootless=endpoint.startswith(_OWN))
+    if not endpoint.startswith(_UNIX):
+        return EngineChoice("docker", words, endpoint, rootless=None)
+    return EngineChoice("docker", words, rootless=False if shim.listens_as_root(endpoint) else None)
 
 
 def _podmans(endpoint: str, environ: Mapping[str, str]) -> EngineChoice:

@@ -122,7 +122,7 @@ class Client:
         command: The engine's command, with options that lead to the engine, such as ``--context``.
         dialect: How that command is spoken to.
         remote: Address of an engine that does not see this host's files, "" when it does.
-        rootless: Whether the engine runs without root.
+        rootless: Whether the engine runs without root; ``None`` where it is to be asked.
     """
 
     def __init__(
@@ -132,7 +132,7 @@ class Client:
         dialect: Dialect = DOCKER,
         *,
         remote: str = "",
-        rootless: bool = False,
+        rootless: bool | None = False,
     ) -> None:
         self._rootless = rootless
         self._runner = runner or Runner()
@@ -167,7 +167,14 @@ class Client:
     @property
     def rootless(self) -> bool:
         """Return whether the engine runs without root, as the user whom it serves."""
-        return self._rootless
+        with self._lock:
+            known = self._rootless
+        if known is None:
+            told = self._run("info", "--format", "{{json .SecurityOptions}}").stdout
+            known = b"name=rootless" in told
+            with self._lock:
+                self._rootless = known
+        return known
 
     @property
     def alias(self) -> str:

@@ -90,7 +90,7 @@ class PodmanEngine(WhalesEngine):
     def create_container(self, name: str, config: ContainerConfig, labels: Mapping[str, str]) -> str:
         """Create a container, unless its limits would be ignored: then the next plan would find them missing."""
         limited = (config.memory, config.cpus, config.pids) != (None, None, None)
-        if limited and self._rootless and not CGROUP_2.exists():
+        if limited and self.rootless and not CGROUP_2.exists():
             raise EngineCallFailed(
                 "without root, Podman limits neither memory nor processes where cgroups are of version 1",
                 code="engine.no_limits",
@@ -237,7 +237,7 @@ class PodmanEngine(WhalesEngine):
         """Yield what says what is at a path of a container that does not run; its API tells more than its command."""
         from envspec.engine.podman_paths import look  # noqa: PLC0415 - only this pays for a client of HTTP
 
-        with api_socket(self._runner, self._command, rootless=self._rootless) as address:
+        with api_socket(self._runner, self._command, rootless=self.rootless) as address:
             yield functools.partial(look, address.removeprefix("unix://"), inspected)
 
     @property
@@ -254,7 +254,7 @@ class PodmanEngine(WhalesEngine):
                 code="engine.no_compose",
                 hint="envspec preflight --fix --engine podman",
             )
-        with api_socket(self._runner, self._command, rootless=self._rootless) as address:
+        with api_socket(self._runner, self._command, rootless=self.rootless) as address:
             yield ("env", "DOCKER_BUILDKIT=0", DOCKER, "--host", address)
 
     def _make_workdir(self, container_id: str) -> bool:

@@ -66,13 +66,7 @@ def own_socket(endpoint: str, proc: Path = Path("/proc")) -> bool:
         endpoint: Address of the socket.
         proc: Where the kernel tells of processes.
     """
-    import socket  # noqa: PLC0415 - only Podman's socket pays for it
-    import struct  # noqa: PLC0415 - the same
-
-    with _connected(endpoint) as client:
-        if client is None:
-            return False
-        pid, uid, _ = struct.unpack("3i", client.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
+    pid, uid = _listener(endpoint)
     listener = proc / str(pid)
     try:
         program = (listener / "exe").readlink().name
@@ -81,6 +75,23 @@ def own_socket(endpoint: str, proc: Path = Path("/proc")) -> bool:
     except OSError:
         return False
     return uid == os.geteuid() and same_files and program in _SERVERS and not elsewhere
+
+
+def listens_as_root(endpoint: str) -> bool:
+    """Say whether root listens at a socket, as it does for every Docker that is neither rootless nor in a VM."""
+    return _listener(endpoint)[1] <= 0
+
+
+def _listener(endpoint: str) -> tuple[int, int]:
+    """Return PID and user of the one who listens at a socket, as the kernel remembers; -1 where nobody does."""
+    import socket  # noqa: PLC0415 - not every command has an engine
+    import struct  # noqa: PLC0415 - the same
+
+    with _connected(endpoint) as client:
+        if client is None:
+            return -1, -1
+        pid, uid, _ = struct.unpack("3i", client.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
+    return pid, uid
 
 
 def _script(path: Path) -> bytes:

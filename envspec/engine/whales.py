@@ -68,7 +68,7 @@ class WhalesEngine(MutexClient):
         command: The engine's command, with options that lead to the engine.
         dialect: How that command is spoken to.
         remote: Address of an engine that does not see this host's files, "" when it does.
-        rootless: Whether the engine runs without root.
+        rootless: Whether the engine runs without root; ``None`` where it is to be asked.
     """
 
     def __init__(
@@ -78,7 +78,7 @@ class WhalesEngine(MutexClient):
         dialect: Dialect = DOCKER,
         *,
         remote: str = "",
-        rootless: bool = False,
+        rootless: bool | None = False,
     ) -> None:
         super().__init__(runner, command, dialect, remote=remote, rootless=rootless)
         self._prefix = ("timeout", f"--kill-after={_KILL_AFTER}")

@@ -89,8 +89,8 @@ class Everything(tuple[str, ...]):
 
 
 VERBS = (
-    *("name", "command", "remote", "rootless", "containers", "images", "networks", "network_users", "volumes", "probe"),
-    "publishers",
+    *("name", "command", "remote", "rootless", "alias"),
+    *("containers", "images", "networks", "network_users", "volumes", "probe", "publishers"),
     "replaced_binds",
     *("inquire", "logs", "compose_config", "compose_variables", "versions", "hide", "shelf", "shelved"),
     "read_archive",

@@ -15,6 +15,7 @@ import pytest
 
 from envspec.engine import choice, shim
 from envspec.engine.choice import EngineChoice, choose, docker_proxies
+from envspec.engine.whales import WhalesEngine
 from envspec.errors import EngineNotReady, SpecError, UsageError
 
 DOCKER = EngineChoice("docker", ("docker",))
@@ -129,7 +130,7 @@ def test_a_context_leads_where_its_file_says_whatever_the_variables_say(environ:
     make_context(environ, "far", "tcp://far:2376")
     make_context(environ, "near", "unix:///near.sock")
     environ["DOCKER_HOST"] = "tcp://other:1"
-    far = EngineChoice("docker", ("docker", "--context", "far"), "tcp://far:2376")
+    far = EngineChoice("docker", ("docker", "--context", "far"), "tcp://far:2376", rootless=None)
     assert choose(context="far", environ=environ) == far
     assert choose("auto", "near", environ=environ) == EngineChoice("docker", ("docker", "--context", "near"))
     assert choose(context="missing", environ=environ).remote == ""
@@ -138,7 +139,7 @@ def test_a_context_leads_where_its_file_says_whatever_the_variables_say(environ:
 def test_the_context_in_use_counts_unless_a_host_is_named(environ: Environ) -> None:
     make_context(environ, "far", "ssh://far")
     (Path(environ["DOCKER_CONFIG"]) / "config.json").write_text('{"currentContext": "far"}')
-    assert choose("docker", environ=environ) == EngineChoice("docker", ("docker",), "ssh://far")
+    assert choose("docker", environ=environ) == EngineChoice("docker", ("docker",), "ssh://far", rootless=None)
     assert choose("docker", environ={**environ, "DOCKER_CONTEXT": "default"}).remote == ""
     assert choose("docker", environ={**environ, "DOCKER_HOST": "unix:///x"}).remote == ""
 
@@ -309,7 +310,29 @@ def test_another_users_podman_is_not_ones_own(
 
 def test_another_socket_of_docker_is_docker(environ: Environ, answers: Callable[[bytes], Path]) -> None:
     environ["DOCKER_HOST"] = f"unix://{answers(DOCKERS)}"
-    assert choose("docker", environ=environ) == DOCKER
+    assert choose("docker", environ=environ).name == "docker"
+
+
+@pytest.mark.parametrize(("uid", "rootless"), [(0, False), (-1, False), (1000, None)])
+def test_only_an_engine_that_a_user_serves_is_asked_whether_it_is_rootless(
+    environ: Environ, monkeypatch: pytest.MonkeyPatch, uid: int, rootless: bool | None
+) -> None:
+    monkeypatch.setattr(shim, "_listener", lambda _endpoint: (1, uid))
+    environ["DOCKER_HOST"] = "unix:///run/user/1000/docker.sock"
+    assert choose("docker", environ=environ).rootless is rootless
+
+
+@pytest.mark.parametrize(
+    ("told", "expected"),
+    [('["name=seccomp,profile=default","name=rootless"]', True), ('["name=seccomp,profile=default"]', False)],
+)
+def test_a_docker_that_may_be_rootless_is_asked_once(tmp_path: Path, told: str, expected: bool) -> None:
+    docker = tmp_path / "docker"
+    docker.write_text(f"#!/bin/sh\necho \"$*\" >> $0.calls\necho '{told}'\n")
+    docker.chmod(0o755)
+    engine = WhalesEngine(command=(str(docker),), rootless=None)
+    assert [engine.rootless, engine.rootless] == [expected] * 2
+    assert Path(f"{docker}.calls").read_text() == "info --format {{json .SecurityOptions}}\n"
 
 
 @pytest.mark.parametrize(
