@@ -34,6 +34,9 @@ CONNECT_DEADLINE = 1.0
 _PROXIES = {key: f"{key.removesuffix('Proxy')}_proxy" for key in ("httpProxy", "httpsProxy", "noProxy", "allProxy")}
 _LOGIN = re.compile(r"//[^/@]*@")
 _VERSIONS = re.compile(r"client version (\S+) is too (old|new)\. M\w+ supported API version is ([\d.]+)")
+_NO_CGROUPS = "Cgroups v1 not supported"
+"""What Podman 6 says to every call, its version's too, and nothing else."""
+
 _UNIX = "unix://"
 _KEY = "engine"
 
@@ -113,6 +116,8 @@ def no_answer(said: str, command: Sequence[str], environ: Mapping[str, str] = os
         environ: The process's environment.
     """
     reason = f": {said}" if said else ""
+    if _NO_CGROUPS in said:
+        return _without_cgroups()
     if "client version" in said and (found := _VERSIONS.search(said)):
         return _other_age(*found.groups())
     host = environ.get("DOCKER_HOST", "")
@@ -128,6 +133,16 @@ def no_answer(said: str, command: Sequence[str], environ: Mapping[str, str] = os
     else:
         at, hint = "the current Docker context leads", "`docker context use default` takes this host's engine"
     return EngineNotReady(f"no engine answers where {at}{reason}", code="engine.no_answer", hint=hint)
+
+
+def _without_cgroups() -> EngineNotReady:
+    """Return the error of Podman 6 where cgroups of version 1 are mounted, be it beside those of version 2."""
+    return EngineNotReady(
+        "this Podman runs nothing on this host: it needs cgroups of version 2 alone, and version 1 is mounted",
+        code="engine.cgroups",
+        hint="boot with the kernel option `systemd.unified_cgroup_hierarchy=1`, which is the default of every systemd "
+        "since 247, or install Podman 5 or older, or use `--engine docker`",
+    )
 
 
 def _other_age(client: str, word: str, daemon: str) -> EngineNotReady:

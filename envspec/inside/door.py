@@ -100,8 +100,10 @@ def open_doors(engine: tuple[str, ...]) -> Iterator[Door]:
         done = subprocess.run(argv, capture_output=True, timeout=LOOK_DEADLINE, check=True)
     except FileNotFoundError:
         raise no_command(engine[0]) from None
-    except (subprocess.TimeoutExpired, subprocess.CalledProcessError):
+    except subprocess.TimeoutExpired:
         raise no_answer("", engine) from None
+    except subprocess.CalledProcessError as error:
+        raise no_answer(error.stderr.decode(errors="replace").strip()[:200], engine) from None
     for name in sorted(done.stdout.decode(errors="replace").split()):
         env = name.removesuffix(container_name(""))
         if container_name(env) == name:

@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from envspec.engine.choice import no_answer
 from envspec.engine.operations import Completed
 from envspec.preflight import podman
 from envspec.preflight.host_checks import disk
@@ -76,6 +77,9 @@ def _engine(system: System, answer: Completed, info: Info) -> Check:
     if answer.code == TIMED_OUT:
         return Check("engine", State.FAIL, f"hangs: no answer within {INFO_DEADLINE:.0f} s")
     said = answer.stderr.decode(errors="replace").strip().splitlines()
+    error = no_answer(said[-1] if said else "", ("podman",))
+    if error.code == "engine.cgroups":
+        return Check("engine", State.FAIL, f"{error.message}; {error.hint}")
     return Check("engine", State.FAIL, said[-1] if said else "no answer")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -9,10 +10,13 @@ import pytest
 
 from envspec.engine import inspect
 from envspec.engine.capabilities import changes_in_place
-from envspec.engine.objects import UNLIMITED, Build
+from envspec.engine.dialect import PODMAN
+from envspec.engine.objects import UNLIMITED, Build, ContainerConfig
 from envspec.engine.podman_engine import PodmanEngine
 from envspec.engine.runner import Runner
 from envspec.engine.whales import WhalesEngine
+from envspec.errors import EngineNotReady
+from envspec.inside.door import open_door, open_doors
 from envspec.kinds.base import Observed
 from envspec.kinds.container import cut_off
 from envspec.model import Cause
@@ -160,3 +164,40 @@ def test_what_docker_29_started_without_a_network_is_started_again(
     found = cut_off(box, Observed("shop", containers=(box,), version=lambda: version))
     assert bool(found) is healed
     assert found is None or (found.cause, found.path) == (Cause.ENGINE, "status")
+
+
+PODMAN_6 = """[{"Id": "3f65e194b403", "Names": ["shop-workspace"], "State": "created", "Ports": null, "Networks": [],
+"Labels": {"dev.envspec.env": "a,b", "x": "{\\"k\\": \\"v\\"}"}}]"""
+"""What `ps --format json` of Podman 6.1.1 prints, shortened; in a template its labels are one text."""
+
+
+def test_labels_of_podman_6_are_read_as_json() -> None:
+    assert [(row.id, row.env) for row in PODMAN.read_containers(PODMAN_6)] == [("3f65e194b403", "a,b")]
+    assert "json" in PODMAN.containers
+
+
+NO_CGROUPS = """#!/bin/sh
+echo 'time="2026-12-01T12:58:23Z" level=fatal msg="Cgroups v1 not supported"' >&2
+exit 1
+"""
+"""Podman 6.1.1 where cgroups of version 1 are mounted, whatever it is asked."""
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda engine: engine.networks(),
+        lambda engine: engine.images(["u:1"]),
+        lambda engine: engine.create_container("box", ContainerConfig("u:1"), {}),
+        lambda engine: open_door("shop", engine.command),
+        lambda engine: list(open_doors(engine.command)),
+    ],
+    ids=["list", "inspect", "create", "a door", "all doors"],
+)
+def test_podman_6_on_old_cgroups_says_what_to_do(tmp_path: Path, ask: Callable[[PodmanEngine], object]) -> None:
+    podman = tmp_path / "podman"
+    podman.write_text(NO_CGROUPS)
+    podman.chmod(0o755)
+    with pytest.raises(EngineNotReady, match="needs cgroups of version 2 alone") as caught:
+        ask(PodmanEngine(command=(str(podman),)))
+    assert (caught.value.code, "--engine docker" in str(caught.value.hint)) == ("engine.cgroups", True)

@@ -39,6 +39,10 @@ CONFINED = PodmanFacts(may_raise=False, files=20000, processes=96364, hybrid=Tru
 """A virtual machine whose root may not raise limits, with cgroups of both versions."""
 
 
+NO_CGROUPS = b'time="2026-12-01T12:58:23Z" level=fatal msg="Cgroups v1 not supported"\n'
+"""What Podman 6.1.1 says on such a host, whatever it is asked."""
+
+
 def a_host(**changes: Any) -> System:
     return debian(**({"tools": TOOLS} | changes))
 
@@ -191,6 +195,7 @@ def test_what_podman_tells_is_judged(system: System, info: dict[str, Any], name:
         (Completed(TIMED_OUT), "no answer within"),
         (Completed(125, b"", b"warning: x\nError: the storage is broken\n"), "Error: the storage is broken"),
         (Completed(125), "no answer"),
+        (Completed(1, b"", NO_CGROUPS), "systemd.unified_cgroup_hierarchy=1"),
     ],
 )
 def test_a_podman_that_does_not_answer_says_why(answer: Completed, told: str) -> None:
