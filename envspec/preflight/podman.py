@@ -24,6 +24,8 @@ PROCESSES_LIMIT = 4_194_304
 """Hard limits that Podman gives a container of root's where nothing is set."""
 
 TUN = Path("/dev/net/tun")
+CGROUPS = Path("/sys/fs/cgroup")
+OWN_CGROUP = Path("/proc/self/cgroup")
 
 _SYS_RESOURCE = 24
 """Number of CAP_SYS_RESOURCE; capabilities(7), linux/capability.h."""
@@ -46,6 +48,7 @@ class PodmanFacts:
         hybrid: Whether cgroups of both versions are mounted, which crun refuses.
         tun: Whether this user may open ``/dev/net/tun``, by which slirp4netns and pasta make networks.
         runtime: Whether the user has a directory ``/run/user/UID``, in which Podman keeps those networks.
+        delegated: Controllers of cgroups version 2 that are this user's to limit with, ``None`` where that is unknown.
     """
 
     helpers: frozenset[str] = field(default_factory=lambda: frozenset(HELPERS))
@@ -56,6 +59,7 @@ class PodmanFacts:
     hybrid: bool = False
     tun: bool = True
     runtime: bool = True
+    delegated: frozenset[str] | None = None
 
 
 def read_facts() -> PodmanFacts:
@@ -70,12 +74,35 @@ def read_facts() -> PodmanFacts:
         hybrid=Path("/sys/fs/cgroup/unified/cgroup.procs").exists(),
         tun=os.access(TUN, os.R_OK | os.W_OK),
         runtime=runtime_dir(os.geteuid()).is_dir(),
+        delegated=delegated(os.geteuid()),
     )
 
 
 def runtime_dir(uid: int) -> Path:
     """Return the directory that a login gives a user for what lives as long as it; systemd-logind makes it."""
     return Path("/run/user", str(uid))
+
+
+def delegated(uid: int, root: Path = CGROUPS, own: Path = OWN_CGROUP) -> frozenset[str] | None:
+    """Return the controllers that are delegated to a user, ``None`` where cgroups are not of version 2 alone.
+
+    systemd delegates to ``user@UID.service``; without it a user has what their own cgroup has, if that is theirs.
+
+    Args:
+        uid: The user.
+        root: Where cgroups are mounted.
+        own: What the kernel tells of this process's cgroup.
+    """
+    if not (root / "cgroup.controllers").exists():
+        return None
+    place = root / f"user.slice/user-{uid}.slice/user@{uid}.service"
+    if not place.is_dir():
+        place = root / _text(own).strip().rpartition("::")[2].lstrip("/")
+    try:
+        is_theirs = place.stat().st_uid == uid
+    except OSError:
+        return frozenset()
+    return frozenset(_text(place / "cgroup.controllers").split()) if is_theirs else frozenset()
 
 
 def may_raise(status: str) -> bool:

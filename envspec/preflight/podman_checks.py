@@ -131,8 +131,9 @@ def _rootless(system: System) -> Check:
     lacking: dict[Need, str] = {}
     if "newuidmap" not in system.tools:
         lacking[Need.UIDMAP] = "newuidmap"
-    if not (has_subids(system, system.subuid) and has_subids(system, system.subgid)):
-        lacking[Need.SUBID] = f"a range of subordinate ids for {system.user}"
+    files = {"/etc/subuid": system.subuid, "/etc/subgid": system.subgid}
+    if without := [file for file, text in files.items() if not has_subids(system, text)]:
+        lacking[Need.SUBID] = f"a range of subordinate ids for {system.user} in {' and '.join(without)}"
     if not {"slirp4netns", "pasta"} & system.tools.keys():
         lacking[Need.USERNET] = "slirp4netns or pasta"
     if not system.podman.tun:
@@ -170,8 +171,15 @@ def _cgroups(system: System, info: Info) -> Check:
     kind = f"version {str(host.get('cgroupVersion')).removeprefix('v')}, driver {host.get('cgroupManager')}"
     known = set(host.get("cgroupControllers") or ())
     if not system.root and host.get("cgroupVersion") == "v1":
-        return Check("cgroups", State.FAIL, f"{kind}: without root nothing can be limited; version 2 is needed")
+        detail = f"{kind}: without root nothing can be limited there; boot with version 2, or write `memory: none` and "
+        return Check("cgroups", State.WARN, f"{detail}`pids: none` in every file, without which an apply is refused")
+    if not system.root and system.podman.delegated is not None:
+        known &= system.podman.delegated
     lacking = sorted({"cpu", "memory", "pids"} - known)
+    if lacking and not system.root:
+        detail = f"{kind}; {', '.join(lacking)} cannot be limited: not delegated to {system.user}"
+        how = "write `[Service]` and `Delegate=cpu memory pids` with `sudo systemctl edit user@.service`"
+        return Check("cgroups", State.WARN, f"{detail}; {how}, then log in again" if system.systemd else detail)
     if lacking:
         return Check("cgroups", State.WARN, f"{kind}; {', '.join(lacking)} cannot be limited")
     return Check("cgroups", State.OK, kind)

@@ -48,6 +48,9 @@ def steps(system: System, needs: Collection[Need]) -> tuple[Command, ...]:
         commands += _apt(system, wanted) if supported(system) else _elsewhere(system, wanted)
     if Need.SUBID in wanted:
         commands.append(_subids(system))
+        if "podman" in system.tools:
+            told = "let Podman's processes that run have them too"
+            commands.append(Command(told, (system.tools["podman"], "system", "migrate"), root=False))
     if Need.SETTINGS in wanted:
         commands += _settings(system)
     if Need.TUN in wanted:
@@ -109,9 +112,11 @@ def _render(source: AptSource) -> str:
 
 
 def _subids(system: System) -> Command:
-    """Give the user the next free range of subordinate ids, the same for users and groups."""
-    taken = [int(first) + int(count) for first, count in re.findall(r":(\d+):(\d+)$", _subid_lines(system), re.M)]
-    first = max([SUBID_START, *taken])
+    """Give the user the first free range of subordinate ids, the same for users and groups."""
+    first = SUBID_START
+    for start, count in sorted(_ranges(f"{system.subuid}\n{system.subgid}")):
+        if start < first + SUBID_COUNT and first < start + count:
+            first = start + count
     span = f"{first}-{first + SUBID_COUNT - 1}"
     options = [
         part
@@ -119,7 +124,7 @@ def _subids(system: System) -> Command:
         if not has_subids(system, text)
         for part in (flag, span)
     ]
-    return Command("let you make a base image without root", ("usermod", *options, system.user))
+    return Command("give you the ids that containers without root take", ("usermod", *options, system.user))
 
 
 def _settings(system: System) -> list[Command]:
@@ -133,11 +138,13 @@ def _settings(system: System) -> list[Command]:
 
 def has_subids(system: System, text: str) -> bool:
     """Say whether a text like ``/etc/subuid`` has a range for the user, by name or number (subuid(5))."""
-    return any(line.split(":")[0] in (system.user, str(system.uid)) for line in text.splitlines())
+    own = (line for line in text.splitlines() if line.split(":")[0] in (system.user, str(system.uid)))
+    return any(count for line in own for _, count in _ranges(line))
 
 
-def _subid_lines(system: System) -> str:
-    return f"{system.subuid}\n{system.subgid}"
+def _ranges(text: str) -> list[tuple[int, int]]:
+    """Return first number and size of each range of a text like ``/etc/subuid``."""
+    return [(int(first), int(count)) for first, count in re.findall(r":(\d+):(\d+)\s*$", text, re.MULTILINE)]
 
 
 def _elsewhere(system: System, wanted: set[Need]) -> list[Command]:

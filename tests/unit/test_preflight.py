@@ -20,7 +20,7 @@ from envspec.preflight.checks import check_system
 from envspec.preflight.fix import Host, fix
 from envspec.preflight.host_checks import WaysOut
 from envspec.preflight.run import NOT_FOUND, TIMED_OUT, run_command
-from envspec.preflight.steps import TRIXIE_PIN, TRIXIE_SOURCE, start_commands, steps, supported
+from envspec.preflight.steps import TRIXIE_PIN, TRIXIE_SOURCE, has_subids, start_commands, steps, supported
 from envspec.preflight.system import AptSource, System, parse_os_release, read_sources
 from envspec.preflight.values import Need
 
@@ -317,6 +317,31 @@ def test_a_foreign_distribution_gets_advice_only() -> None:
 def test_subordinate_ids_start_after_those_that_are_taken_and_fill_what_is_missing() -> None:
     system = a_user(subuid="eve:100000:65536\n", subgid="eve:100000:65536\nada:165536:65536\n")
     assert lines(system, Need.SUBID) == ["sudo usermod --add-subuids 231072-296607 ada"]
+
+
+@pytest.mark.parametrize(
+    ("taken", "first"),
+    [
+        ("", 100000),
+        ("eve:4294836224:65536\n", 100000),
+        ("eve:100000:65536\nbob:300000:65536\n", 165536),
+        ("eve:100000:65536\nbob:200000:65536\n", 265536),
+        ("bob:120000:10\neve:90000:20000\n", 120010),
+    ],
+    ids=["none", "far away", "between two", "too narrow between", "unsorted"],
+)
+def test_subordinate_ids_are_the_first_that_are_free(taken: str, first: int) -> None:
+    tools = {**EVERYTHING, "podman": "/usr/bin/podman"}
+    span = f"{first}-{first + 65535}"
+    assert lines(a_user(subuid=taken, subgid="", tools=tools), Need.SUBID) == [
+        f"sudo usermod --add-subuids {span} --add-subgids {span} ada",
+        "/usr/bin/podman system migrate",
+    ]
+
+
+def test_a_range_of_no_ids_is_none() -> None:
+    assert has_subids(a_user(), "1000:100000:1\n")
+    assert not has_subids(a_user(), "ada:100000:0\neve:100000:65536\n")
 
 
 def test_the_engine_is_started_by_systemd_or_service_or_hand() -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,7 +16,7 @@ from envspec.preflight import Check, State
 from envspec.preflight.checks import check_system
 from envspec.preflight.fix import Host, fix
 from envspec.preflight.host_checks import WaysOut
-from envspec.preflight.podman import DROP_IN, PodmanFacts, drop_in, fewest, lacking, may_raise
+from envspec.preflight.podman import DROP_IN, PodmanFacts, delegated, drop_in, fewest, lacking, may_raise
 from envspec.preflight.run import TIMED_OUT
 from envspec.preflight.steps import steps
 from envspec.preflight.system import System
@@ -41,6 +43,10 @@ CONFINED = PodmanFacts(may_raise=False, files=20000, processes=96364, hybrid=Tru
 
 NO_CGROUPS = b'time="2026-12-01T12:58:23Z" level=fatal msg="Cgroups v1 not supported"\n'
 """What Podman 6.1.1 says on such a host, whatever it is asked."""
+
+
+DELEGATED = PodmanFacts(delegated=frozenset({"memory", "pids"}))
+"""What the systemd of Debian 11 and Ubuntu 22.04 delegates to a user."""
 
 
 def a_host(**changes: Any) -> System:
@@ -162,6 +168,44 @@ def test_no_more_processes_than_numbers_for_them(hard: int | None, pid_max: str,
     assert fewest(hard, pid_max) == expected
 
 
+@pytest.fixture
+def cgroups(tmp_path: Path) -> Path:
+    """A tree like /sys/fs/cgroup of version 2, and beside it what the kernel tells of this process."""
+    (tmp_path / "fs/own").mkdir(parents=True)
+    (tmp_path / "fs/cgroup.controllers").write_text("cpuset cpu io memory pids\n")
+    (tmp_path / "fs/own/cgroup.controllers").write_text("memory\n")
+    (tmp_path / "self").write_text("0::/own\n")
+    return tmp_path
+
+
+def controllers(cgroups: Path, uid: int | None = None) -> set[str] | None:
+    found = delegated(os.geteuid() if uid is None else uid, cgroups / "fs", cgroups / "self")
+    return None if found is None else set(found)
+
+
+def test_what_systemd_delegates_to_a_user_is_read(cgroups: Path) -> None:
+    uid = os.geteuid()
+    service = cgroups / f"fs/user.slice/user-{uid}.slice/user@{uid}.service"
+    service.mkdir(parents=True)
+    (service / "cgroup.controllers").write_text("memory pids\n")
+    assert controllers(cgroups) == {"memory", "pids"}
+
+
+def test_without_systemd_a_user_has_what_their_own_cgroup_has(cgroups: Path) -> None:
+    assert controllers(cgroups) == {"memory"}
+    assert controllers(cgroups, os.geteuid() + 1) == set()
+
+
+def test_nothing_is_delegated_where_the_own_cgroup_is_not_seen(cgroups: Path) -> None:
+    (cgroups / "self").write_text("0::/gone\n")
+    assert controllers(cgroups) == set()
+
+
+def test_cgroups_of_version_1_delegate_nothing_that_is_known(cgroups: Path) -> None:
+    (cgroups / "fs/cgroup.controllers").unlink()
+    assert controllers(cgroups) is None
+
+
 def test_a_user_needs_ids_and_a_network_of_their_own() -> None:
     tools = {"podman": "/usr/bin/podman", "iptables": "/usr/sbin/iptables", "docker": "/usr/bin/docker"}
     found = look(a_user(tools=tools, subuid="", podman=PodmanFacts(tun=False, runtime=False)))["rootless"]
@@ -176,7 +220,10 @@ def test_a_user_needs_ids_and_a_network_of_their_own() -> None:
     [
         (a_host(), INFO | {"version": {"Version": "3.4.4"}}, "engine version", State.FAIL, "4.3 or newer"),
         (a_host(), {}, "engine version", State.WARN, "unknown"),
-        (a_user(tools=TOOLS), with_host(cgroupVersion="v1"), "cgroups", State.FAIL, "version 2 is needed"),
+        (a_user(tools=TOOLS), with_host(cgroupVersion="v1"), "cgroups", State.WARN, "boot with version 2"),
+        (a_user(tools=TOOLS, podman=DELEGATED, systemd=True), INFO, "cgroups", State.WARN, "cpu cannot be limited"),
+        (a_user(tools=TOOLS, podman=DELEGATED, systemd=True), INFO, "cgroups", State.WARN, "Delegate=cpu memory pids"),
+        (a_user(tools=TOOLS, subgid=""), INFO, "rootless", State.FAIL, "ids for ada in /etc/subgid"),
         (a_host(), with_host(cgroupVersion="v1"), "cgroups", State.OK, "version 1"),
         (a_host(), with_host(cgroupControllers=["cpu"]), "cgroups", State.WARN, "memory, pids cannot"),
         (a_host(), {}, "cgroups", State.WARN, "unknown"),
