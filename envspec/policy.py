@@ -9,13 +9,14 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from envspec.compose.read import refused
-from envspec.engine.capabilities import GATEWAY, GATEWAY_PODMAN, Versions
+from envspec.engine.capabilities import GATEWAY, GATEWAY_PODMAN, Versions, lacks_heredocs
 from envspec.engine.facts import AGENT_SOCKET
 from envspec.engine.objects import Mount
 from envspec.errors import Conflict, Refused, SpecError, Where
 from envspec.kinds import names
 from envspec.kinds.base import Observed
 from envspec.kinds.container import ContainerSpec
+from envspec.kinds.image import ImageSpec
 from envspec.kinds.loss import goes_unasked
 from envspec.kinds.service_state import ServiceSpec
 from envspec.model import Action, Change, Desired, Disruption, Effect, Plan, Resource
@@ -114,7 +115,15 @@ def refuse_unhonoured(desired: Desired, engine: str, versions: Callable[[], Vers
     """
     for resource in desired.resources:
         spec = resource.spec
-        if isinstance(spec, ContainerSpec) and any(address == GATEWAY for _, address in spec.config.add_hosts):
+        if isinstance(spec, ImageSpec) and spec.heredoc:
+            if told := lacks_heredocs(engine, lambda: versions().engine):
+                raise SpecError(
+                    f"the purpose {spec.purpose} has a here-document: {told}",
+                    code="purpose.heredoc",
+                    hint="write the lines with printf '%s\\n' …, or use a newer engine",
+                    where=Where(*spec.heredoc, address=resource.address),
+                )
+        elif isinstance(spec, ContainerSpec) and any(address == GATEWAY for _, address in spec.config.add_hosts):
             there = versions().engine
             if engine == "podman" and there and there < GATEWAY_PODMAN:
                 raise SpecError(

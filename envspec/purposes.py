@@ -15,6 +15,7 @@ from pathlib import Path
 import platformdirs
 
 from envspec import frontmatter, shipped
+from envspec.dockerfile import first_heredoc
 from envspec.engine.facts import CA_FILE, ENV_FILE, RUN_DIR
 from envspec.errors import Faults, SpecError, Where
 from envspec.frontmatter import RESERVED, FrontMatter, Source, fault, nearest
@@ -146,6 +147,13 @@ class Purpose:
         with self._placed():
             template.check(self.template, RESERVED | frozenset(values), self.file)
             return template.render(self.template, values | fixed, self.file)
+
+    def heredoc(self, dockerfile: str) -> tuple[str, int] | None:
+        """Return file and line of the first here-document of the template, ``None`` where what it became has none."""
+        if not first_heredoc(dockerfile):
+            return None
+        line = first_heredoc(self.template)
+        return self.origins[line - 1] if 0 < line <= len(self.origins) else (self.file, line)
 
     def setup(self, params: Mapping[str, str], source: Source) -> tuple[str, ...]:
         """Return the commands that set it up inside.

@@ -8,14 +8,14 @@ parsed again and must hold no instruction that the template does not have.
 from __future__ import annotations
 
 import re
-from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
 from jinja2 import StrictUndefined, TemplateError, TemplateSyntaxError, nodes
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
+from envspec.dockerfile import Instruction, instructions
 from envspec.errors import Faults, SpecError, Where
 
 INSTRUCTIONS = (
@@ -43,23 +43,6 @@ _ALLOWED_NODES = (
 _PRINTED = re.compile(r"\{\{.*?\}\}", re.DOTALL)
 _UNPRINTED = re.compile(r"\{%.*?%\}|\{#.*?#\}", re.DOTALL)
 _DIRECTIVE = re.compile(r"\s*#\s*(syntax|escape|check)\s*=", re.IGNORECASE)
-_HEREDOC = re.compile(r"(?<!<)<<(?!<)")
-_CONTINUED = re.compile(r"\\[ \t]*$")
-
-
-@dataclass(frozen=True, slots=True)
-class Instruction:
-    """One instruction of a Dockerfile.
-
-    Attributes:
-        line: Line that it begins on, from 1.
-        keyword: ``RUN``, in capitals.
-        rest: All that follows the keyword, its lines joined.
-    """
-
-    line: int
-    keyword: str
-    rest: str
 
 
 def check(text: str, names: frozenset[str], file: str) -> None:
@@ -116,21 +99,22 @@ def render(text: str, values: Mapping[str, str], file: str) -> str:
         The Dockerfile, without the blank lines around it.
 
     Raises:
-        SpecError: The Dockerfile is none, needs a newer BuildKit than 20.10's or a build context, or holds an
-            instruction that the template does not.
+        SpecError: The Dockerfile is none, has a parser directive or needs a build context, or holds an instruction
+            or a here-document that the template does not.
     """
     lines = tuple(_lines(fill(_numbered(text), values, file)))
+    rendered = _instructions(lines, file)
+    within = {position for item in rendered for position in range(*item.body)}
     faults = Faults()
-    for line in lines:
-        if _DIRECTIVE.match(line.text):
+    for position, line in enumerate(lines):
+        if position not in within and _DIRECTIVE.match(line.text):
             told = f"the Dockerfile has a parser directive: {line.text.strip()}"
             hint = "take it out: `# syntax=` makes the engine fetch a frontend from a registry"
             faults.add(_fault(told, file, line.number, hint))
-    rendered = tuple(_instructions(lines, file))
     unprinted = _UNPRINTED.sub(lambda tag: "\n" * tag[0].count("\n"), _PRINTED.sub("x", text))
-    own = tuple(_instructions(_counted(unprinted), file))
+    own = _instructions([_Line(number, line) for number, line in enumerate(unprinted.split("\n"), start=1)], file)
     with faults:
-        _check_shape([item.keyword for item in rendered], [item.keyword for item in own], file)
+        _check_shape(rendered, own, file)
     for item in rendered:
         with faults:
             _check_instruction(item, file)
@@ -170,45 +154,36 @@ def _lines(rendered: str) -> Iterator[_Line]:
         yield _Line(int(numbers[-1]) if numbers else 0, _NUMBER.sub("", line))
 
 
-def _counted(text: str) -> Iterator[_Line]:
-    for number, line in enumerate(text.split("\n"), start=1):
-        yield _Line(number, line)
-
-
-def _instructions(lines: Iterable[_Line], file: str) -> Iterator[Instruction]:
-    """Yield the instructions of a Dockerfile in order.
+def _instructions(lines: Sequence[_Line], file: str) -> tuple[Instruction, ...]:
+    """Return the instructions of a Dockerfile in order.
 
     Raises:
-        SpecError: A line is no instruction.
+        SpecError: A line is no instruction, or a here-document has no end.
     """
-    start, parts = 0, list[str]()
-    for line in lines:
-        bare = line.text.strip()
-        if not bare or bare.startswith("#"):
-            continue  # both may stand between the lines of one instruction
-        start = start or line.number
-        parts.append(_CONTINUED.sub("", line.text))
-        if not _CONTINUED.search(line.text):
-            yield _instruction(start, " ".join(parts), file)
-            start, parts = 0, []
-    if parts:
-        yield _instruction(start, " ".join(parts), file)
+    found = tuple(instructions([(line.number, line.text) for line in lines]))
+    for item in found:
+        if item.keyword not in INSTRUCTIONS:
+            told = f"the Dockerfile has a line that is not an instruction: {item.keyword[:40]!r}"
+            raise _fault(told, file, item.line)
+        if not item.ended:
+            told = f"a here-document of {item.keyword} has no end"
+            raise _fault(told, file, item.line, f"end it with a line `{item.heredocs[-1].name}`")
+    return found
 
 
-def _instruction(line: int, text: str, file: str) -> Instruction:
-    keyword, _, rest = text.strip().partition(" ")
-    if keyword.upper() not in INSTRUCTIONS:
-        raise _fault(f"the Dockerfile has a line that is not an instruction: {keyword[:40]!r}", file, line)
-    return Instruction(line, keyword.upper(), rest.strip())
+def _check_shape(rendered: Sequence[Instruction], own: Sequence[Instruction], file: str) -> None:
+    """Hold the rendered instructions against the template's: a part of them, in their order.
 
-
-def _check_shape(rendered: list[str], own: list[str], file: str) -> None:
-    """Hold the rendered instructions against the template's: a part of them, in their order."""
-    if rendered[:1] not in (["FROM"], ["ARG"]):
+    A here-document that a value begins would swallow what follows, so each must be one of the template's same line.
+    """
+    if not rendered or rendered[0].keyword not in ("FROM", "ARG"):
         raise _fault("a Dockerfile begins with FROM", file, hint="FROM {{ base }}")
-    remaining = iter(own)
-    is_part = all(keyword in remaining for keyword in rendered)
-    if not is_part or Counter(rendered)["RUN"] > Counter(own)["RUN"]:
+    remaining = iter([item.keyword for item in own])
+    is_part = all(item.keyword in remaining for item in rendered)
+    bodies = {(item.line, item.heredocs) for item in own}
+    is_part = is_part and all((item.line, item.heredocs) in bodies for item in rendered if item.heredocs)
+    runs, own_runs = (sum(item.keyword == "RUN" for item in items) for items in (rendered, own))
+    if not is_part or runs > own_runs:
         raise SpecError(
             "the rendered Dockerfile has instructions that its template does not have",
             code="purpose.shape",
@@ -218,22 +193,17 @@ def _check_shape(rendered: list[str], own: list[str], file: str) -> None:
 
 
 def _check_instruction(item: Instruction, file: str) -> None:
-    if item.keyword in ("RUN", "COPY", "ADD") and _HEREDOC.search(item.rest):
-        raise _fault(
-            f"{item.keyword} uses a here-document, which the BuildKit of Docker 20.10 does not know",
-            file,
-            item.line,
-            hint="write the lines with printf '%s\\n' …",
-        )
+    if item.keyword not in ("COPY", "ADD"):
+        return
     words = item.rest.split()
-    if item.keyword in ("COPY", "ADD") and not any(
-        word.startswith(("--from=", "http://", "https://")) for word in words
-    ):
+    sources = [word for word in words if not word.startswith("--")][:-1]
+    own = all("<<" in word or word.startswith(("http://", "https://")) for word in sources)
+    if not sources or not (own or any(word.startswith("--from=") for word in words)):
         raise _fault(
             f"{item.keyword} needs a build context, and a purpose has none",
             file,
             item.line,
-            hint="write files with RUN printf, or put them in `config_files` of the spec",
+            hint="write files with a here-document or RUN printf, or put them in `config_files` of the spec",
         )
 
 

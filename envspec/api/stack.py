@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from envspec import policy
-from envspec.compose import beside, effects, needs, shelved
+from envspec.compose import beside, builds, effects, needs, shelved
 from envspec.compose.project import Project, project
 from envspec.compose.read import Document
 from envspec.compose.refused import settled
@@ -105,6 +105,7 @@ def stack(  # noqa: PLR0913, PLR0917 - what services are made of
     document = shelved.with_host(document, data, environ)
     found = tuple(sorted({*document.effects, *effects.of_document(data, document.root)}))
     permission.check(found, document.places.effect)
+    builds.check(document, data, reader.name, lambda: reader.versions().engine)
     for _, value in document.host:
         reader.hide(value)
     strict = loaded.spec.security.profile == "strict"

@@ -73,6 +73,23 @@ GATEWAY_PODMAN: Version = (5,)
 """First version of Podman that is known to take it; 4.3 does not."""
 
 
+HEREDOCS: Mapping[str, Version] = MappingProxyType({"docker": (23,), "podman": (4, 9)})
+"""First versions whose builds know here-documents without a frontend from a registry: BuildKit of Docker 23, and
+buildah 1.33. Measured: Docker 20.10 and Podman 4.3 do not know them; Docker 26 and 28 and Podman 5.8 do."""
+
+
+def lacks_heredocs(engine: str, version: Callable[[], Version]) -> str:
+    """Return what to have for here-documents where an engine is known to be too old for them, else ""."""
+    wanted, there = HEREDOCS.get(engine, ()), version()
+    if not there or there >= wanted:
+        return ""
+    return f"it takes {engine.capitalize()} {_text(wanted)}, and this is {_text(there)}"
+
+
+def _text(version: Version) -> str:
+    return ".".join(map(str, version))
+
+
 @dataclass(frozen=True, slots=True)
 class Versions:
     """Versions of an engine and of its Compose; ``()`` where one is not known."""

@@ -22,6 +22,7 @@ class ImageSpec:
         dockerfile: The rendered Dockerfile.
         base: Reference of the base image.
         content: Digest of all that goes into it; the image bears it as a label.
+        heredoc: File and line of the purpose where it has a here-document, none where it has none.
     """
 
     ref: str
@@ -29,6 +30,7 @@ class ImageSpec:
     dockerfile: str
     base: str
     content: str
+    heredoc: tuple[str, int] | None = None
 
 
 class Image(Kind[ImageSpec]):

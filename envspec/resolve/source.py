@@ -101,7 +101,7 @@ def candidates(
             continue
         content = digest_of([text, wish.ref, wish.recipe])
         ref = f"envspec/{purpose.name}:{content[:12]}"
-        image = ImageSpec(ref, purpose.name, text, wish.ref, content)
+        image = ImageSpec(ref, purpose.name, text, wish.ref, content, purpose.heredoc(text))
         ways.append(Candidate(source, wish.ref, wish.recipe, image, differs=_differing(purpose, params, source)))
     if all(way.closed for way in ways):
         first = next((way for way in ways if way.source == spec.image_source), ways[0])

@@ -361,8 +361,8 @@ def test_a_fault_in_a_template_is_told_with_the_line_of_the_file(spec_dir: Path)
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ("RUN cat <<EOF", "here-document"),
-        ("RUN <<-'EOF' cat", "here-document"),
+        ("RUN cat <<EOF", "here-document of RUN has no end"),
+        ("COPY <<A file /app\nA", "build context"),
         ("# syntax=docker/dockerfile:1", "parser directive"),
         ("# ESCAPE = `", "parser directive"),
         ("RUM id", "not an instruction"),
@@ -374,6 +374,28 @@ def test_a_dockerfile_that_the_engine_would_not_build_is_refused(spec_dir: Path,
     purpose = mine(spec_dir, "FROM {{ base }}\n", f"FROM {{{{ base }}}}\n{line}\n")
     with pytest.raises(SpecError, match=message):
         purpose.render({}, "registry", "x")
+
+
+def test_here_documents_are_taken_as_they_are_written(spec_dir: Path) -> None:
+    body = "RUN <<EOF\n# check=1\n\nUSER of {{ flavour }} \\\nEOF\nCOPY <<-'A' /etc/a\n\tb\n\tA\n"
+    purpose = mine(spec_dir, "FROM {{ base }}\n", f"FROM {{{{ base }}}}\n{body}")
+    text = purpose.render({}, "registry", "x")
+    assert body.replace("{{ flavour }}", "plain") in text
+    assert purpose.heredoc(text) == (purpose.file, MINE.splitlines().index("FROM {{ base }}") + 2)
+    assert purpose.heredoc("FROM x\n") is None
+
+
+def test_a_value_cannot_begin_a_here_document(spec_dir: Path) -> None:
+    text = MINE.replace("pattern: '[a-z]+'", "pattern: '.*'") + "USER nobody\nENV E=1\nRUN id\n"
+    purpose = read(write(spec_dir, text))
+    assert "USER nobody" in purpose.render({"flavour": "a"}, "registry", "x")
+    for value in ("<<E", "<<ENV"):
+        with pytest.raises(SpecError, match="here-document of RUN has no end"):
+            purpose.render({"flavour": value}, "registry", "x")
+    purpose = read(write(spec_dir, f"{text}RUN cat <<E\nE\n"))
+    with pytest.raises(SpecError) as caught:
+        purpose.render({"flavour": "<<E"}, "registry", "x")
+    assert caught.value.code == "purpose.shape"
 
 
 def test_what_looks_like_a_here_document_but_is_none_passes(spec_dir: Path) -> None:
