@@ -1,8 +1,7 @@
-"""Carrying out a plan: it walks the graph in parallel and decides nothing.
+"""Running a plan's steps: it walks their graph in parallel and decides nothing.
 
-Each node is one change (or all changes of a batch kind that wait for the same things). A failed node skips what
-stands on it; independent branches finish. A kind that has to settle a change once everything else has ended, such as
-a container that takes another's place, gets a node of its own at that point.
+A failed step leaves out what needs it; steps that are independent of it run. A change that has begun is finished, also
+after an interrupt. A step that recovers runs when one that it answers for did not end well.
 """
 
 from __future__ import annotations
@@ -10,19 +9,17 @@ from __future__ import annotations
 import importlib
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from envspec.engine.base import Engine
-from envspec.errors import EnvspecError, Interrupted
+from envspec.errors import EnvspecError
 from envspec.events import Emit, StepFinished, StepOutput, StepStarted
-from envspec.kinds import names
-from envspec.kinds.base import Done, Kind, Observed, StepContext, Work
-from envspec.kinds.every import all_kinds
-from envspec.model import Action, Change, Desired, Outcome, Plan, Status
+from envspec.model import Change, Outcome, Status
+from envspec.steps.base import Done, Planned, Run, Step
 from envspec.visible import visible
 
 if TYPE_CHECKING:
@@ -30,9 +27,6 @@ if TYPE_CHECKING:
 
 WORKERS = 4
 """Steps that run at once; an engine call waits more than it works."""
-
-SETTLE = "settle"
-"""Name of the node that ends a replace."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +36,6 @@ class Inputs:
     Attributes:
         build_secrets: Contents that builds may read, by id.
         ca_bundle: PEM bundle to bring into the container.
-        no_cache: Whether images are built afresh.
         marks: Labels that say whose the environment is, given to a container that is made.
         log_dir: Where the full output of each step is kept, ``None`` to keep none.
         stopping: Set from outside when the user asked to stop: running steps finish, no new one starts.
@@ -51,7 +44,6 @@ class Inputs:
 
     build_secrets: Mapping[str, bytes] = field(default_factory=dict)
     ca_bundle: bytes = b""
-    no_cache: bool = False
     marks: Mapping[str, str] = field(default_factory=dict)
     log_dir: Path | None = None
     stopping: threading.Event = field(default_factory=threading.Event)
@@ -60,22 +52,33 @@ class Inputs:
 
 @dataclass(frozen=True, slots=True)
 class _Ended:
-    """How a node ended: what it brought, or why it failed."""
+    """How a step ended: what it brought, why it failed, or why it was left out.
+
+    Attributes:
+        done: What it brought.
+        error: Why it failed.
+        left_out: Why it was not run; "" when it was.
+        idle: Whether it is a step that recovers, and there was nothing to recover from.
+        seconds: How long it took.
+    """
 
     done: Done = field(default_factory=Done)
     error: EnvspecError | None = None
+    left_out: str = ""
+    idle: bool = False
     seconds: float = 0.0
 
+    @property
+    def well(self) -> bool:
+        """Whether it did what it was to do."""
+        return self.error is None and not self.left_out
 
-def execute(  # noqa: PLR0913 - the four values of an apply, and where to tell of it
-    plan: Plan, desired: Desired, world: Observed, engine: Engine, *, inputs: Inputs, emit: Emit
-) -> tuple[Outcome, ...]:
+
+def execute(planned: Planned, engine: Engine, *, inputs: Inputs, emit: Emit) -> tuple[Outcome, ...]:
     """Carry out a plan.
 
     Args:
-        plan: What to do.
-        desired: What shall be; the plan was made from it.
-        world: What was observed; likewise.
+        planned: The plan with its steps.
         engine: The engine.
         inputs: What the steps are given.
         emit: Takes events; called from several threads, one call at a time.
@@ -83,7 +86,7 @@ def execute(  # noqa: PLR0913 - the four values of an apply, and where to tell o
     Returns:
         One outcome a change, in the order of the plan.
     """
-    return _Run(plan, desired, world, engine, inputs, _serial(emit)).outcomes()
+    return _Walk(planned, engine, inputs, _serial(emit)).outcomes()
 
 
 def prepare() -> None:
@@ -101,103 +104,108 @@ def _serial(emit: Emit) -> Emit:
     return one_at_a_time
 
 
-class _Run:
+class _Walk:
     """One walk along the graph; all its state is touched by the calling thread only."""
 
-    def __init__(  # noqa: PLR0913, PLR0917 - see execute()
-        self, plan: Plan, desired: Desired, world: Observed, engine: Engine, inputs: Inputs, emit: Emit
-    ) -> None:
-        self.plan, self.world, self.engine, self.inputs, self.emit = plan, world, engine, inputs, emit
-        self.origin = desired.origin
-        self.kinds = all_kinds()
-        self.resources = {resource.address: resource for resource in desired.resources}
-        self.nodes = _nodes(plan, self.kinds)
-        self.graph = _graph(self.nodes, _swapped(plan))
+    def __init__(self, planned: Planned, engine: Engine, inputs: Inputs, emit: Emit) -> None:
+        self.plan, self.engine, self.inputs, self.emit = planned.plan, engine, inputs, emit
+        self.steps = {step.id: step for step in planned.steps}
+        self.graph = graph_of(planned.steps)
         self.ended: dict[str, _Ended] = {}
-        self.workspace = world.workspace.id if world.workspace else ""
+        self.begun: set[str] = set()
+        self.finished: set[str] = set()
 
     def outcomes(self) -> tuple[Outcome, ...]:
         running: dict[Future[_Ended], str] = {}
-        waiting = {node: set(self.graph.predecessors(node)) for node in self.graph.nodes}
+        waiting = {name: set(self.graph.predecessors(name)) for name in self.steps}
         with ThreadPoolExecutor(max_workers=WORKERS) as pool:
             while waiting or running:
-                for node in sorted(waiting, key=list(self.graph.nodes).index):
-                    if not waiting[node] <= self.ended.keys():
-                        continue
-                    del waiting[node]
-                    self._begin(node, pool, running)
+                ready = [name for name, needs in waiting.items() if needs <= self.ended.keys()]
+                for name in ready:
+                    del waiting[name]
+                    self._begin(self.steps[name], pool, running)
                 if running:
                     done, _ = wait(running, return_when=FIRST_COMPLETED)
                     for future in done:
-                        self._end(running.pop(future), future.result())
+                        self._end(self.steps[running.pop(future)], future.result())
         return tuple(self._outcome(change) for change in self.plan.changes)
 
-    def _begin(self, node: str, pool: ThreadPoolExecutor, running: dict[Future[_Ended], str]) -> None:
-        """Start a node, or end it at once where it cannot run."""
-        if node == SETTLE:
-            self.ended[node] = self._settle()
-            return
-        blocked = any(self.ended[need].error for need in self.graph.predecessors(node))
-        if blocked or self.inputs.stopping.is_set():
-            reason = "a step that it needs failed" if blocked else "interrupted"
-            self._end(node, _Ended(error=Interrupted(reason, code="step.skipped")))
-            return
-        work = tuple(Work(change, self.resources.get(change.address)) for change in self.nodes[node])
-        for item in work:
-            self.emit(StepStarted(item.change.address, item.change.action))
-        kind = self.kinds[work[0].change.kind]
-        context = self._context(work[0].change.address)
-        running[pool.submit(_apply, kind, work, context, self.inputs.explain)] = node
+    def _begin(self, step: Step, pool: ThreadPoolExecutor, running: dict[Future[_Ended], str]) -> None:
+        """Start a step, or end it at once where it is not to run."""
+        if step.recovers and all(self.ended[name].well for name in step.unless):
+            self._end(step, _Ended(idle=True))
+        elif not all(self.ended[need].well and not self.ended[need].idle for need in step.needs):
+            self._end(step, _Ended(left_out=step.skipped or "a step that it needs failed"))
+        elif self.inputs.stopping.is_set() and not step.recovers and not self.begun & {*step.serves}:
+            self._end(step, _Ended(left_out=step.skipped or "interrupted"))
+        else:
+            self._tell_of(step)
+            running[pool.submit(_run, step, self._run_of(step), self.inputs.explain)] = step.id
 
-    def _end(self, node: str, ended: _Ended) -> None:
-        self.ended[node] = ended
-        self.workspace = ended.done.workspace or self.workspace
-        for change in self.nodes[node]:
-            self.emit(StepFinished(self._outcome(change)))
+    def _tell_of(self, step: Step) -> None:
+        for change in self.plan.changes:
+            if change.address in step.serves and change.address not in self.begun:
+                self.begun.add(change.address)
+                self.emit(StepStarted(change.address, change.action))
 
-    def _settle(self) -> _Ended:
-        """Let the workspace's kind keep or undo the swap, now that everything else has ended."""
-        change = next(c for c in self.plan.changes if c.address == names.WORKSPACE)
-        began = self.ended[names.WORKSPACE]
-        if began.error:
-            return began
-        ok = not any(self.ended[need].error for need in self.graph.predecessors(SETTLE))
-        work = Work(change, self.resources.get(change.address))
-        try:
-            self.kinds[change.kind].finish(work, self._context(change.address), began.done, ok=ok)
-        except EnvspecError as error:
-            return _Ended(error=self.inputs.explain(change.address, error))
-        return _Ended() if ok else _Ended(error=Interrupted("the old workspace was kept", code="step.skipped"))
+    def _end(self, step: Step, ended: _Ended) -> None:
+        """Note how a step ended; a change whose steps have, those that wait for all others apart, has ended."""
+        self.ended[step.id] = ended
+        for change in self.plan.changes:
+            if change.address not in step.serves or change.address in self.finished:
+                continue
+            own = [other for other in self.steps.values() if change.address in other.serves and not other.recovers]
+            main = [other for other in own if other.main] or own
+            if all(other.id in self.ended for other in main):
+                self.finished.add(change.address)
+                self.emit(StepFinished(self._outcome(change)))
 
-    def _context(self, address: str) -> StepContext:
-        return StepContext(
+    def _run_of(self, step: Step) -> Run:
+        return Run(
             engine=self.engine,
-            env=self.plan.env,
-            origin=self.origin,
-            observed=self.world,
-            workspace=self.workspace,
-            on_line=_Log(self.inputs.log_dir, address, self.emit).line,
+            address=step.serves[0],
+            on_line=_Log(self.inputs.log_dir, step.serves[0], self.emit).line,
+            before={name: ended.done for name, ended in self.ended.items() if ended.well and not ended.idle},
             build_secrets=self.inputs.build_secrets,
             ca_bundle=self.inputs.ca_bundle,
-            stopping=self.inputs.stopping,
-            no_cache=self.inputs.no_cache,
             marks=self.inputs.marks,
+            stopping=self.inputs.stopping,
         )
 
     def _outcome(self, change: Change) -> Outcome:
-        node = next(name for name, changes in self.nodes.items() if change in changes)
-        ended = self.ended[node]
-        settled = self.ended.get(SETTLE)
-        error = ended.error or (settled.error if settled and change.address == names.WORKSPACE else None)
-        if error is None and settled and settled.error and self.kinds[change.kind].inside:
+        """Return how a change ended, as far as its steps have."""
+        found = [
+            (step, self.ended[step.id])
+            for step in self.steps.values()
+            if change.address in step.serves and step.id in self.ended
+        ]
+        seconds = round(sum(ended.seconds for _, ended in found), 3)
+        if error := next((ended.error for _, ended in found if ended.error), None):
+            log = _Log.place(self.inputs.log_dir, change.address)
+            as_json = error.as_json() | ({"log": str(log)} if log and log.exists() else {})
+            return Outcome(change.address, change.action, Status.FAILED, error.message, seconds, as_json)
+        if left_out := next((ended.left_out for _, ended in found if ended.left_out), ""):
+            return Outcome(change.address, change.action, Status.SKIPPED, left_out)
+        if self._is_undone(change):
             return Outcome(change.address, change.action, Status.SKIPPED, "undone with the new workspace")
-        if error is None:
-            return Outcome(change.address, change.action, Status.DONE, ended.done.detail, ended.seconds)
-        if error.code == "step.skipped":
-            return Outcome(change.address, change.action, Status.SKIPPED, error.message)
-        log = _Log.place(self.inputs.log_dir, change.address)
-        told = error.as_json() | ({"log": str(log)} if log and log.exists() else {})
-        return Outcome(change.address, change.action, Status.FAILED, error.message, ended.seconds, told)
+        detail = "; ".join(dict.fromkeys(_details(found)))
+        cached = any(ended.done.cached for _, ended in found)
+        return Outcome(change.address, change.action, Status.DONE, detail, seconds, cached=cached)
+
+    def _is_undone(self, change: Change) -> bool:
+        ran = (
+            self.ended[step.id]
+            for step in self.steps.values()
+            if change.address in step.undoes and step.id in self.ended
+        )
+        return any(not ended.idle for ended in ran)
+
+
+def _details(found: Iterable[tuple[Step, _Ended]]) -> Iterable[str]:
+    """Yield what the steps of a change have to say in its report."""
+    for step, ended in found:
+        if not step.recovers and (ended.done.detail or step.detail):
+            yield ended.done.detail or step.detail
 
 
 class _Log:
@@ -222,56 +230,30 @@ class _Log:
         self.emit(StepOutput(self.address, text))
 
 
-def _apply(
-    kind: Kind[Any],
-    work: tuple[Work, ...],
-    context: StepContext,
-    explain: Callable[[str, EnvspecError], EnvspecError],
-) -> _Ended:
+def _run(step: Step, run: Run, explain: Callable[[str, EnvspecError], EnvspecError]) -> _Ended:
     started = time.monotonic()
     try:
-        done = kind.apply(work, context)
+        done = step.verb.run(run)
     except EnvspecError as error:
         seconds = round(time.monotonic() - started, 3)
-        return _Ended(error=explain(work[0].change.address, error), seconds=seconds)
+        return _Ended(error=explain(run.address, error), seconds=seconds)
     return _Ended(done, seconds=round(time.monotonic() - started, 3))
 
 
-def _nodes(plan: Plan, kinds: Mapping[str, Kind[Any]]) -> dict[str, tuple[Change, ...]]:
-    """Return the plan's changes as nodes, those of a batch kind that wait for the same things as one."""
-    nodes: dict[str, tuple[Change, ...]] = {}
-    batches: dict[tuple[object, ...], str] = {}
-    for change in plan.changes:
-        name = change.address
-        if kinds[change.kind].batch:
-            key = (change.kind, change.needs, change.action is Action.DELETE)
-            name = batches.setdefault(key, change.address)
-        nodes[name] = (*nodes.get(name, ()), change)
-    return nodes
+def graph_of(steps: Iterable[Step]) -> nx.DiGraph[str]:
+    """Return the graph of steps: an edge leads from each step to those that wait for it.
 
-
-def _swapped(plan: Plan) -> bool:
-    """Say whether the workspace has to be settled at the end."""
-    found = [change for change in plan.changes if change.address == names.WORKSPACE]
-    return any(c.action is Action.REPLACE or any(d.path == "name" for d in c.diff) for c in found)
-
-
-def _graph(nodes: Mapping[str, tuple[Change, ...]], swapped: bool) -> nx.DiGraph[str]:
-    """Return the order of the nodes; what removes outer things waits for the swap."""
+    Raises:
+        RuntimeError: They wait for each other in a circle, which is a bug of a kind.
+    """
     import networkx as nx  # noqa: PLC0415 - costs 130 ms that a command without changes need not pay
 
     graph: nx.DiGraph[str] = nx.DiGraph()
-    graph.add_nodes_from(nodes)
-    node_of: dict[str, str] = {change.address: name for name, changes in nodes.items() for change in changes}
-    late = [n for n, c in nodes.items() if c[0].action is Action.DELETE and c[0].kind in ("volume", "network")]
-    if swapped:
-        graph.add_node(SETTLE)
-        graph.add_edges_from((name, SETTLE) for name in nodes if name not in late)
-        graph.add_edges_from((SETTLE, name) for name in late)
-    for name, changes in nodes.items():
-        for need in changes[0].needs:
-            if need in node_of and node_of[need] != name:
-                graph.add_edge(node_of[need], name)
+    graph.add_nodes_from(step.id for step in steps)
+    graph.add_edges_from((need, step.id) for step in steps for need in (*step.needs, *step.unless))
+    if not nx.is_directed_acyclic_graph(graph):
+        circle = " -> ".join(first for first, _ in nx.find_cycle(graph))
+        raise RuntimeError(f"steps wait for each other: {circle}")
     return graph
 
 

@@ -83,6 +83,7 @@ class Change:
         disruption: How much it disturbs.
         data_loss: What exists and would be gone, each in words that name it; empty when nothing is lost.
         needs: Addresses of the changes that must be done before it.
+        interrupts: Whether it ends something that exists, or all that runs in a workspace: a person is asked first.
     """
 
     address: str
@@ -93,6 +94,31 @@ class Change:
     disruption: Disruption = Disruption.NONE
     data_loss: tuple[str, ...] = ()
     needs: tuple[str, ...] = ()
+    interrupts: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedStep:
+    """One thing that is run: an engine verb, or an operation inside a container.
+
+    Attributes:
+        id: Its ID, unique in a plan.
+        changes: Addresses of the changes that it serves.
+        verb: Name of what it does, ``create_container``.
+        text: What it does, to what, as people read it.
+        arguments: All that it is done with; secrets are masked, and bytes are given by their digest.
+        needs: IDs of the steps that must have ended well before it.
+        unless: IDs of steps; it runs only when one of them failed or was left out. Empty for a step that runs when all
+            goes well.
+    """
+
+    id: str
+    changes: tuple[str, ...]
+    verb: str
+    text: str
+    arguments: type_json
+    needs: tuple[str, ...] = ()
+    unless: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -134,6 +160,7 @@ class Plan:
         notes: What the reader should know: the source of a base image, effects that cannot be undone.
         observed: Digest of what was observed, by address, to tell later what moved.
         effects: What reaches out of the containers and has to be allowed by name.
+        steps: What is run, in an order in which it could be run one after another.
         format_version: Version of this JSON format.
     """
 
@@ -144,6 +171,7 @@ class Plan:
     notes: tuple[str, ...] = ()
     observed: Mapping[str, str] = field(default_factory=dict)
     effects: tuple[Effect, ...] = ()
+    steps: tuple[PlannedStep, ...] = ()
     format_version: str = FORMAT_VERSION
 
     @property
@@ -177,6 +205,7 @@ class Outcome:
         detail: What a reader wants to know: ``from the cache``, a commit, the last lines of a failed command.
         seconds: Wall time that it took, in seconds.
         error: The error's JSON when it failed, else ``None``.
+        cached: Whether it took what was there, and nothing was fetched or built.
     """
 
     address: str
@@ -185,6 +214,7 @@ class Outcome:
     detail: str = ""
     seconds: float = 0.0
     error: Mapping[str, type_json] | None = None
+    cached: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -361,6 +391,7 @@ def plan_from_json(data: Mapping[str, Any]) -> Plan:
             disruption=Disruption(item["disruption"]),
             data_loss=tuple(item["data_loss"]),
             needs=tuple(item["needs"]),
+            interrupts=item["interrupts"],
         )
         for item in data["changes"]
     )
@@ -372,5 +403,17 @@ def plan_from_json(data: Mapping[str, Any]) -> Plan:
         notes=tuple(data["notes"]),
         observed=dict(data["observed"]),
         effects=tuple(Effect(item["name"], item["address"], item["detail"]) for item in data["effects"]),
+        steps=tuple(
+            PlannedStep(
+                id=item["id"],
+                changes=tuple(item["changes"]),
+                verb=item["verb"],
+                text=item["text"],
+                arguments=item["arguments"],
+                needs=tuple(item["needs"]),
+                unless=tuple(item["unless"]),
+            )
+            for item in data["steps"]
+        ),
         format_version=data["format_version"],
     )

@@ -12,12 +12,16 @@ from typing import Any
 
 from envspec.errors import UsageError, Where
 from envspec.kinds import names
-from envspec.kinds.base import Kind, Observed, Verdict
+from envspec.kinds.base import Kind, Observed, Setting, Verdict, Work
 from envspec.kinds.container import LEFTOVER, inner_world
 from envspec.kinds.every import all_kinds
 from envspec.kinds.standing import refuse_unread
 from envspec.kinds.volume import WORKSPACE_VOLUME
+from envspec.kinds.workspace_steps import InPlace
 from envspec.model import Action, Change, Desired, Disruption, Plan, Resource, Summary, digest_of
+from envspec.steps.base import NOWHERE, Container, Planned, Step
+from envspec.steps.graph import Group, link
+from envspec.steps.objects import CreateContainer
 
 COUNTED = {
     Action.CREATE: "create",
@@ -41,12 +45,14 @@ class Wishes:
         target: Addresses to limit the plan to, with what they need; empty for all.
         keep_volumes: Whether volumes that the spec named stay when the environment goes.
         again: Whether this is a look back at what was done: what the target named may be gone by now.
+        no_cache: Whether images are built afresh.
     """
 
     replace: tuple[str, ...] = ()
     target: tuple[str, ...] = ()
     keep_volumes: bool = False
     again: bool = False
+    no_cache: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +72,8 @@ class Compared:
     waits: bool = False
 
 
-def plan(desired: Desired, world: Observed, wishes: Wishes | None = None) -> Plan:
-    """Return the fewest changes that make the world what it shall be.
+def plan(desired: Desired, world: Observed, wishes: Wishes | None = None) -> Planned:
+    """Return the fewest changes that make the world what it shall be, and the steps that carry them out.
 
     Args:
         desired: What shall be.
@@ -89,7 +95,8 @@ def plan(desired: Desired, world: Observed, wishes: Wishes | None = None) -> Pla
     if wishes.target:
         changes = _limited(changes, wishes.target)
     observed = _observed_digests(desired, world, kinds)
-    return Plan(
+    steps = _steps(desired, changes, compared.verdicts, world, wishes)
+    made = Plan(
         env=desired.env,
         fingerprint=digest_of([[r.address, r.digest] for r in desired.resources] + [dict(sorted(observed.items()))]),
         summary=_summary(desired, changes),
@@ -97,7 +104,54 @@ def plan(desired: Desired, world: Observed, wishes: Wishes | None = None) -> Pla
         notes=desired.notes + _noted(compared.verdicts) + _blind(desired, world),
         observed=observed,
         effects=desired.effects,
+        steps=tuple(step.planned for step in steps),
     )
+    return Planned(made, steps)
+
+
+def _steps(
+    desired: Desired,
+    changes: tuple[Change, ...],
+    verdicts: Mapping[str, Verdict],
+    world: Observed,
+    wishes: Wishes,
+) -> tuple[Step, ...]:
+    """Return the steps of all changes, each kind's in the container that it will find."""
+    kinds = all_kinds()
+    resources = {resource.address: resource for resource in desired.resources}
+    groups = []
+    guest = Container(world.workspace.name, world.workspace.id) if world.workspace else NOWHERE
+    for group in _groups(changes, kinds):
+        work = tuple(
+            Work(change, resources.get(change.address), _how(verdicts.get(change.address))) for change in group
+        )
+        setting = Setting(desired.env, desired.origin, world, guest, wishes.no_cache)
+        found = kinds[group[0].kind].steps(work, setting)
+        groups.append(Group(group, found))
+        guest = next((made for step in found if (made := _created(step))), guest)
+    inside = {change.address for change in changes if kinds[change.kind].inside}
+    late = {c.address for c in changes if c.action is Action.DELETE and kinds[c.kind].removed_last}
+    return link(tuple(groups), inside=inside, late=late)
+
+
+def _how(verdict: Verdict | None) -> Any:
+    return verdict.how if verdict else None
+
+
+def _created(step: Step) -> Container | None:
+    """Return the workspace that a step creates, ``None`` for any other step."""
+    verb = step.verb
+    return Container(verb.name, made_by=step.id) if isinstance(verb, CreateContainer) else None
+
+
+def _groups(changes: tuple[Change, ...], kinds: Mapping[str, Kind[Any]]) -> tuple[tuple[Change, ...], ...]:
+    """Return the changes one by one, those of a batch kind that wait for the same things together."""
+    groups: dict[tuple[object, ...], list[Change]] = {}
+    for change in changes:
+        alone: tuple[object, ...] = (change.address,)
+        batch = (change.kind, change.needs, change.action is Action.DELETE)
+        groups.setdefault(batch if kinds[change.kind].batch else alone, []).append(change)
+    return tuple(tuple(group) for group in groups.values())
 
 
 def _wanted(desired: Desired, world: Observed, wishes: Wishes, kinds: Mapping[str, Kind[Any]]) -> Compared:
@@ -153,7 +207,7 @@ def _settles(verdicts: Mapping[str, Verdict]) -> bool:
     """Say whether the workspace's own change does away with leftovers when it ends."""
     verdict = verdicts.get(names.WORKSPACE)
     return verdict is not None and (
-        verdict.action is Action.REPLACE or any(diff.path == "name" for diff in verdict.diff)
+        verdict.action is Action.REPLACE or (isinstance(verdict.how, InPlace) and verdict.how.rename)
     )
 
 
@@ -251,7 +305,13 @@ def _change(address: str, kind: str, verdict: Verdict, needs: set[str]) -> Chang
         disruption=verdict.disruption,
         data_loss=verdict.data_loss,
         needs=tuple(sorted(needs)),
+        interrupts=verdict.interrupts or _ends(verdict),
     )
+
+
+def _ends(verdict: Verdict) -> bool:
+    """Say whether something that exists is ended."""
+    return verdict.action in (Action.REPLACE, Action.DELETE) and verdict.disruption is Disruption.REPLACE
 
 
 def _limited(changes: tuple[Change, ...], target: tuple[str, ...]) -> tuple[Change, ...]:

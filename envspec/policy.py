@@ -19,7 +19,7 @@ from envspec.kinds.container import ContainerSpec
 from envspec.kinds.image import ImageSpec
 from envspec.kinds.loss import goes_unasked
 from envspec.kinds.service_state import ServiceSpec
-from envspec.model import Action, Change, Desired, Disruption, Effect, Plan, Resource
+from envspec.model import Change, Desired, Effect, Plan, Resource
 
 
 def unallowed_losses(plan: Plan, allowed: tuple[str, ...], *, ephemeral: bool = False) -> tuple[Change, ...]:
@@ -168,15 +168,7 @@ def refuse_more(env: str, existing: tuple[str, ...], most: int | None) -> None:
 
 def wants_consent(plan: Plan) -> tuple[Change, ...]:
     """Return the changes that end something which exists, so that a person is asked first."""
-    return tuple(change for change in plan.changes if _ends(change))
-
-
-def _ends(change: Change) -> bool:
-    """Say whether a change ends something: an object, or all that runs in a workspace."""
-    if change.action in (Action.REPLACE, Action.DELETE):
-        return change.disruption is Disruption.REPLACE
-    stopped = any(diff.path == "status" and str(diff.before).startswith("running") for diff in change.diff)
-    return stopped and change.address == names.WORKSPACE
+    return tuple(change for change in plan.changes if change.interrupts)
 
 
 def refuse_without_consent(plan: Plan, command: str = "") -> None:

@@ -131,13 +131,12 @@ def _rounds(  # noqa: PLR0913, PLR0917 - the parts of one apply
             build_secrets=host.build_secrets(current.host, _base(current.desired)),
             ca_bundle=current.host.ca_bundle,
             marks={names.SESSION: session_of(options), names.RUN: options.runner},
-            no_cache=number == 0 and (options.no_cache or "image.workspace" in options.replace),
             log_dir=directory / datetime.now(UTC).strftime("%Y%m%d-%H%M%S-%f"),
             stopping=doors.cancel.event,
             explain=explainer(engine, current),
         )
-        plan, late = _without_late(current)
-        done = executor.execute(plan, current.desired, current.world, engine, inputs=inputs, emit=doors.emit)
+        late = _late(current)
+        done = executor.execute(current.planned.without(late), engine, inputs=inputs, emit=doors.emit)
         outcomes = _merged(outcomes, done)
         if not executor.converged(done):
             return _report(current, outcomes, started)
@@ -153,8 +152,8 @@ def _rounds(  # noqa: PLR0913, PLR0917 - the parts of one apply
     raise AssertionError("the last round returns")
 
 
-def _without_late(current: Look) -> tuple[Plan, tuple[str, ...]]:
-    """Return a plan without the health check that what is inside may fail as it is, and the check's address.
+def _late(current: Look) -> tuple[str, ...]:
+    """Return the address of the health check that what is inside may fail as it is.
 
     What is inside a workspace that does not run is compared only once it does. The check waits for what that brings: a
     repository, say, that an apply which was killed never cloned.
@@ -162,9 +161,8 @@ def _without_late(current: Look) -> tuple[Plan, tuple[str, ...]]:
     plan, world = current.plan, current.world
     starts = any(change.address == names.WORKSPACE and change.action is Action.UPDATE for change in plan.changes)
     if not starts or world.workspace is None or world.inside is not None:
-        return plan, ()
-    late = tuple(c.address for c in plan.changes if c.kind == "health" and c.action is Action.RUN)
-    return dataclasses.replace(plan, changes=tuple(c for c in plan.changes if c.address not in late)), late
+        return ()
+    return tuple(c.address for c in plan.changes if c.kind == "health" and c.action is Action.RUN)
 
 
 def session_of(options: Options, environ: Mapping[str, str] = os.environ) -> str:
@@ -284,7 +282,7 @@ def _report(
 ) -> Report:
     ok = all(outcome.status is Status.DONE for outcome in outcomes)
     remaining = tuple(change.address for change in seen.plan.changes) if ok else ()
-    fetched = {o.address for o in outcomes if o.status is not Status.DONE or "from the cache" not in o.detail}
+    fetched = {outcome.address for outcome in outcomes if not outcome.cached}
     ref = _image(seen.desired)
     return Report(
         env=seen.plan.env,

@@ -148,9 +148,9 @@ class _Restore:
             world = glance.world(())
         boxes = tuple(box for box in world.containers if box.labels.get(names.KIND) != names.RESTORING)
         world = dataclasses.replace(world, containers=boxes)
-        plan = planner.plan(part, world)
+        planned = planner.plan(part, world)
         inputs = executor.Inputs(marks=self.marks, stopping=self.doors.cancel.event)
-        for outcome in executor.execute(plan, part, world, self.engine, inputs=inputs, emit=self.doors.emit):
+        for outcome in executor.execute(planned, self.engine, inputs=inputs, emit=self.doors.emit):
             if outcome.status is not Status.DONE:
                 error = outcome.error or {}
                 raise StepFailed(

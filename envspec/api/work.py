@@ -30,6 +30,7 @@ from envspec.resolve import Chosen, asked, candidates, choose, of_image, refuse_
 from envspec.resolve.dotfiles import with_default
 from envspec.spec.load import Loaded, load
 from envspec.spec.settings import load_settings
+from envspec.steps.base import Planned
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +39,13 @@ class Look:
 
     desired: Desired
     world: Observed
-    plan: Plan
+    planned: Planned
     host: HostFacts = field(default_factory=lambda: HostFacts(0, 0, "root"))
+
+    @property
+    def plan(self) -> Plan:
+        """Return the plan, as people and programs read it."""
+        return self.planned.plan
 
 
 def look(  # noqa: PLR0913 - what one look is told
@@ -88,13 +94,15 @@ def look(  # noqa: PLR0913 - what one look is told
             _check_origin(world, desired)
         seen = observe.inside(glance, world, desired)
         made = planner.plan(desired, seen, wishes)
-        if planner.needs_deep_look(made) and seen.inside is not None:
+        if planner.needs_deep_look(made.plan) and seen.inside is not None:
             seen = observe.inside(glance, world, desired, deep=True, since=options.since)
             made = planner.plan(desired, seen, wishes)
-        if target.destroy and any(change.kind in ("volume", "service") for change in made.losses):
+        if target.destroy and any(change.kind in ("volume", "service") for change in made.plan.losses):
             seen = observe.without_files(reader, seen)
             made = planner.plan(desired, seen, wishes)
-        return Look(desired, seen, made if again else ports.foreseen(reader, desired, made), facts)
+        if not again:
+            made = dataclasses.replace(made, plan=ports.foreseen(reader, desired, made.plan))
+        return Look(desired, seen, made, facts)
 
 
 def _by_another_name(reader: Reader) -> tuple[str, ...]:
@@ -168,7 +176,12 @@ def _wishes(options: Options, desired: Desired, world: Observed) -> Wishes:
         replace.add("image.workspace")
     if options.take_over and desired.resources and world.workspace:
         replace.add(names.WORKSPACE)
-    return Wishes(tuple(sorted(replace)), options.target, keep_volumes=not options.volumes and not desired.resources)
+    return Wishes(
+        tuple(sorted(replace)),
+        options.target,
+        keep_volumes=not options.volumes and not desired.resources,
+        no_cache="image.workspace" in replace,
+    )
 
 
 def _check_origin(world: Observed, desired: Desired) -> None:

@@ -1,26 +1,23 @@
 """What a kind of resource is, and what it is given.
 
-A kind is one file: the frozen model of what is wanted, the pure difference to what was observed, and the engine
-calls that close it. The planner and the executor know no kind by name; a new kind is a new file and one line in
-:mod:`envspec.kinds.every`.
+A kind is one file: the frozen model of what is wanted, the pure difference to what was observed, and the steps that
+close it. A new kind is a new file and one line in :mod:`envspec.kinds.every`.
 """
 
 from __future__ import annotations
 
-import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Generic, TypeVar
 
-from envspec.engine.base import Engine
 from envspec.engine.capabilities import Version, changes_in_place
 from envspec.engine.facts import Answer, FileFact, LedgerEntry, Questions, located
 from envspec.engine.objects import ContainerState, ImageState, NetworkState, VolumeState
-from envspec.engine.operations import Completed, Operation, Record
-from envspec.errors import StepFailed, Where
-from envspec.kinds import names, returns
+from envspec.engine.operations import Record
+from envspec.kinds import names
 from envspec.model import Action, Cause, Change, Diff, Disruption, Hidden, Resource
+from envspec.steps.base import Container, Step
 
 S = TypeVar("S")
 
@@ -161,6 +158,7 @@ class Verdict:
     Attributes:
         first: Whether this only makes visible what everything else is decided by.
         notes: What the reader of the plan should know besides.
+        how: What :meth:`Kind.steps` has to know of it.
     """
 
     action: Action
@@ -168,106 +166,62 @@ class Verdict:
     diff: tuple[Diff, ...] = ()
     disruption: Disruption = Disruption.NONE
     data_loss: tuple[str, ...] = ()
+    interrupts: bool = False
     first: bool = False
     notes: tuple[str, ...] = ()
+    how: Any = None
 
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """One change to carry out, with the resource as it shall be (``None`` when it goes)."""
+    """One change to turn into steps.
+
+    Attributes:
+        change: The change.
+        resource: The resource as it must be, ``None`` when it goes.
+        how: What the kind decided when it compared: :attr:`Verdict.how`.
+    """
 
     change: Change
     resource: Resource | None
+    how: Any = None
 
 
 @dataclass(frozen=True, slots=True)
-class Done:
-    """What a step brought.
+class Setting:
+    """What steps are planned in.
 
     Attributes:
-        detail: One line for the report.
-        workspace: ID of the container that later steps work in, where the step made or chose one.
-        memo: What :meth:`Kind.finish` wants to know again.
-    """
-
-    detail: str = ""
-    workspace: str = ""
-    memo: bytes = b""
-
-
-@dataclass(frozen=True, slots=True)
-class StepContext:
-    """What a step is given to work with. All of it is frozen or thread-safe.
-
-    Attributes:
-        engine: The engine.
         env: Name of the environment.
         origin: ``host:path`` of the spec.
-        observed: The world that the plan was made from.
-        workspace: ID of the container to work in; "" before there is one.
-        on_line: Takes a line of output of this step.
-        build_secrets: Contents that builds may read, by id; never in a layer.
-        ca_bundle: PEM bundle to bring into the container, ``b""`` for none.
-        stopping: Set when the user asked to stop; a waiting step gives up.
+        world: What was observed.
+        guest: The container that operations inside are done in: as it will be then.
         no_cache: Whether images are built afresh.
-        marks: Labels that say whose the environment is, given to a container that is made.
     """
 
-    engine: Engine
     env: str
     origin: str
-    observed: Observed
-    workspace: str
-    on_line: Callable[[str], None]
-    build_secrets: Mapping[str, bytes] = field(default_factory=dict)
-    ca_bundle: bytes = b""
-    stopping: threading.Event = field(default_factory=threading.Event)
+    world: Observed
+    guest: Container
     no_cache: bool = False
-    marks: Mapping[str, str] = field(default_factory=dict)
-
-    def perform(self, address: str, operation: Operation, *, deadline: float = 60.0) -> Completed:
-        """Do an operation in the workspace and insist that it ends well.
-
-        Raises:
-            StepFailed: It ended with a code other than 0; the message bears its last lines.
-        """
-        done = self.engine.perform(self.workspace, operation, deadline=deadline, on_line=self.on_line)
-        if done.code != 0:
-            raise StepFailed(
-                f"exit code {done.code}:\n{done.tail}" if done.tail else f"exit code {done.code}",
-                code="step.exit_code",
-                hint=returns.hint(done.tail)
-                or "fix what the last lines say, then apply again: what was done stays done",
-                where=Where(address=address),
-            )
-        return done
-
-    def network_id(self, name: str) -> str:
-        """Return the ID of a network by its name, as the engine has it now.
-
-        Raises:
-            StepFailed: It is gone.
-        """
-        found = next((network.id for network in self.engine.networks() if network.name == name), None)
-        if found is None:
-            raise StepFailed(f"network {name} is gone", hint="apply again", where=Where(address=f"network.{name}"))
-        return found
 
 
 class Kind(ABC, Generic[S]):
-    """One kind of resource. Everything but :meth:`apply` is pure.
+    """One kind of resource; all of it is pure.
 
     Class attributes:
         name: Name of the kind; addresses begin with it.
         inside: Whether its resources live in the container and go with its filesystem.
         batch: Whether changes that need the same things are applied in one call.
         volatile: Whether it is lost when the container stops.
+        removed_last: Whether its removal waits until a container that was replaced is gone, which may hold it.
     """
 
     name: ClassVar[str]
     inside: ClassVar[bool] = False
     batch: ClassVar[bool] = False
     volatile: ClassVar[bool] = False
+    removed_last: ClassVar[bool] = False
 
     @abstractmethod
     def existing(self, world: Observed) -> tuple[str, ...]:
@@ -286,8 +240,8 @@ class Kind(ABC, Generic[S]):
         """MUST: return what it takes to remove what is no longer wanted, ``None`` to leave it alone."""
 
     @abstractmethod
-    def apply(self, work: tuple[Work, ...], context: StepContext) -> Done:
-        """MUST: carry out changes (one, unless the kind is a batch kind) and say what was done."""
+    def steps(self, work: tuple[Work, ...], setting: Setting) -> tuple[Step, ...]:
+        """MUST: return what carries out changes: one, unless the kind is a batch kind."""
 
     def identity(self, resource: Resource) -> str:
         """MAY: return the address under which :meth:`existing` finds a resource, where that is not its own."""
@@ -300,9 +254,6 @@ class Kind(ABC, Generic[S]):
     def forced(self, resource: Resource, spec: S, world: Observed) -> Verdict:  # noqa: ARG002 - a hook
         """MAY: return what ``--replace`` does to a resource that needs nothing."""
         return Verdict(Action.UPDATE, "asked for with --replace", disruption=Disruption.WRITE)
-
-    def finish(self, work: Work, context: StepContext, done: Done, *, ok: bool) -> None:
-        """MAY: settle or undo a change once all others have ended, ``ok`` saying whether they ended well."""
 
     def questions(self, resource: Resource, spec: S) -> Questions:  # noqa: ARG002 - a hook; most kinds ask nothing
         """MAY: return what the probe must answer about a resource."""

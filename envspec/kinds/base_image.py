@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from envspec.engine.inspect import familiar
-from envspec.errors import StepFailed, Where
 from envspec.kinds import names
-from envspec.kinds.base import Done, Kind, Observed, StepContext, Verdict, Work, spec_of
+from envspec.kinds.base import Kind, Observed, Setting, Verdict, Work, spec_of
 from envspec.kinds.standing import standing_of
 from envspec.model import Action, Resource
+from envspec.steps.base import Step, StepList, Verb
+from envspec.steps.objects import BootstrapImage, PullImage, RequireImage, TagImage
 
 APT_LIST = "apt-list"
 """Id of the build secret with the sources of the host's mirror, where that has the packages of the base image."""
@@ -68,27 +69,25 @@ class BaseImage(Kind[BaseImageSpec]):
         """Leave it alone."""
         return None
 
-    def apply(self, work: tuple[Work, ...], context: StepContext) -> Done:
-        """Pull or bootstrap the image."""
+    def steps(self, work: tuple[Work, ...], setting: Setting) -> tuple[Step, ...]:
+        """Give the image that runs its name back, else pull or bootstrap one."""
         (item,) = work
         spec = spec_of(item, BaseImageSpec)
-        if running := _running(spec, context.observed):
-            context.engine.tag(running, spec.ref)
-            return Done(f"tagged {spec.ref} again, from what runs")
-        if spec.source == "registry":
-            context.engine.pull(spec.ref, on_line=context.on_line, origin=spec.origin)
-            return Done(f"pulled {spec.ref}")
-        if spec.source == "bootstrap":
-            labels = {names.KIND: self.name, names.FORMAT: "1"}
-            sources = context.build_secrets.get(APT_LIST, b"")
-            context.engine.bootstrap(spec.recipe, spec.ref, labels, on_line=context.on_line, sources=sources)
-            return Done(f"bootstrapped {spec.ref}")
-        raise StepFailed(
-            f"image {spec.ref} is not on this engine",
-            code="image.missing",
-            hint="build or load it, or set `image_source: registry`",
-            where=Where(address=item.change.address),
-        )
+        sequence = StepList(item.change.address)
+        running = _running(spec, setting.world)
+        sequence.then(_verb(spec, running), detail=f"tagged {spec.ref} again, from what runs" if running else "")
+        return tuple(sequence.steps)
+
+
+def _verb(spec: BaseImageSpec, running: str) -> Verb:
+    if running:
+        return TagImage(running, spec.ref)
+    if spec.source == "registry":
+        return PullImage(spec.ref, spec.origin)
+    if spec.source == "bootstrap":
+        labels = {names.KIND: BaseImage.name, names.FORMAT: "1"}
+        return BootstrapImage(spec.recipe, spec.ref, labels, APT_LIST)
+    return RequireImage(spec.ref)
 
 
 def _is_built(spec: BaseImageSpec, world: Observed) -> bool:

@@ -7,8 +7,10 @@ from typing import Any
 
 from envspec.engine.facts import Questions
 from envspec.engine.operations import Forget, Record, RunCommand
-from envspec.kinds.base import Done, Kind, Observed, StepContext, Verdict, Work, ledger_addresses, spec_of
+from envspec.kinds.base import Kind, Observed, Setting, Verdict, Work, ledger_addresses, spec_of
 from envspec.model import Action, Cause, Diff, Disruption, Resource, digest_of
+from envspec.steps.base import Step, StepList
+from envspec.steps.guest import Perform
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,17 +89,19 @@ class Command(Kind[CommandSpec]):
         shown = str(entry.data.get("command", "")) if entry else ""
         return Verdict(Action.DELETE, f"no longer in the file; its effects stay: {shown}")
 
-    def apply(self, work: tuple[Work, ...], context: StepContext) -> Done:
+    def steps(self, work: tuple[Work, ...], setting: Setting) -> tuple[Step, ...]:
         """Run the command, or forget it."""
         (item,) = work
-        if item.change.action is Action.DELETE:
-            context.perform(item.change.address, Forget((item.change.address,)))
-            return Done("forgotten; its effects stay")
+        sequence = StepList(item.change.address)
+        if item.resource is None:
+            forget = Perform(setting.guest, Forget((item.change.address,)))
+            sequence.then(forget, detail="forgotten; its effects stay")
+            return tuple(sequence.steps)
         spec = spec_of(item, CommandSpec)
         note = Record(spec.key, spec.key.removeprefix("command."), {"command": spec.command.strip()[:80]})
         run = RunCommand(spec.command, spec.workdir, spec.uid, spec.gid, note, creates=spec.creates)
-        context.perform(item.change.address, run, deadline=spec.timeout)
-        return Done("exit code 0")
+        sequence.then(Perform(setting.guest, run, spec.timeout), detail="exit code 0")
+        return tuple(sequence.steps)
 
 
 def _spec(resource: Resource) -> CommandSpec:

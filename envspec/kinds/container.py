@@ -10,17 +10,16 @@ from typing import Any, cast
 
 from envspec.engine.facts import AGENT_SOCKET, Questions
 from envspec.engine.inspect import familiar, is_shared
-from envspec.engine.objects import Attachment, ContainerConfig, ContainerState, Limits, Mount
-from envspec.engine.operations import Baseline, ReadEnvironment, ReadState, RestoreEnvironment, WriteRecords
-from envspec.errors import Conflict, EngineCallFailed, EngineTimeout, Interrupted, StepFailed, Where
-from envspec.kinds import anonymous, loss, names
-from envspec.kinds.agent import standing_in
-from envspec.kinds.base import Done, Kind, Observed, StepContext, Verdict, Work, is_helper, record, spec_of
-from envspec.kinds.lease import moment
+from envspec.engine.objects import Attachment, ContainerConfig, ContainerState, Mount
+from envspec.errors import Conflict, Where
+from envspec.kinds import anonymous, loss, names, workspace_steps
+from envspec.kinds.base import Kind, Observed, Setting, Verdict, Work, is_helper, record, spec_of
 from envspec.kinds.limits import UNASKED, differs, told, update_of
 from envspec.kinds.standing import refuse_half_restored, standing_of
-from envspec.kinds.swap import Replacement, give_back, settle
+from envspec.kinds.workspace_steps import InPlace, Wanted
 from envspec.model import Action, Cause, Diff, Disruption, Resource, to_json
+from envspec.steps.base import Step
+from envspec.steps.objects import CreateContainer
 
 LEFTOVER = "container.leftover"
 """Address of containers that an interrupted replace left behind."""
@@ -87,6 +86,31 @@ class ContainerSpec:
         return {name: to_json(getattr(self.config, name)) for name in compared}
 
 
+@dataclass(frozen=True, slots=True)
+class Live:
+    """What differs and can be changed without a new container.
+
+    Attributes:
+        status: It does not run, or has to be restarted.
+        name: It has another name.
+        networks: By name, the networks that it is to leave, join, or be called otherwise on.
+    """
+
+    status: Diff | None = None
+    name: Diff | None = None
+    networks: tuple[tuple[str, Diff], ...] = ()
+
+    @property
+    def awake(self) -> tuple[Diff, ...]:
+        """Return what differs of status and name."""
+        return tuple(diff for diff in (self.status, self.name) if diff)
+
+    @property
+    def diffs(self) -> tuple[Diff, ...]:
+        """Return all that differs."""
+        return self.awake + tuple(diff for _, diff in self.networks)
+
+
 class Container(Kind[ContainerSpec]):
     """One container an environment, plus whatever an interrupted replace left."""
 
@@ -134,20 +158,27 @@ class Container(Kind[ContainerSpec]):
         applied = _applied(box, resource.address, world)
         diffs = _image_diff(spec, box, world) + _settings_diff(spec.beside(box), box, applied)
         live = _live_diff(spec, box, world, applied)
-        if not diffs and not live:
+        if not diffs and not live.diffs:
             return None
         stubborn = [d for d in diffs if not world.changes_in_place(d.path, d.after)]
         if stubborn and box.status in ASLEEP:
-            woken = tuple(d for d in live if d.path in ("status", "name"))
             why = f"it is {box.status}: it has to run first, for what is inside decides what a new one takes over"
-            return Verdict(Action.UPDATE, why, woken, Disruption.RESTART, first=True)
+            how = _in_place(resource, spec, box, world, (), Live(live.status, live.name))
+            return Verdict(Action.UPDATE, why, live.awake, Disruption.RESTART, first=True, how=how)
         if stubborn:
             reason = "; ".join(_says(d) for d in stubborn) + " cannot be done in place"
             lost, notes = _lost(world, _next_mounts(spec, world)), _unseen(spec, diffs, world)
-            return Verdict(Action.REPLACE, reason, diffs + live, Disruption.REPLACE, lost, notes=notes)
-        reason = "; ".join(_says(d) for d in live + diffs)
-        stopped = loss.jobs(world) if any(d.path == "status" for d in live) else ()
-        return Verdict(Action.UPDATE, reason, diffs + live, _disruption(live, diffs), stopped)
+            return Verdict(Action.REPLACE, reason, diffs + live.diffs, Disruption.REPLACE, lost, notes=notes)
+        reason = "; ".join(_says(d) for d in live.diffs + diffs)
+        return Verdict(
+            Action.UPDATE,
+            reason,
+            diffs + live.diffs,
+            _disruption(live, diffs),
+            loss.jobs(world) if live.status else (),
+            interrupts=live.status is not None and box.running,
+            how=_in_place(resource, spec, box, world, diffs, live),
+        )
 
     def forced(self, resource: Resource, spec: ContainerSpec, world: Observed) -> Verdict:  # noqa: ARG002 - by name
         """Make it anew."""
@@ -163,43 +194,25 @@ class Container(Kind[ContainerSpec]):
         lost = _lost(world, world.workspace.config.mounts if world.workspace else ())
         return Verdict(Action.DELETE, "no longer wanted", disruption=Disruption.REPLACE, data_loss=lost)
 
-    def apply(self, work: tuple[Work, ...], context: StepContext) -> Done:
-        """Create, update, replace or remove."""
+    def steps(self, work: tuple[Work, ...], setting: Setting) -> tuple[Step, ...]:
+        """Create, change, replace or remove."""
         (item,) = work
-        if item.change.action is Action.DELETE:
-            return _delete(item, context)
+        world, box = setting.world, setting.world.workspace
+        if item.resource is None:
+            gone = (box,) if item.change.address == names.WORKSPACE and box else world.leftovers
+            return workspace_steps.remove(gone, item.change.address, world)
         spec = spec_of(item, ContainerSpec)
+        if box is None:
+            return workspace_steps.create(_wanted(spec, item.change.address, setting), setting)
         if item.change.action is Action.UPDATE:
-            return _update(item, spec, context)
-        bind = [m for m in spec.config.mounts if m.type == "bind"]
-        context.on_line(f"mounting {', '.join(m.source for m in bind)}" if bind else "no host directory is mounted")
-        labels = {
-            **names.labels(context.env, self.name, item.change.address),
-            names.ORIGIN: context.origin,
-            names.PURPOSE: spec.purpose,
-            names.SETTINGS: json.dumps(_remembered(spec), sort_keys=True),
-            **_belonging(spec, context),
-            **({names.RESTORED: spec.restored} if spec.restored else {}),
-        }
-        mounts = _mounts_now(spec, context)
-        replacement = Replacement(context, dataclasses.replace(spec.config, mounts=mounts), spec.places, labels)
-        if item.change.action is Action.CREATE:
-            box = replacement.create(names.container(context.env))
-            context.engine.start(box)
-            _check_tools(box, spec, context)
-            return Done(f"created {names.container(context.env)}", workspace=box)
+            return workspace_steps.change(item.how, box, box.config.mounts, setting)
+        after = _next_mounts(spec, world)
         carried = tuple(
             entry.address
-            for entry in context.observed.answer.ledger
-            if survives(context.observed.located(str(entry.data.get("path", ""))), _mounts(context.observed), mounts)
+            for entry in world.answer.ledger
+            if survives(world.located(str(entry.data.get("path", ""))), _mounts(world), after)
         )
-        return replacement.begin(ReadState(carried), ReadEnvironment())
-
-    def finish(self, work: Work, context: StepContext, done: Done, *, ok: bool) -> None:
-        """Give the replacement the name and remove the old container, or the other way round."""
-        renamed = any(diff.path == "name" for diff in work.change.diff)
-        if work.change.action is Action.REPLACE or renamed:
-            settle(context, RestoreEnvironment(done.memo) if done.memo else None, ok=ok)
+        return workspace_steps.replace(_wanted(spec, item.change.address, setting), carried, box, setting)
 
 
 def inner_world(resource: Resource | None, verdict: Verdict | None, world: Observed) -> Observed:
@@ -215,7 +228,8 @@ def inner_world(resource: Resource | None, verdict: Verdict | None, world: Obser
     if verdict.action is Action.REPLACE:
         new = _next_mounts(resource.spec, world)
         return world.renewed(lambda path: survives(path, _mounts(world), new))
-    starts = any(diff.path == "status" and diff.before != "paused" for diff in verdict.diff)
+    paused = world.workspace is not None and world.workspace.status == "paused"
+    starts = isinstance(verdict.how, InPlace) and verdict.how.start and not paused
     return world.restarted() if starts and world.inside else world
 
 
@@ -230,16 +244,36 @@ def _remembered(spec: ContainerSpec) -> dict[str, Any]:
     return {**spec.settings, "networks": list(spec.networks)}
 
 
-def _belonging(spec: ContainerSpec, context: StepContext) -> dict[str, str]:
-    """Return the labels that say whose the environment is, until when, and why it is what it is.
+def _wanted(spec: ContainerSpec, address: str, setting: Setting) -> Wanted:
+    """Return the container that is created, whatever it takes the place of.
 
     A replacement belongs to whom the old one did.
     """
-    old = context.observed.workspace
-    marks = {name: old.labels.get(name, "") for name in names.MARKS} if old else context.marks
-    found = {**marks, names.EXPIRES: moment(spec.ttl) if spec.ttl else "", names.DETECTED: spec.detected}
-    found[names.STANDS_IN] = spec.stands_in
-    return {name: value for name, value in found.items() if value}
+    world, box, image = setting.world, setting.world.workspace, setting.world.images.get(spec.config.image)
+    labels = {
+        **names.labels(setting.env, Container.name, address),
+        names.ORIGIN: setting.origin,
+        names.PURPOSE: spec.purpose,
+        names.SETTINGS: json.dumps(_remembered(spec), sort_keys=True),
+    }
+    marks = {name: box.labels.get(name, "") for name in names.MARKS} if box else {}
+    more = {**marks, names.DETECTED: spec.detected, names.STANDS_IN: spec.stands_in, names.RESTORED: spec.restored}
+    mounts, inherits = _next_mounts(spec, world), box.anonymous if box else ()
+    promised = tuple(mount.target for mount in mounts if mount in inherits)
+    return Wanted(
+        CreateContainer(
+            name="",
+            config=dataclasses.replace(spec.config, mounts=spec.config.mounts if inherits else mounts),
+            labels=labels | {name: value for name, value in more.items() if value},
+            marked=box is None,
+            expires_label=names.EXPIRES,
+            ttl=spec.ttl,
+            inherits=inherits,
+            promised=promised,
+        ),
+        spec.places,
+        check_tools=not spec.content and not (image and is_shared(image.labels, [spec.config.image])),
+    )
 
 
 def _lost(world: Observed, kept: tuple[Mount, ...]) -> tuple[str, ...]:
@@ -261,27 +295,6 @@ def _next_mounts(spec: ContainerSpec, world: Observed) -> tuple[Mount, ...]:
     else:
         more = anonymous.kept(box, world.images.get(spec.config.image), asked)
     return tuple(sorted((*asked, *more)))
-
-
-def _mounts_now(spec: ContainerSpec, context: StepContext) -> tuple[Mount, ...]:
-    """Return the same by the image as it is by now, which the plan may not have known.
-
-    Raises:
-        StepFailed: It has lost a ``VOLUME`` since the plan was made, so that more would be lost than was agreed to.
-    """
-    world, ref = context.observed, spec.config.image
-    planned = _next_mounts(spec, world)
-    if world.workspace is None or not world.workspace.anonymous:
-        return planned
-    mounts = _next_mounts(spec, dataclasses.replace(world, images=context.engine.images((ref,))))
-    if gone := sorted({mount.target for mount in planned} - {mount.target for mount in mounts}):
-        raise StepFailed(
-            f"{ref} has no VOLUME at {gone[0]} any more, where the workspace has data",
-            code="container.volume_gone",
-            hint="apply again: the plan then says what would be lost",
-            where=Where(address=names.WORKSPACE),
-        )
-    return mounts
 
 
 def _unseen(spec: ContainerSpec, diffs: tuple[Diff, ...], world: Observed) -> tuple[str, ...]:
@@ -373,20 +386,13 @@ def _image_diff(spec: ContainerSpec, box: ContainerState, world: Observed) -> tu
     return (Diff("image", before, spec.config.image if not same_ref else wanted and wanted.id, cause),)
 
 
-def _live_diff(
-    spec: ContainerSpec, box: ContainerState, world: Observed, applied: Mapping[str, Any]
-) -> tuple[Diff, ...]:
-    """Return what can always be mended without a new container: status, name and networks."""
-    diffs = []
-    if not box.running:
-        diffs.append(Diff("status", box.status, "running", Cause.DRIFT))
-    elif _lost_agent(spec, box, world):
-        diffs.append(Diff("status", "running with the socket of an agent that ended", "running", Cause.ENGINE))
-    elif found := cut_off(box, world) or stale_binds(box, world):
-        diffs.append(found)
+def _live_diff(spec: ContainerSpec, box: ContainerState, world: Observed, applied: Mapping[str, Any]) -> Live:
+    """Return what can always be changed without a new container: status, name and networks."""
+    status = _status_diff(spec, box, world)
+    name, networks = None, []
     if box.name != names.container(world.env):
         cause = Cause.ENGINE if box.name == names.next_container(world.env) else Cause.DRIFT
-        diffs.append(Diff("name", box.name, names.container(world.env), cause))
+        name = Diff("name", box.name, names.container(world.env), cause)
     wanted = spec.places
     if spec.config.network == "bridge":
         wanted["bridge"] = ()
@@ -397,8 +403,40 @@ def _live_diff(
         if now is None or then is None or not set(then) <= set(now):
             before, after = (None if x is None else list(x) for x in (now, then))
             cause = Cause.SPEC if (network in before_networks) == (then is None) else Cause.DRIFT
-            diffs.append(Diff(f"networks.{network}", before, after, cause))
-    return tuple(diffs)
+            networks.append((network, Diff(f"networks.{network}", before, after, cause)))
+    return Live(status, name, tuple(networks))
+
+
+def _status_diff(spec: ContainerSpec, box: ContainerState, world: Observed) -> Diff | None:
+    """Return why a container has to be started, or started again; ``None`` where it runs as it must."""
+    if not box.running:
+        return Diff("status", box.status, "running", Cause.DRIFT)
+    if _lost_agent(spec, box, world):
+        return Diff("status", "running with the socket of an agent that ended", "running", Cause.ENGINE)
+    return cut_off(box, world) or stale_binds(box, world)
+
+
+def _in_place(  # noqa: PLR0913, PLR0917 - all that differs of one container
+    resource: Resource,
+    spec: ContainerSpec,
+    box: ContainerState,
+    world: Observed,
+    settings: tuple[Diff, ...],
+    live: Live,
+) -> InPlace:
+    """Return how a container is changed that stays."""
+    joined = _joined(box, world)
+    lasting = bool(settings or live.networks)
+    found = (*settings, *live.diffs)
+    return InPlace(
+        limits=update_of(spec.settings, {diff.path for diff in settings}),
+        leave=tuple((name, joined[name].network_id) for name, _ in live.networks if name in joined),
+        join=tuple((name, tuple(diff.after)) for name, diff in live.networks if diff.after is not None),
+        start=live.status is not None,
+        rename=live.name is not None,
+        record=record(resource, settings=_remembered(spec)) if lasting else None,
+        changed=tuple(sorted(diff.path for diff in found)),
+    )
 
 
 def cut_off(box: ContainerState, world: Observed) -> Diff | None:
@@ -436,12 +474,12 @@ def _joined(box: ContainerState, world: Observed) -> dict[str, Attachment]:
     return {a.network: a for a in box.networks if not a.network_id or a.network_id in known}
 
 
-def _disruption(live: tuple[Diff, ...], settings: tuple[Diff, ...]) -> Disruption:
-    if any(d.path == "status" for d in live):
+def _disruption(live: Live, settings: tuple[Diff, ...]) -> Disruption:
+    if live.status:
         return Disruption.RESTART
     if settings:
         return Disruption.UPDATE
-    return Disruption.CONNECT if any(d.path.startswith("networks.") for d in live) else Disruption.NONE
+    return Disruption.CONNECT if live.networks else Disruption.NONE
 
 
 def _says(diff: Diff) -> str:
@@ -457,85 +495,3 @@ def _show(value: Any) -> str:
     if value is None:
         return "unset"
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-
-
-def _check_tools(box: str, spec: ContainerSpec, context: StepContext) -> None:
-    """Insist that the user's own image has what operations inside need; one that has not leaves no container.
-
-    No engine tells what is in an image before a container runs it. Images that envspec made have everything.
-
-    Raises:
-        StepFailed: It lacks something.
-    """
-    image = context.observed.images.get(spec.config.image)
-    if spec.content or (image and is_shared(image.labels, [spec.config.image])):
-        return
-    try:
-        dataclasses.replace(context, workspace=box).perform(names.WORKSPACE, Baseline())
-    except (EngineTimeout, Interrupted):
-        raise
-    except (EngineCallFailed, StepFailed) as error:
-        context.engine.remove_container(box)
-        raise StepFailed(
-            f"the image {spec.config.image} cannot be a workspace: {error.message}",
-            code="image.unfit",
-            hint="use an image that has /bin/sh, sleep, awk, find, sed, sha256sum, stat and tar",
-            where=Where(address=names.WORKSPACE),
-        ) from None
-
-
-def _delete(item: Work, context: StepContext) -> Done:
-    gone = context.observed.leftovers
-    if item.change.address == names.WORKSPACE and context.observed.workspace:
-        gone = (context.observed.workspace,)
-    for box in gone:
-        if item.change.address == LEFTOVER and not is_helper(box):
-            give_back(context, box)
-        context.engine.remove_container(box.id, borrows=is_helper(box))
-    for name in anonymous.abandoned(context.observed):
-        context.engine.remove_volume(name)
-    return Done(f"removed {', '.join(box.name for box in gone)}")
-
-
-def _update(item: Work, spec: ContainerSpec, context: StepContext) -> Done:
-    """Set limits, connect and start, in an order in which each can work."""
-    box = context.observed.workspace
-    if box is None:
-        raise StepFailed("the workspace is gone", hint="plan again", where=Where(address=item.change.address))
-    wanted = {diff.path: diff.after for diff in item.change.diff}
-    limits = update_of(spec.settings, wanted)
-    if limits != Limits():
-        context.engine.update(box.id, limits)
-    joined = _joined(box, context.observed)
-    for path in sorted(wanted):
-        network = path.removeprefix("networks.")
-        if network == path:
-            continue
-        if network in joined:
-            context.engine.disconnect(joined[network].network_id, box.id)
-        if wanted[path] is not None:
-            context.engine.connect(context.network_id(network), box.id, wanted[path])
-    if box.status == "paused":
-        context.engine.unpause(box.id)
-    elif not box.running:
-        _start(box, context)
-    elif "status" in wanted:
-        context.engine.stop(box.id)
-        _start(box, context)
-    if item.resource and wanted.keys() - {"status", "name"}:
-        note = record(item.resource, settings=_remembered(spec))
-        inside = dataclasses.replace(context, workspace=box.id)
-        inside.perform(item.change.address, WriteRecords((note,)))
-    return Done(", ".join(sorted(wanted)), workspace=box.id)
-
-
-def _start(box: ContainerState, context: StepContext) -> None:
-    try:
-        with standing_in(box.config.mounts):
-            context.engine.start(box.id)
-    except EngineCallFailed as error:
-        raise StepFailed(
-            f"{box.name} does not start: {error.message}",
-            hint=error.hint or "free what it needs, or `envspec apply --replace container.workspace`",
-            where=Where(address=names.WORKSPACE),
-        ) from error

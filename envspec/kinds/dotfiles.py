@@ -10,8 +10,10 @@ from typing import Any
 
 from envspec.engine.facts import Questions
 from envspec.engine.operations import InstallDotfiles, RemoveDotfiles
-from envspec.kinds.base import Done, Kind, Observed, StepContext, Verdict, Work, ledger_addresses, record, spec_of
+from envspec.kinds.base import Kind, Observed, Setting, Verdict, Work, ledger_addresses, record, spec_of
 from envspec.model import Action, Cause, Diff, Disruption, Resource
+from envspec.steps.base import Step, StepList
+from envspec.steps.guest import Perform
 
 WORKSPACE = "dotfiles.workspace"
 """Address of the one that an environment may have."""
@@ -118,18 +120,18 @@ class Dotfiles(Kind[DotfilesSpec]):
         told = "links go, what was there before is put back" if way == "links" else f"what {way} did stays"
         return Verdict(Action.DELETE, f"no longer in the file; {told}", disruption=Disruption.WRITE)
 
-    def apply(self, work: tuple[Work, ...], context: StepContext) -> Done:
+    def steps(self, work: tuple[Work, ...], setting: Setting) -> tuple[Step, ...]:
         """Set dotfiles up, or take their links away."""
         (item,) = work
         address = item.change.address
-        if item.change.action is Action.DELETE:
-            entry = context.observed.answer.entry(address)
+        sequence = StepList(address)
+        if item.resource is None:
+            entry = setting.world.answer.entry(address)
             data = entry.data if entry else {}
             remove = RemoveDotfiles(address, int(str(data.get("uid", 0))), int(str(data.get("gid", 0))))
-            context.perform(address, remove)
-            return Done("removed")
+            sequence.then(Perform(setting.guest, remove), detail="removed")
+            return tuple(sequence.steps)
         spec = spec_of(item, DotfilesSpec)
-        assert item.resource is not None
         note = record(item.resource, path=spec.path, runs=spec.runs, taken=list(spec.taken), uid=spec.uid, gid=spec.gid)
         install = InstallDotfiles(
             path=spec.path,
@@ -141,8 +143,8 @@ class Dotfiles(Kind[DotfilesSpec]):
             gid=spec.gid,
             record=note,
         )
-        context.perform(address, install, deadline=DEADLINE)
-        return Done(spec.trigger)
+        sequence.then(Perform(setting.guest, install, DEADLINE), detail=spec.trigger)
+        return tuple(sequence.steps)
 
 
 def _told(spec: DotfilesSpec) -> str:

@@ -22,9 +22,11 @@ from envspec.engine.run_files import (
     sealed_text,
     secret_files,
 )
-from envspec.kinds.base import Done, Kind, Observed, StepContext, Verdict, Work, cause_of, record, spec_of
+from envspec.kinds.base import Kind, Observed, Setting, Verdict, Work, cause_of, record, spec_of
 from envspec.model import Action, Cause, Desired, Diff, Disruption, Hidden, Resource
 from envspec.secrets import seal
+from envspec.steps.base import Step, StepList
+from envspec.steps.guest import PutVariables
 
 ADDRESS = "environment.workspace"
 """Address of an environment's one resource of this kind."""
@@ -157,14 +159,15 @@ class Environment(Kind[EnvironmentSpec]):
         """Leave it alone."""
         return None
 
-    def apply(self, work: tuple[Work, ...], context: StepContext) -> Done:
+    def steps(self, work: tuple[Work, ...], setting: Setting) -> tuple[Step, ...]:
         """Write everything into the tmpfs, by stdin."""
         (item,) = work
         spec = spec_of(item, EnvironmentSpec)
         assert item.resource is not None
-        note = record(item.resource, plain=sorted(spec.plain))
-        context.perform(item.change.address, _put(spec, note, context.ca_bundle), deadline=60)
-        return Done(_count(spec))
+        put = _put(spec, record(item.resource, plain=sorted(spec.plain)))
+        sequence = StepList(item.change.address)
+        sequence.then(PutVariables(setting.guest, put, with_ca=bool(spec.ca_digest)), detail=_count(spec))
+        return tuple(sequence.steps)
 
 
 def secrets_of(desired: Desired) -> Iterator[str]:
@@ -174,11 +177,10 @@ def secrets_of(desired: Desired) -> Iterator[str]:
         yield from resource.spec.hidden
 
 
-def _put(spec: EnvironmentSpec, note: Any, ca_bundle: bytes = b"") -> PutEnvironment:
-    ca = ca_bundle if spec.ca_digest else b""
+def _put(spec: EnvironmentSpec, note: Any) -> PutEnvironment:
     secrets = tuple(spec.secrets.items())
     names = tuple(name for name, _ in spec.variables)
-    return PutEnvironment(spec.text, spec.uid, spec.gid, ca, note, secrets, spec.files, spec.trusted, names)
+    return PutEnvironment(spec.text, spec.uid, spec.gid, b"", note, secrets, spec.files, spec.trusted, names)
 
 
 def _missing(spec: EnvironmentSpec, world: Observed, known: LedgerEntry | None) -> Verdict:

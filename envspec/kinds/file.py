@@ -9,10 +9,9 @@ from typing import Any
 from envspec.engine.facts import FileFact, LedgerEntry, Questions
 from envspec.engine.operations import FilePut, PutFiles, RemoveFiles
 from envspec.kinds.base import (
-    Done,
     Kind,
     Observed,
-    StepContext,
+    Setting,
     Verdict,
     Work,
     because,
@@ -24,6 +23,8 @@ from envspec.kinds.base import (
 )
 from envspec.kinds.loss import lies_below
 from envspec.model import Action, Cause, Diff, Disruption, Resource
+from envspec.steps.base import Step, StepList
+from envspec.steps.guest import Perform
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,24 +108,23 @@ class File(Kind[FileSpec]):
         diff = (Diff("sha256", actual["sha256"][:12], None, Cause.SPEC),) if actual else ()
         return Verdict(Action.DELETE, why, diff, Disruption.WRITE)
 
-    def apply(self, work: tuple[Work, ...], context: StepContext) -> Done:
-        """Write all, in one stream; or remove all, in one call."""
-        puts = []
-        gone = []
+    def steps(self, work: tuple[Work, ...], setting: Setting) -> tuple[Step, ...]:
+        """Write all, in one stream; or remove all, in one operation."""
+        puts, gone = [], []
         for item in work:
-            if item.change.action is Action.DELETE:
-                entry = context.observed.answer.entry(item.change.address)
-                gone.append((item.change.address, recorded_path(entry, item.change.address)))
+            address = item.change.address
+            if item.resource is None:
+                gone.append((address, recorded_path(setting.world.answer.entry(address), address)))
                 continue
             spec = spec_of(item, FileSpec)
-            assert item.resource is not None
             note = record(item.resource, path=spec.path)
             puts.append(FilePut(spec.path, spec.content, spec.mode, spec.uid, spec.gid, note, spec.link))
+        sequence = StepList(*(item.change.address for item in work))
         if gone:
-            context.perform(work[0].change.address, RemoveFiles(tuple(gone)))
+            sequence.then(Perform(setting.guest, RemoveFiles(tuple(gone))), detail="removed")
         if puts:
-            context.perform(work[0].change.address, PutFiles(tuple(puts)), deadline=300)
-        return Done("removed" if not puts else "written")
+            sequence.then(Perform(setting.guest, PutFiles(tuple(puts)), 300), detail="written")
+        return tuple(sequence.steps)
 
 
 _WORDS = {"sha256": "content", "mode": "mode", "owner": "owner", "type": "its type"}

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from envspec.engine.operations import Forget, RunCommand
-from envspec.kinds.base import Done, Kind, Observed, StepContext, Verdict, Work, ledger_addresses, record, spec_of
+from envspec.kinds.base import Kind, Observed, Setting, Verdict, Work, ledger_addresses, record, spec_of
 from envspec.model import Action, Disruption, Resource
+from envspec.steps.base import Step, StepList
+from envspec.steps.guest import Perform
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,14 +73,14 @@ class Health(Kind[HealthSpec]):
         """Forget that it passed."""
         return Verdict(Action.DELETE, "no longer in the file")
 
-    def apply(self, work: tuple[Work, ...], context: StepContext) -> Done:
+    def steps(self, work: tuple[Work, ...], setting: Setting) -> tuple[Step, ...]:
         """Run the check until it passes or its tries are used up."""
         (item,) = work
-        if item.change.action is Action.DELETE:
-            context.perform(item.change.address, Forget((item.change.address,)))
-            return Done("forgotten")
+        sequence = StepList(item.change.address)
+        if item.resource is None:
+            sequence.then(Perform(setting.guest, Forget((item.change.address,))), detail="forgotten")
+            return tuple(sequence.steps)
         spec = spec_of(item, HealthSpec)
-        assert item.resource is not None
         run = RunCommand(
             spec.command,
             spec.workdir,
@@ -96,5 +98,5 @@ class Health(Kind[HealthSpec]):
             attempt_timeout=spec.timeout,
         )
         longest = (spec.timeout + spec.interval) * (spec.retries + 1) + 10
-        context.perform(item.change.address, run, deadline=longest)
-        return Done("healthy")
+        sequence.then(Perform(setting.guest, run, longest), detail="healthy")
+        return tuple(sequence.steps)

@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from envspec.engine.objects import Build, ImageState
-from envspec.errors import StepFailed, Where
+from envspec.engine.objects import ImageState
 from envspec.kinds import names
-from envspec.kinds.base import Done, Kind, Observed, StepContext, Verdict, Work, spec_of
+from envspec.kinds.base import Kind, Observed, Setting, Verdict, Work, spec_of
 from envspec.model import Action, Cause, Diff, Disruption, Resource
+from envspec.steps.base import Step, StepList
+from envspec.steps.objects import BuildImage, TagImage
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,33 +68,23 @@ class Image(Kind[ImageSpec]):
         """Leave it alone."""
         return None
 
-    def apply(self, work: tuple[Work, ...], context: StepContext) -> Done:
+    def steps(self, work: tuple[Work, ...], setting: Setting) -> tuple[Step, ...]:
         """Give the tag back to the image that had it when that still exists, else build."""
         (item,) = work
-        spec = spec_of(item, ImageSpec)
-        engine = context.engine
-        kept = next((i for i in context.observed.images.values() if is_current(i, spec, context.observed)), None)
-        if kept and not context.no_cache:
-            engine.tag(kept.id, spec.ref)
-            return Done(f"tagged {spec.ref} again, from the cache")
-        base = engine.images((spec.base,)).get(spec.base)
-        if base is None:
-            raise StepFailed(
-                f"base image {spec.base} is gone",
-                code="image.missing",
-                hint="apply again: the base image is built again",
-                where=Where(address=item.change.address),
-            )
+        spec, world = spec_of(item, ImageSpec), setting.world
+        sequence = StepList(item.change.address)
+        kept = next((image for image in world.images.values() if is_current(image, spec, world)), None)
+        if kept and not setting.no_cache:
+            sequence.then(TagImage(kept.id, spec.ref), detail=f"tagged {spec.ref} again, from the cache")
+            return tuple(sequence.steps)
         labels = {
             names.KIND: self.name,
             names.FORMAT: "1",
             names.PURPOSE: spec.purpose,
             names.DIGEST: spec.content,
-            names.BASE: base.id,
         }
-        build = Build(spec.dockerfile, spec.ref, labels, context.build_secrets, no_cache=context.no_cache)
-        engine.build(build, on_line=context.on_line)
-        return Done(f"built {spec.ref}")
+        sequence.then(BuildImage(spec.dockerfile, spec.ref, spec.base, names.BASE, labels, setting.no_cache))
+        return tuple(sequence.steps)
 
 
 def is_current(image: ImageState, spec: ImageSpec, world: Observed) -> bool:

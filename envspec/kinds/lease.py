@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 from envspec.engine.facts import Answer
-from envspec.engine.operations import Forget, WriteRecords
+from envspec.engine.operations import Forget
 from envspec.kinds import names
-from envspec.kinds.base import Done, Kind, Observed, StepContext, Verdict, Work, ledger_addresses, record, spec_of
+from envspec.kinds.base import Kind, Observed, Setting, Verdict, Work, ledger_addresses, record, spec_of
 from envspec.model import Action, Cause, Diff, Disruption, Resource
+from envspec.steps.base import Step, StepList
+from envspec.steps.guest import GrantLease, Perform
 
 WORKSPACE = "lease.workspace"
 """Address of an environment's one lease."""
@@ -60,17 +62,16 @@ class Lease(Kind[LeaseSpec]):
         """Let the environment stay."""
         return Verdict(Action.DELETE, "no longer in the file: it does not expire", (), Disruption.WRITE)
 
-    def apply(self, work: tuple[Work, ...], context: StepContext) -> Done:
+    def steps(self, work: tuple[Work, ...], setting: Setting) -> tuple[Step, ...]:
         """Write the moment into the ledger, or forget it."""
         (item,) = work
-        if item.change.action is Action.DELETE:
-            context.perform(item.change.address, Forget((item.change.address,)))
-            return Done("does not expire")
-        spec = spec_of(item, LeaseSpec)
-        assert item.resource is not None
-        until = moment(spec.ttl)
-        context.perform(item.change.address, WriteRecords((record(item.resource, ttl=spec.ttl, until=until),)))
-        return Done(f"expires {until}")
+        sequence = StepList(item.change.address)
+        if item.resource is None:
+            sequence.then(Perform(setting.guest, Forget((item.change.address,))), detail="does not expire")
+            return tuple(sequence.steps)
+        ttl = spec_of(item, LeaseSpec).ttl
+        sequence.then(GrantLease(setting.guest, record(item.resource, ttl=ttl), ttl, _UNTIL))
+        return tuple(sequence.steps)
 
 
 def span(ttl: float) -> str:
@@ -84,11 +85,6 @@ def span(ttl: float) -> str:
         number, left = divmod(left, size)
         parts += [f"{number}{unit}"] if number else []
     return "".join(parts)
-
-
-def moment(ttl: float) -> str:
-    """Return the moment that lies ``ttl`` seconds ahead, in ISO 8601."""
-    return (datetime.now(UTC) + timedelta(seconds=ttl)).isoformat(timespec="seconds")
 
 
 def expiry(answer: Answer | None, labels: Mapping[str, str]) -> datetime | None:

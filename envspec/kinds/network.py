@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from envspec.engine.objects import NetworkState
-from envspec.errors import StepFailed, Where
 from envspec.kinds import names
-from envspec.kinds.base import Done, Kind, Observed, StepContext, Verdict, Work, spec_of
+from envspec.kinds.base import Kind, Observed, Setting, Verdict, Work, spec_of
 from envspec.model import Action, Cause, Diff, Disruption, Resource
+from envspec.steps.base import Container, Step, StepList
+from envspec.steps.objects import Connect, CreateNetwork, LeaveNetwork, RemoveNetwork, RequireOwnUsers
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +28,7 @@ class Network(Kind[NetworkSpec]):
     """
 
     name = "network"
+    removed_last = True
 
     def existing(self, world: Observed) -> tuple[str, ...]:
         """Return the networks that this environment made."""
@@ -66,49 +68,40 @@ class Network(Kind[NetworkSpec]):
             return None
         return Verdict(Action.DELETE, "no longer in the file", disruption=Disruption.CONNECT)
 
-    def apply(self, work: tuple[Work, ...], context: StepContext) -> Done:
+    def steps(self, work: tuple[Work, ...], setting: Setting) -> tuple[Step, ...]:
         """Create or remove networks of the name."""
         (item,) = work
-        name = item.change.address.split(".", 1)[1]
-        nets = [net for net in context.engine.networks() if net.name == name]
-        ours = [net for net in nets if net.labels.get(names.ENV) == context.env]
+        address = item.change.address
+        name = address.split(".", 1)[1]
+        nets = [net for net in setting.world.networks if net.name == name]
+        ours = [net for net in nets if net.labels.get(names.ENV) == setting.env]
+        sequence = StepList(address)
         if item.change.action is Action.DELETE:
             for net in ours:
-                context.engine.remove_network(net.id)
-            return Done("removed")
-        if not nets:
-            labels = names.labels(context.env, self.name, item.change.address)
-            context.engine.create_network(name, labels, internal=spec_of(item, NetworkSpec).internal)
-            return Done("created")
-        if item.change.diff:
-            return _make_anew(spec_of(item, NetworkSpec), ours[0], context)
-        keep = next((net for net in nets if net not in ours), nets[0])
-        unused = [net for net in ours if net != keep and not context.engine.network_users(net.id)]
-        for net in unused:
-            context.engine.remove_network(net.id)
-        return Done(f"removed {len(unused)} double")
+                sequence.then(RemoveNetwork(net.id, name), detail="removed")
+        elif not nets:
+            labels = names.labels(setting.env, self.name, address)
+            sequence.then(CreateNetwork(name, labels, spec_of(item, NetworkSpec).internal), detail="created")
+        elif len(nets) > 1:
+            keep = next((net for net in nets if net not in ours), nets[0])
+            for net in (net for net in ours if net != keep):
+                sequence.then(RemoveNetwork(net.id, name, if_unused=True), detail="removed others of this name")
+        else:
+            _recreate(spec_of(item, NetworkSpec), ours[0], setting.world, sequence)
+        return tuple(sequence.steps)
 
 
-def _make_anew(spec: NetworkSpec, old: NetworkState, context: StepContext) -> Done:
+def _recreate(spec: NetworkSpec, old: NetworkState, world: Observed, sequence: StepList) -> None:
     """Put another network in a network's place: no engine changes where one leads."""
-    engine = context.engine
     joined = [
-        (box, attachment.aliases)
-        for box in engine.containers(context.env)
+        (Container(box.name, box.id), attachment.aliases)
+        for box in world.containers
         for attachment in box.networks
         if attachment.network_id == old.id
     ]
-    others = {*engine.network_users(old.id)} - {box.name for box, _ in joined}
-    if others:
-        raise StepFailed(
-            f"{spec.name} is used by {', '.join(sorted(others))}, which are not of {context.env}",
-            hint="stop those, or leave `internal` as it was",
-            where=Where(address=f"network.{spec.name}"),
-        )
-    for box, _ in joined:
-        engine.disconnect(old.id, box.id)
-    engine.remove_network(old.id)
-    made = engine.create_network(spec.name, old.labels, internal=spec.internal)
-    for box, aliases in joined:
-        engine.connect(made, box.id, aliases)
-    return Done(f"recreated, joined by {len(joined)}")
+    sequence.then(RequireOwnUsers(old.id, spec.name, world.env, tuple(box.name for box, _ in joined)))
+    left = [sequence.then(LeaveNetwork(spec.name, old.id, box)) for box, _ in joined]
+    sequence.then(RemoveNetwork(old.id, spec.name))
+    sequence.then(CreateNetwork(spec.name, old.labels, spec.internal), detail=f"recreated, joined by {len(joined)}")
+    for (box, aliases), step in zip(joined, left, strict=True):
+        sequence.then(Connect(spec.name, box, tuple(aliases), if_left=step))

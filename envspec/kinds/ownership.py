@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from envspec.engine.facts import LedgerEntry
 from envspec.engine.objects import ContainerState
 from envspec.engine.operations import GiveOver
-from envspec.kinds.base import Observed, recorded_path
+from envspec.kinds.base import recorded_path
 from envspec.kinds.loss import lies_below
 
 
@@ -34,11 +35,11 @@ class Holdings:
         return GiveOver(former, uid, gid, self.tops, self.trees, self.files)
 
 
-def holdings(world: Observed, volumes: tuple[str, ...], others: tuple[str, ...]) -> Holdings:
+def holdings(ledger: tuple[LedgerEntry, ...], volumes: tuple[str, ...], others: tuple[str, ...]) -> Holdings:
     """Return what of the user's lies in volumes.
 
     Args:
-        world: What was observed; its ledger tells what was made.
+        ledger: What was made.
         volumes: Mount points of volumes.
         others: Mount points of everything else.
     """
@@ -47,7 +48,7 @@ def holdings(world: Observed, volumes: tuple[str, ...], others: tuple[str, ...])
         holding = [target for target in (*volumes, *others) if lies_below(path, target)]
         return bool(holding) and max(holding, key=len) in volumes
 
-    made = [(entry.address, recorded_path(entry, entry.address)) for entry in world.answer.ledger]
+    made = [(entry.address, recorded_path(entry, entry.address)) for entry in ledger]
     trees = (path for address, path in made if address.startswith("repo.") and held(path))
     files = ((address, path) for address, path in made if address.startswith("file.") and held(path))
     return Holdings(volumes, tuple(sorted(trees)), tuple(sorted(files)))

@@ -13,10 +13,9 @@ from envspec.engine.operations import REPO_CODES, Completed, RemoveRepo, SyncRep
 from envspec.errors import OutOfReach, StepFailed, Where
 from envspec.kinds import loss
 from envspec.kinds.base import (
-    Done,
     Kind,
     Observed,
-    StepContext,
+    Setting,
     Verdict,
     Work,
     cause_of,
@@ -26,6 +25,8 @@ from envspec.kinds.base import (
     spec_of,
 )
 from envspec.model import Action, Cause, Diff, Disruption, Resource
+from envspec.steps.base import Container, Done, Run, Step, StepList, Verb
+from envspec.steps.guest import Perform
 
 CLONE_DEADLINE = 1800.0
 """Seconds that a clone may take."""
@@ -74,6 +75,45 @@ class RepoSpec:
     def pinned(self) -> bool:
         """Whether the ref is a full commit, which can only ever mean one thing."""
         return re.fullmatch(r"[0-9a-f]{40}|[0-9a-f]{64}", self.ref) is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """How a work tree that is there is brought to what it must be.
+
+    Attributes:
+        back: Whether HEAD goes back to the commit that was cloned.
+        anew: Whether another ref is checked out.
+    """
+
+    back: bool = False
+    anew: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class SyncRepository(Verb):
+    """Clone a repository, or bring it to a ref or commit."""
+
+    container: Container
+    operation: SyncRepo
+
+    @property
+    def text(self) -> str:
+        """Return what it does."""
+        at = self.operation.commit[:12] or self.operation.ref or "HEAD"
+        return f"bring {self.operation.path} to {at} of {self.operation.url} in {self.container.name}"
+
+    def run(self, run: Run) -> Done:
+        """Do it.
+
+        Raises:
+            StepFailed: It could not be had.
+        """
+        inside = run.container_id(self.container)
+        done = run.engine.perform(inside, self.operation, deadline=CLONE_DEADLINE, on_line=run.on_line)
+        if done.code != 0:
+            raise failure(done, run.address)
+        return Done()
 
 
 class Repo(Kind[RepoSpec]):
@@ -128,7 +168,8 @@ class Repo(Kind[RepoSpec]):
         before = str(entry.data.get("ref") or "HEAD") if entry else fact.branch or fact.head[:12]
         lost = _work(place, fact)
         diff = (Diff("ref", before, spec.ref or "HEAD", cause),)
-        return Verdict(Action.UPDATE, f"ref: {before} → {spec.ref or 'HEAD'}", diff, Disruption.UPDATE, lost)
+        why = f"ref: {before} → {spec.ref or 'HEAD'}"
+        return Verdict(Action.UPDATE, why, diff, Disruption.UPDATE, lost, how=Way(anew=True))
 
     def _moved(
         self, spec: RepoSpec, fact: RepoFact, entry: LedgerEntry, resource: Resource, lost: tuple[str, ...]
@@ -139,11 +180,11 @@ class Repo(Kind[RepoSpec]):
         if away:
             diff = (Diff("head", fact.head[:12], commit[:12], Cause.DRIFT),)
             why = f"HEAD was moved from {commit[:12]} to {fact.head[:12]}"
-            return Verdict(Action.UPDATE, why, diff, Disruption.UPDATE, lost)
+            return Verdict(Action.UPDATE, why, diff, Disruption.UPDATE, lost, how=Way(back=True))
         if branch and fact.branch != branch:
             diff = (Diff("branch", fact.branch or None, branch, Cause.DRIFT),)
             why = f"another branch is checked out: {fact.branch or 'none'}"
-            return Verdict(Action.UPDATE, why, diff, Disruption.UPDATE, lost)
+            return Verdict(Action.UPDATE, why, diff, Disruption.UPDATE, lost, how=Way(back=True))
         if entry.digest != resource.digest:
             return Verdict(Action.UPDATE, "recorded as applied", (), Disruption.NONE)
         return None
@@ -154,38 +195,37 @@ class Repo(Kind[RepoSpec]):
         lost = loss.below(world.located(path), world) if world.inside is not None else ()
         return Verdict(Action.DELETE, "no longer in the file", disruption=Disruption.REPLACE, data_loss=lost)
 
-    def apply(self, work: tuple[Work, ...], context: StepContext) -> Done:
+    def steps(self, work: tuple[Work, ...], setting: Setting) -> tuple[Step, ...]:
         """Clone, check out, or remove."""
         (item,) = work
-        change = item.change
-        path = recorded_path(context.observed.answer.entry(change.address), change.address)
-        if change.action is Action.DELETE:
-            context.perform(change.address, RemoveRepo(change.address, path))
-            return Done("removed")
+        change, answer = item.change, setting.world.answer
+        sequence = StepList(change.address)
+        if item.resource is None:
+            path = recorded_path(answer.entry(change.address), change.address)
+            sequence.then(Perform(setting.guest, RemoveRepo(change.address, path)), detail="removed")
+            return tuple(sequence.steps)
         spec = spec_of(item, RepoSpec)
-        assert item.resource is not None
         if change.action is Action.REPLACE:
-            context.perform(change.address, RemoveRepo(change.address, spec.path))
-        note = record(item.resource, path=spec.path, ref=spec.ref, submodules=spec.submodules)
-        commit = _target(item, spec, context)
-        fact = context.observed.answer.repos.get(spec.path)
+            sequence.then(Perform(setting.guest, RemoveRepo(change.address, spec.path)))
+        entry = answer.entry(change.address) if change.action is Action.UPDATE else None
+        fact = answer.repos.get(spec.path)
+        had_submodules = entry is not None and bool(entry.data.get("submodules"))
+        ref, commit = _wanted(item, spec, entry)
         sync = SyncRepo(
             url=spec.url,
             path=spec.path,
-            ref=_ref(item, spec, context),
+            ref=ref,
             depth=spec.depth,
             commit=commit,
             force=bool(change.data_loss),
             uid=spec.uid,
             gid=spec.gid,
-            record=note,
+            record=record(item.resource, path=spec.path, ref=spec.ref, submodules=spec.submodules),
             overwrite=fact is not None and fact.made > 0,
-            submodules="on" if spec.submodules else "off" if _had_submodules(item, context) else "",
+            submodules="on" if spec.submodules else "off" if had_submodules else "",
         )
-        done = context.engine.perform(context.workspace, sync, deadline=CLONE_DEADLINE, on_line=context.on_line)
-        if done.code != 0:
-            raise failure(done, change.address)
-        return Done(f"{spec.url} {spec.ref}".strip())
+        sequence.then(SyncRepository(setting.guest, sync), detail=f"{spec.url} {spec.ref}".strip())
+        return tuple(sequence.steps)
 
 
 def failure(done: Completed, address: str) -> StepFailed:
@@ -207,32 +247,22 @@ def _submodules(spec: RepoSpec, lost: tuple[str, ...], entry: LedgerEntry, cause
     if before == spec.submodules:
         return None
     diff = (Diff("submodules", before, spec.submodules, cause),)
-    told = "check its submodules out" if spec.submodules else "take its submodules away"
-    return Verdict(Action.UPDATE, told, diff, Disruption.UPDATE, () if spec.submodules else lost)
+    message = "check its submodules out" if spec.submodules else "take its submodules away"
+    return Verdict(Action.UPDATE, message, diff, Disruption.UPDATE, () if spec.submodules else lost)
 
 
-def _had_submodules(item: Work, context: StepContext) -> bool:
-    entry = context.observed.answer.entry(item.change.address)
-    return bool(entry and entry.data.get("submodules")) and item.change.action is Action.UPDATE
+def _wanted(item: Work, spec: RepoSpec, entry: LedgerEntry | None) -> tuple[str, str]:
+    """Return the ref to bring a repository to, and the commit, "" to take what the ref says now.
 
-
-def _ref(item: Work, spec: RepoSpec, context: StepContext) -> str:
-    """Return the ref to bring a repository to; where the author names none, the branch that it was cloned on."""
-    if spec.ref or item.change.action is not Action.UPDATE:
-        return spec.ref
-    if any(diff.path == "ref" for diff in item.change.diff):
-        return "HEAD"
-    entry = context.observed.answer.entry(item.change.address)
-    return entry.facts.get("branch", "") if entry else ""
-
-
-def _target(item: Work, spec: RepoSpec, context: StepContext) -> str:
-    """Return the commit to go back to after drift, "" to take what the ref says now."""
-    drifted = any(d.cause is Cause.DRIFT and d.path in ("head", "branch") for d in item.change.diff)
+    Where the author names no ref, it is the branch that it was cloned on.
+    """
+    way = item.how if isinstance(item.how, Way) else Way()
+    ref = spec.ref
+    if not ref and item.change.action is Action.UPDATE:
+        ref = "HEAD" if way.anew else entry.facts.get("branch", "") if entry else ""
     if spec.pinned:
-        return spec.ref
-    entry = context.observed.answer.entry(item.change.address)
-    return entry.facts.get("commit", "") if drifted and entry and item.change.action is Action.UPDATE else ""
+        return ref, spec.ref
+    return ref, entry.facts.get("commit", "") if entry and way.back else ""
 
 
 def _work(path: str, fact: RepoFact) -> tuple[str, ...]:

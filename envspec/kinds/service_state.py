@@ -125,11 +125,24 @@ class Differences:
 
     Attributes:
         stubborn: What takes a new container.
-        live: What can be mended on the one that is there.
+        status: It has to be started, or started again.
+        name: It has another name, or is not the only one.
+        shelved: Files that it binds from memory.
+        networks: By name, the networks that it is to leave, join, or be called otherwise on.
+        limits: Limits that can be set in place.
     """
 
     stubborn: tuple[Diff, ...] = ()
-    live: tuple[Diff, ...] = ()
+    status: tuple[Diff, ...] = ()
+    name: tuple[Diff, ...] = ()
+    shelved: tuple[Diff, ...] = ()
+    networks: tuple[tuple[str, Diff], ...] = ()
+    limits: tuple[Diff, ...] = ()
+
+    @property
+    def live(self) -> tuple[Diff, ...]:
+        """Return what can be changed on the container that is there."""
+        return (*self.status, *self.name, *self.shelved, *(diff for _, diff in self.networks), *self.limits)
 
 
 def base_of(name: str) -> str:
@@ -199,14 +212,16 @@ def compare(spec: ServiceSpec, world: Observed) -> Differences:
     shelved = [] if settings else _shelved(spec, world)
     known = {network.id for network in world.networks}
     networks = _networks(spec, box, kept, known)
-    stubborn += [diff for diff in networks if _is_stale(box, diff.path.removeprefix("networks."), known)]
-    live = [
-        *(diff for diff in status if diff not in half),
-        *([Diff("name", [b.name for b in boxes], spec.container, Cause.ENGINE)] if _is_misnamed(spec, boxes) else []),
-        *shelved,
-        *(diff for diff in (*networks, *limits) if diff not in stubborn),
-    ]
-    return Differences(tuple(stubborn), tuple(live))
+    stubborn += [diff for name, diff in networks if _is_stale(box, name, known)]
+    misnamed = Diff("name", [b.name for b in boxes], spec.container, Cause.ENGINE)
+    return Differences(
+        stubborn=tuple(stubborn),
+        status=tuple(diff for diff in status if diff not in half),
+        name=(misnamed,) if _is_misnamed(spec, boxes) else (),
+        shelved=tuple(shelved),
+        networks=tuple((name, diff) for name, diff in networks if diff not in stubborn),
+        limits=tuple(diff for diff in limits if diff not in stubborn),
+    )
 
 
 def says(diff: Diff) -> str:
@@ -352,7 +367,9 @@ def _limits(spec: ServiceSpec, box: ContainerState) -> list[Diff]:
     ]
 
 
-def _networks(spec: ServiceSpec, box: ContainerState, kept: Mapping[str, Any], known: set[str]) -> list[Diff]:
+def _networks(
+    spec: ServiceSpec, box: ContainerState, kept: Mapping[str, Any], known: set[str]
+) -> list[tuple[str, Diff]]:
     if spec.shares:
         return []
     joined = {a.network: a for a in box.networks if a.network not in ("none", "host", "bridge")}
@@ -366,7 +383,7 @@ def _networks(spec: ServiceSpec, box: ContainerState, kept: Mapping[str, Any], k
             continue
         cause = Cause.SPEC if (name in was) == (then is None) else Cause.DRIFT
         before = list(now.aliases) if now else None
-        diffs.append(Diff(f"networks.{name}", before, None if then is None else list(then), cause))
+        diffs.append((name, Diff(f"networks.{name}", before, None if then is None else list(then), cause)))
     return diffs
 
 

@@ -9,10 +9,9 @@ from typing import Any
 from envspec.engine.facts import Account, Questions
 from envspec.engine.operations import EnsureUser, GiveOver
 from envspec.kinds.base import (
-    Done,
     Kind,
     Observed,
-    StepContext,
+    Setting,
     Verdict,
     Work,
     cause_of,
@@ -23,6 +22,8 @@ from envspec.kinds.base import (
 from envspec.kinds.loss import lies_below
 from envspec.kinds.ownership import Holdings, holdings, user_of
 from envspec.model import Action, Cause, Diff, Disruption, Resource
+from envspec.steps.base import Step, StepList
+from envspec.steps.guest import Perform
 
 HAND_OVER = 300.0
 """Seconds that giving over all that was made for another user may take."""
@@ -93,26 +94,28 @@ class User(Kind[UserSpec]):
             reasons.append(f"{', '.join(_path(item) for item in handed)}: from uid {_former(spec, world)}")
         reasons += [_says(item) for item in taken]
         action = Action.CREATE if missing else Action.UPDATE
-        return Verdict(action, "; ".join(reasons), tuple(diff), Disruption.WRITE)
+        back = tuple((_owner(item.before), _path(item)) for item in taken if isinstance(item.before, str))
+        return Verdict(action, "; ".join(reasons), tuple(diff), Disruption.WRITE, how=back)
 
     def removal(self, address: str, world: Observed) -> Verdict | None:  # noqa: ARG002 - see existing()
         """Leave it alone."""
         return None
 
-    def apply(self, work: tuple[Work, ...], context: StepContext) -> Done:
+    def steps(self, work: tuple[Work, ...], setting: Setting) -> tuple[Step, ...]:
         """Make the account, its home and its volumes right."""
         (item,) = work
-        spec = spec_of(item, UserSpec)
+        spec, guest = spec_of(item, UserSpec), setting.guest
         assert item.resource is not None
-        held = holdings(context.observed, spec.own, spec.others)
-        former = _former(spec, context.observed)
+        sequence = StepList(item.change.address)
+        held = holdings(setting.world.answer.ledger, spec.own, spec.others)
+        former = _former(spec, setting.world)
         if former is not None:
-            context.perform(item.change.address, held.given(former, spec.uid, spec.gid), deadline=HAND_OVER)
-        for operation in _returned(spec, item.change.diff, held, former):
-            context.perform(item.change.address, operation, deadline=HAND_OVER)
+            sequence.then(Perform(guest, held.given(former, spec.uid, spec.gid), HAND_OVER))
+        for operation in _returned(spec, item.how or (), held, former):
+            sequence.then(Perform(guest, operation, HAND_OVER))
         wanted = EnsureUser(spec.name, spec.uid, spec.gid, spec.own, record(item.resource))
-        context.perform(item.change.address, wanted)
-        return Done(f"uid {spec.uid}, gid {spec.gid}")
+        sequence.then(Perform(guest, wanted), detail=f"uid {spec.uid}, gid {spec.gid}")
+        return tuple(sequence.steps)
 
 
 def home_of(spec: UserSpec) -> str:
@@ -135,7 +138,7 @@ def taken_away(spec: UserSpec, world: Observed) -> tuple[Diff, ...]:
     owned, home, former = world.owned, world.located(home_of(spec)), _former(spec, world)
     homes = (home_of(spec),) if spec.name and home in owned and not _lies_in(home, spec.others) else ()
     tops = tuple(path for path in spec.own if path in owned and path != home and not _is_shared(path, world))
-    held = holdings(world, spec.own, spec.others).trees if former is None else ()
+    held = holdings(world.answer.ledger, spec.own, spec.others).trees if former is None else ()
     trees = tuple(path for path in held if path in owned)
     found = []
     for path in (*homes, *tops, *trees):
@@ -151,16 +154,21 @@ def taken_away(spec: UserSpec, world: Observed) -> tuple[Diff, ...]:
     return tuple(found)
 
 
-def _returned(spec: UserSpec, diffs: tuple[Diff, ...], held: Holdings, former: int | None) -> Iterator[GiveOver]:
+def _returned(
+    spec: UserSpec, owned: tuple[tuple[int, str], ...], held: Holdings, former: int | None
+) -> Iterator[GiveOver]:
     """Yield the operations that give back what was taken away, one for each user who has some of it."""
     taken: dict[int, list[str]] = {}
-    for diff in diffs:
-        if diff.path.startswith("owner.") and isinstance(diff.before, str):
-            taken.setdefault(int(diff.before.partition(":")[0]), []).append(_path(diff))
+    for uid, path in owned:
+        taken.setdefault(uid, []).append(path)
     for uid in sorted(taken.keys() - {former}):
         tops = tuple(path for path in taken[uid] if path not in held.trees)
         trees = tuple(path for path in taken[uid] if path in held.trees)
         yield GiveOver(uid, spec.uid, spec.gid, tops, trees)
+
+
+def _owner(owner: str) -> int:
+    return int(owner.partition(":")[0])
 
 
 def _unready(spec: UserSpec, found: Account | None, *, takes: bool) -> str:
@@ -202,7 +210,7 @@ def _former(spec: UserSpec, world: Observed) -> int | None:
 def _handed(spec: UserSpec, world: Observed) -> Iterator[Diff]:
     """Yield what is given over that can be seen, by its path."""
     former = _former(spec, world)
-    held = holdings(world, spec.own, spec.others)
+    held = holdings(world.answer.ledger, spec.own, spec.others)
     for path in sorted({*held.tops, *held.trees}):
         fact = world.answer.files.get(path)
         if fact is not None and fact.uid == former:

@@ -8,8 +8,10 @@ from typing import Any
 from envspec.engine.objects import VolumeState
 from envspec.errors import Conflict, Where
 from envspec.kinds import anonymous, loss, names
-from envspec.kinds.base import Done, Kind, Observed, StepContext, Verdict, Work, spec_of
+from envspec.kinds.base import Kind, Observed, Setting, Verdict, Work, spec_of
 from envspec.model import Action, Disruption, Resource
+from envspec.steps.base import Step, StepList
+from envspec.steps.objects import CreateVolume, RemoveVolume
 
 WORKSPACE_VOLUME = "volume.workspace"
 """Address of the volume that holds the workspace where no directory of the host is bound there."""
@@ -36,6 +38,7 @@ class Volume(Kind[VolumeSpec]):
     """Volumes are kept over every replace; removing one that holds something has to be allowed by name."""
 
     name = "volume"
+    removed_last = True
 
     def existing(self, world: Observed) -> tuple[str, ...]:
         """Return the environment's volumes."""
@@ -77,16 +80,17 @@ class Volume(Kind[VolumeSpec]):
             lost = (f"volume {name} and all that is in it",)
         return Verdict(Action.DELETE, "no longer in the file", disruption=Disruption.REPLACE, data_loss=lost)
 
-    def apply(self, work: tuple[Work, ...], context: StepContext) -> Done:
+    def steps(self, work: tuple[Work, ...], setting: Setting) -> tuple[Step, ...]:
         """Create or remove the volume."""
         (item,) = work
+        sequence = StepList(item.change.address)
         if item.change.action is Action.DELETE:
-            context.engine.remove_volume(_name(item.change.address, context.observed))
-            return Done("removed")
+            sequence.then(RemoveVolume(_name(item.change.address, setting.world)), detail="removed")
+            return tuple(sequence.steps)
         spec = spec_of(item, VolumeSpec)
-        labels = names.labels(context.env, self.name, item.change.address)
-        context.engine.create_volume(spec.name, labels, driver=spec.driver, options=dict(spec.options))
-        return Done("created")
+        labels = names.labels(setting.env, self.name, item.change.address)
+        sequence.then(CreateVolume(spec.name, labels, spec.driver, spec.options), detail="created")
+        return tuple(sequence.steps)
 
 
 def _ours(world: Observed) -> list[VolumeState]:

@@ -11,8 +11,8 @@ from envspec.errors import SpecError, Where
 from envspec.kinds.command import CommandSpec
 from envspec.kinds.file import FileSpec
 from envspec.kinds.health import HealthSpec
-from envspec.kinds.returns import HOW_TO_REMOVE
 from envspec.model import Resource
+from envspec.steps.returns import HOW_TO_REMOVE
 
 
 def caveats(resources: Iterable[Resource]) -> tuple[str, ...]:

@@ -13,7 +13,7 @@ from envspec import executor, planner
 from envspec.api import converge
 from envspec.engine import fake_dotfiles
 from envspec.errors import EnvspecError
-from envspec.kinds import environment, names, swap
+from envspec.kinds import environment, names, workspace_steps
 from envspec.kinds.base import Observed
 from envspec.kinds.command import Command, CommandSpec
 from envspec.kinds.dotfiles import Dotfiles
@@ -24,6 +24,9 @@ from envspec.kinds.repo import Repo
 from envspec.kinds.service import Service
 from envspec.model import Action, Change, Hidden
 from envspec.planner import Compared
+from envspec.steps.base import Done, Step, StepList
+from envspec.steps.guest import TakeOverState
+from envspec.steps.objects import RemoveContainer
 
 from . import laws
 from .fixed import FEWER, HISTORIES, IN_PLACE, OTHER, RICH, SERVED
@@ -76,7 +79,7 @@ def a_container_diff_that_ignores_networks(patch: Patch) -> None:
     whole = container._live_diff
 
     def live_diff(*args: Any) -> Any:
-        return tuple(diff for diff in whole(*args) if not diff.path.startswith("networks."))
+        return dataclasses.replace(whole(*args), networks=())
 
     patch.setattr(container, "_live_diff", live_diff)
 
@@ -112,30 +115,25 @@ def a_replace_after_which_the_inside_is_taken_for_kept(patch: Patch) -> None:
 
 
 def an_executor_that_starts_dependents_of_a_failed_step(patch: Patch) -> None:
-    whole = executor._Run._begin
+    whole = executor._Walk._begin
 
-    def begin(self: Any, node: str, pool: Any, running: Any) -> None:
-        errors = {need: ended.error for need, ended in self.ended.items()}
-        for need, ended in list(self.ended.items()):
-            self.ended[need] = dataclasses.replace(ended, error=None) if node != executor.SETTLE else ended
-        whole(self, node, pool, running)
-        for need, error in errors.items():
-            self.ended[need] = dataclasses.replace(self.ended[need], error=error)
+    def begin(self: Any, step: Step, *args: Any) -> None:
+        whole(self, dataclasses.replace(step, needs=()) if step.main else step, *args)
 
-    patch.setattr(executor._Run, "_begin", begin)
+    patch.setattr(executor._Walk, "_begin", begin)
 
 
-def a_settle_that_keeps_the_old_container(patch: Patch) -> None:
-    patch.setattr(swap, "settle", lambda *_, **__: None)
-    from envspec.kinds import container  # noqa: PLC0415 - it has the function by name
-
-    patch.setattr(container, "settle", lambda *_, **__: None)
+def a_replacement_that_is_never_finished(patch: Patch) -> None:
+    patch.setattr(StepList, "finally_", lambda *_, **__: "")
 
 
 def a_failed_replace_that_goes_through_all_the_same(patch: Patch) -> None:
-    from envspec.kinds import container  # noqa: PLC0415 - it has the function by name
+    whole = executor._Walk._begin
 
-    patch.setattr(container, "settle", lambda context, restore, **_: swap.settle(context, restore, ok=True))
+    def begin(self: Any, step: Step, *args: Any) -> None:
+        whole(self, dataclasses.replace(step, needs=(), unless=()) if step.last else step, *args)
+
+    patch.setattr(executor._Walk, "_begin", begin)
 
 
 def a_command_that_is_known_by_its_place_alone(patch: Patch) -> None:
@@ -162,21 +160,18 @@ def a_restart_after_which_variables_are_not_brought_back(patch: Patch) -> None:
     patch.setattr(Environment, "diff", diff)
 
 
-def a_swap_that_removes_the_old_container_first(patch: Patch) -> None:
-    whole = swap.Replacement.begin
+def a_replacement_that_removes_the_old_container_first(patch: Patch) -> None:
+    whole = workspace_steps.replace
 
-    def begin(self: swap.Replacement, *args: Any) -> Any:
-        old = self.context.observed.workspace
-        done = whole(self, *args)
-        if old is not None:
-            self.context.engine.remove_container(old.id)
-        return done
+    def early(step: Step) -> Step:
+        removes = isinstance(step.verb, RemoveContainer) and not step.recovers
+        return dataclasses.replace(step, last=False) if removes else step
 
-    patch.setattr(swap.Replacement, "begin", begin)
+    patch.setattr(workspace_steps, "replace", lambda *args: tuple(map(early, whole(*args))))
 
 
-def a_swap_that_leaves_the_ledger_behind(patch: Patch) -> None:
-    patch.setattr(swap.Replacement, "_perform", lambda *_: b"")
+def a_replacement_that_leaves_the_ledger_behind(patch: Patch) -> None:
+    patch.setattr(TakeOverState, "run", lambda *_: Done())
 
 
 def an_apply_that_never_gives_a_dead_one_s_lock_back(patch: Patch) -> None:
@@ -302,13 +297,13 @@ MUTANTS: tuple[tuple[Callable[[Patch], None], str], ...] = (
     (a_removal_that_is_forgotten, "3 one place"),
     (a_replace_after_which_the_inside_is_taken_for_kept, "2 converges"),
     (an_executor_that_starts_dependents_of_a_failed_step, "failures"),
-    (a_settle_that_keeps_the_old_container, "2 converges"),
+    (a_replacement_that_is_never_finished, "2 converges"),
     (a_failed_replace_that_goes_through_all_the_same, "failures"),
     (a_command_that_is_known_by_its_place_alone, "3 one place"),
     (a_command_that_counts_as_done_when_it_ran_once, "6 drift"),
     (a_restart_after_which_variables_are_not_brought_back, "6 drift"),
-    (a_swap_that_removes_the_old_container_first, "failures"),
-    (a_swap_that_leaves_the_ledger_behind, "3 one place"),
+    (a_replacement_that_removes_the_old_container_first, "failures"),
+    (a_replacement_that_leaves_the_ledger_behind, "3 one place"),
     (an_apply_that_never_gives_a_dead_one_s_lock_back, "4 kills"),
     (a_plan_that_touches_the_engine, "5 reads"),
     (a_plan_that_tells_the_time, "1 pure"),

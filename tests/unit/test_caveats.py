@@ -13,7 +13,7 @@ from envspec.api.targets import Options
 from envspec.engine.fake import FakeEngine
 from envspec.engine.inspect import image
 from envspec.engine.objects import ImageState
-from envspec.kinds.returns import hint
+from envspec.steps.returns import hint
 
 
 class WithOwnWays(FakeEngine):

@@ -20,7 +20,6 @@ from envspec.forward.read import read
 from envspec.forward.values import Entry, Forwarded, SshFile, Wish
 from envspec.host import HostFacts
 from envspec.kinds import names
-from envspec.kinds.agent import standing_in
 from envspec.kinds.base import Observed
 from envspec.kinds.container import Container, ContainerSpec
 from envspec.kinds.environment import EnvironmentSpec
@@ -30,6 +29,7 @@ from envspec.purposes import catalogue
 from envspec.resolve import candidates, choose, resolve, wish
 from envspec.resolve.forward import KNOWN_HOSTS
 from envspec.spec.load import Loaded, loads
+from envspec.steps.agent import standing_in
 
 TOKEN = "ghp_0123456789"
 HOSTS = f"github.com:\n  user: ada\n  oauth_token: {TOKEN}\nghe.example:\n  oauth_token: other\n"

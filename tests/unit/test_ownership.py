@@ -49,7 +49,7 @@ def told(uid: int, seen: Observed) -> tuple[str, list[str]]:
 
 
 def test_only_what_lies_in_a_volume_is_given() -> None:
-    assert holdings(world("1000:1000"), VOLUMES, OTHERS).given(1, 2, 3) == GiveOver(
+    assert holdings(LEDGER, VOLUMES, OTHERS).given(1, 2, 3) == GiveOver(
         1, 2, 3, VOLUMES, ("/work/app",), (("file./data/c", "/data/c"), ("file./work/conf/a", "/work/conf/a"))
     )
 

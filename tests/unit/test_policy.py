@@ -55,6 +55,7 @@ GOES = Change(
     (),
     Disruption.REPLACE,
     ("/opt/a (undeclared)",),
+    interrupts=True,
 )
 PLAN = Plan("shop", "", Summary(delete=1), (GOES,))
 
