@@ -158,16 +158,13 @@ def _instructions(lines: Sequence[_Line], file: str) -> tuple[Instruction, ...]:
     """Return the instructions of a Dockerfile in order.
 
     Raises:
-        SpecError: A line is no instruction, or a here-document has no end.
+        SpecError: A line is no instruction.
     """
     found = tuple(instructions([(line.number, line.text) for line in lines]))
     for item in found:
         if item.keyword not in INSTRUCTIONS:
             told = f"the Dockerfile has a line that is not an instruction: {item.keyword[:40]!r}"
             raise _fault(told, file, item.line)
-        if not item.ended:
-            told = f"a here-document of {item.keyword} has no end"
-            raise _fault(told, file, item.line, f"end it with a line `{item.heredocs[-1].name}`")
     return found
 
 
@@ -193,6 +190,9 @@ def _check_shape(rendered: Sequence[Instruction], own: Sequence[Instruction], fi
 
 
 def _check_instruction(item: Instruction, file: str) -> None:
+    if not item.ended:
+        told = f"a here-document of {item.keyword} has no end"
+        raise _fault(told, file, item.line, f"end it with a line `{item.heredocs[-1].name}`")
     if item.keyword not in ("COPY", "ADD"):
         return
     words = item.rest.split()
