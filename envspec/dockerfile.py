@@ -42,7 +42,7 @@ class Instruction:
         rest: All that follows the keyword, its lines joined, bodies left out.
         heredocs: Its here-documents.
         body: Positions among the lines, first and one past the last, of the bodies and what ends them.
-        ended: Whether all of its here-documents end.
+        ended: Whether all of its here-documents end; where one does not, what follows is read as instructions.
     """
 
     line: int
@@ -120,12 +120,13 @@ def _heredocs(rest: str) -> Iterator[Heredoc]:
 
 def _end(lines: Sequence[tuple[int, str]], position: int, heredocs: Sequence[Heredoc]) -> tuple[int, bool]:
     """Return the position past the bodies of here-documents, and whether all of them end."""
+    end = position
     for heredoc in heredocs:
-        while position < len(lines):
-            text = lines[position][1]
-            position += 1
+        while end < len(lines):
+            text = lines[end][1]
+            end += 1
             if (text.lstrip("\t") if heredoc.chomps else text) == heredoc.name:
                 break
         else:
             return position, False
-    return position, True
+    return end, True

@@ -161,8 +161,10 @@ def _instructions(lines: Sequence[_Line], file: str) -> tuple[Instruction, ...]:
         SpecError: A line is no instruction.
     """
     found = tuple(instructions([(line.number, line.text) for line in lines]))
-    for item in found:
+    for index, item in enumerate(found):
         if item.keyword not in INSTRUCTIONS:
+            for open_one in (one for one in found[:index] if not one.ended):  # its body, in all likelihood
+                _check_instruction(open_one, file)
             told = f"the Dockerfile has a line that is not an instruction: {item.keyword[:40]!r}"
             raise _fault(told, file, item.line)
     return found

@@ -75,8 +75,8 @@ def test_the_first_is_found_by_its_line_whatever_continues_one() -> None:
 
 
 def test_one_without_an_end_is_known() -> None:
-    (found,) = instructions(((1, "RUN <<A <<B"), (2, "A"), (3, "b")))
-    assert not found.ended
+    found = instructions(((1, "RUN <<A <<B"), (2, "A"), (3, "USER b")))
+    assert [(item.keyword, item.ended) for item in found] == [("RUN", False), ("A", True), ("USER", True)]
 
 
 @pytest.mark.parametrize(

@@ -362,6 +362,7 @@ def test_a_fault_in_a_template_is_told_with_the_line_of_the_file(spec_dir: Path)
     ("line", "message"),
     [
         ("RUN cat <<EOF", "here-document of RUN has no end"),
+        ("RUN cat <<EOF\necho a", "here-document of RUN has no end"),
         ("COPY <<A file /app\nA", "build context"),
         ("# syntax=docker/dockerfile:1", "parser directive"),
         ("# ESCAPE = `", "parser directive"),
