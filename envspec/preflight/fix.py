@@ -88,7 +88,7 @@ def _refusal(system: System, commands: tuple[Command, ...], run: Run) -> str:
     """Return why nothing will be run, or "" when everything may be."""
     if not supported(system):
         name = system.os_release.get("PRETTY_NAME", "this system")
-        return f"envspec does not change {name} by itself (it does Debian 12 and 13, and Ubuntu)"
+        return f"envspec does not change {name} by itself (it does Debian 12 and later, and Ubuntu)"
     if any(not command.argv for command in commands):
         return "one step only you can take"
     if system.root or not any(command.root for command in commands):

@@ -37,13 +37,18 @@ _BOOKWORM = _docker(
 """Debian 12's own docker-compose is version 1, it has no buildx, and its docker command comes with an engine only.
 Debian 13's need only its libc6."""
 
+_PODMAN_5: Packages = {Need.NETWORKS: ("aardvark-dns", "netavark", "nftables"), Need.USERNET: ("passt",)}
+"""What Podman 5 has networks from: netavark writes rules of nftables, and a user's own network is passt's."""
+
 _TRIXIE: Packages = {
     **_docker(("docker.io", "docker-cli", "iptables"), "docker-cli", "docker-cli", "docker-compose", "docker-buildx"),
-    Need.NETWORKS: ("aardvark-dns", "netavark", "nftables"),
-    Need.USERNET: ("passt",),
+    **_PODMAN_5,
 }
 
 _UBUNTU = _docker(("docker.io", "iptables"), "docker.io", "docker.io", "docker-compose-v2", "docker-buildx")
+
+_PODMAN_4_UBUNTUS = ("jammy", "noble")
+"""Codenames of the releases of Ubuntu that are maintained and have an older Podman than 5."""
 
 _DOCKER_CE = _docker(("docker-ce",), "docker-ce-cli", "docker-ce-cli", "docker-compose-plugin", "docker-buildx-plugin")
 """Names in Docker's own package source, whose engine conflicts with the distribution's."""
@@ -102,5 +107,8 @@ PACKAGED = frozenset({Need.ENGINE, Need.CLI, Need.DOCKER_CLIENT, Need.COMPOSE, N
 def packages_of(system: System) -> Packages:
     """Return the packages of a host on which steps may be run."""
     family, codename = system.distribution
-    own = _UBUNTU if family == "ubuntu" else _BOOKWORM if codename == "bookworm" else _TRIXIE
-    return {**_COMMON, **(_DOCKER_CE if system.docker_ce else own)}
+    if family == "ubuntu":
+        own = _UBUNTU if codename in _PODMAN_4_UBUNTUS else {**_UBUNTU, **_PODMAN_5}
+    else:
+        own = _BOOKWORM if codename == "bookworm" else _TRIXIE
+    return {**_COMMON, **own, **(_DOCKER_CE if system.docker_ce else {})}

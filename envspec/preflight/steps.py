@@ -20,6 +20,9 @@ SUBID_START = 100_000
 SUBID_COUNT = 65_536
 """The first range and the size that Debian's ``adduser`` gives."""
 
+DEBIANS = ("bookworm", "trixie", "forky", "sid")
+"""Suites of Debian that steps are run on; ``/etc/os-release`` of sid has the codename of the next release."""
+
 UPDATE_DEADLINE = 300.0
 INSTALL_DEADLINE = 900.0
 
@@ -27,9 +30,9 @@ START_BY_HAND = "PATH=$PATH:/usr/sbin:/sbin; nohup setsid dockerd >>/var/log/doc
 
 
 def supported(system: System) -> bool:
-    """Say whether :func:`steps` may be run on this host, and not only printed: Debian 12 and 13, and Ubuntu."""
+    """Say whether :func:`steps` may be run on this host, and not only printed: Debian 12 and later, and Ubuntu."""
     family, codename = system.distribution
-    return family == "ubuntu" or (family == "debian" and codename in ("bookworm", "trixie"))
+    return family == "ubuntu" or (family == "debian" and codename in DEBIANS)
 
 
 def steps(system: System, needs: Collection[Need]) -> tuple[Command, ...]:

@@ -27,6 +27,8 @@ from envspec.preflight.values import Need
 MIRROR = "http://mirror.example/debian"
 BOOKWORM = {"ID": "debian", "VERSION_CODENAME": "bookworm", "PRETTY_NAME": "Debian 12"}
 TRIXIE = {"ID": "debian", "VERSION_CODENAME": "trixie"}
+FORKY = {"ID": "debian", "VERSION_CODENAME": "forky", "PRETTY_NAME": "Debian GNU/Linux forky/sid"}
+RESOLUTE = {"ID": "ubuntu", "ID_LIKE": "debian", "VERSION_CODENAME": "resolute"}
 NOBLE = {"ID": "ubuntu", "ID_LIKE": "debian", "VERSION_CODENAME": "noble"}
 FEDORA = {"ID": "fedora", "VERSION_ID": "42", "PRETTY_NAME": "Fedora 42"}
 PODMANS = set(
@@ -297,7 +299,9 @@ def test_debian_12_without_a_mirror_of_its_own_is_a_step_for_a_person() -> None:
     ("system", "packages"),
     [
         (debian(os_release=TRIXIE), "docker-buildx docker-cli docker-compose docker.io iptables"),
+        (debian(os_release=FORKY), "docker-buildx docker-cli docker-compose docker.io iptables"),
         (debian(os_release=NOBLE), "docker-buildx docker-compose-v2 docker.io iptables"),
+        (debian(os_release=RESOLUTE), "docker-buildx docker-compose-v2 docker.io iptables"),
         (debian(docker_ce=True), "docker-buildx-plugin docker-ce docker-compose-plugin"),
     ],
 )

@@ -21,7 +21,7 @@ from envspec.preflight.run import TIMED_OUT
 from envspec.preflight.steps import steps
 from envspec.preflight.system import System
 from envspec.preflight.values import Need
-from tests.unit.test_preflight import FEDORA, TRIXIE, FakeRun, a_user, debian
+from tests.unit.test_preflight import FEDORA, FORKY, NOBLE, RESOLUTE, TRIXIE, FakeRun, a_user, debian
 
 TOOLS = {
     name: f"/usr/bin/{name}"
@@ -110,9 +110,20 @@ def test_services_need_a_client_of_docker_and_no_engine_of_it() -> None:
     assert install.argv[-1] == "docker-cli/trixie"
 
 
-def test_trixie_has_other_names_for_the_same() -> None:
-    (_, install) = steps(a_host(os_release=TRIXIE), {Need.NETWORKS, Need.USERNET})
-    assert install.argv[-4:] == ("aardvark-dns", "netavark", "nftables", "passt")
+@pytest.mark.parametrize(
+    ("os_release", "packages"),
+    [
+        (NOBLE, ("aardvark-dns", "iptables", "netavark", "slirp4netns")),
+        (RESOLUTE, ("aardvark-dns", "netavark", "nftables", "passt")),
+        (TRIXIE, ("aardvark-dns", "netavark", "nftables", "passt")),
+        (FORKY, ("aardvark-dns", "netavark", "nftables", "passt")),
+    ],
+)
+def test_where_podman_is_of_5_its_networks_take_other_packages(
+    os_release: dict[str, str], packages: tuple[str, ...]
+) -> None:
+    (_, install) = steps(a_host(os_release=os_release), {Need.NETWORKS, Need.USERNET})
+    assert install.argv[-4:] == packages
 
 
 def test_elsewhere_the_steps_are_told() -> None:

@@ -19,7 +19,7 @@ from envspec.preflight import Check, NotReady, State, check, fix, remedy
 def command(wants_fix: bool, as_json: bool) -> None:
     """Check engine, plugins, disk and ways out of this host, each with what to do about it.
 
-    With --fix on Debian 12 and 13 and on Ubuntu it installs what is missing and starts the engine, with sudo where
+    With --fix on Debian 12 and later and on Ubuntu it installs what is missing and starts the engine, with sudo where
     that is needed; elsewhere it prints the steps. Where no engine is, auto means Docker.
     """
     engine = choose(*options.asked()).name
