@@ -1,18 +1,23 @@
-"""Run the tests on other engines: ``python -m tests.engines [--sets contract,scenario] [--no-table] [ENGINE…]``."""
+"""Run the tests on other engines: ``python -m tests.engines [--sets contract,scenario] [--table FILE] [ENGINE…]``.
+
+``--fresh SUITE`` tries README's commands on a machine of that suite which has nothing yet.
+"""
 
 from __future__ import annotations
 
 import argparse
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
 
 from tests.engines import inside, table
-from tests.engines.catalogue import ENGINES, Tested
+from tests.engines.catalogue import ENGINES, FRESH, Tested
 from tests.engines.enclosure import PATH, enclosure
+from tests.engines.fresh import try_fresh
 from tests.engines.roots import base_archive, cache, root
 
 CHECKOUT = Path(__file__).parents[2]
@@ -30,16 +35,32 @@ def main() -> int:
     parser.add_argument("engines", nargs="*", metavar="ENGINE", help=f"of {', '.join(ENGINES)}; all unless named")
     parser.add_argument("--sets", default="contract,scenario", help="what to run, with commas between")
     parser.add_argument("--table", type=Path, help="write the table of all engines that have results to this file")
+    parser.add_argument("--fresh", choices=FRESH, help="run README's commands on a fresh machine of this suite instead")
+    parser.add_argument("--whole", action="store_true", help="with --fresh: all tests, which takes half an hour")
+    parser.add_argument("--prepare", action="store_true", help="only make what the tests on these engines take")
     asked = parser.parse_args()
+    signal.signal(signal.SIGTERM, _end)
+    if asked.fresh:
+        _check_host()
+        return try_fresh(asked.fresh, whole=asked.whole, environ=_kept(), say=say)
     chosen = [ENGINES[name] for name in asked.engines or ENGINES]
     if any(tested.suite for tested in chosen):
         _check_host()
+    if asked.prepare:
+        for suite in dict.fromkeys(tested.suite for tested in chosen if tested.suite):
+            root(suite, say)
+        return 0
     failed = [tested.name for tested in chosen if test(tested, asked.sets.split(","))]
     if asked.table:
         asked.table.parent.mkdir(parents=True, exist_ok=True)
         asked.table.write_text(table.render(cache() / "results"))
     say(f"failed: {', '.join(failed)}" if failed else "all passed")
     return bool(failed)
+
+
+def _end(*_: object) -> None:
+    """End as an exception does, so that nothing is left of an enclosure."""
+    raise SystemExit(143)
 
 
 def test(tested: Tested, sets: list[str]) -> bool:
@@ -58,10 +79,14 @@ def test(tested: Tested, sets: list[str]) -> bool:
 def _inside(tested: Tested, words: list[str]) -> int:
     files = root(tested.suite, say)
     with enclosure(tested, files) as enter:
-        environ = {name: value for name, value in os.environ.items() if name in KEPT or value.endswith(CERTIFICATES)}
-        environ |= {"PATH": PATH, "HOME": str(cache() / "state" / tested.name / "home")}
+        environ = {**_kept(), "PATH": PATH, "HOME": str(cache() / "state" / tested.name / "home")}
         tests = [*enter, _python(enter, environ, files), "-m", "tests.engines.inside", *words]
         return subprocess.run(tests, check=False, env=environ, cwd=CHECKOUT).returncode
+
+
+def _kept() -> dict[str, str]:
+    """Return the variables of this process that mean the same in an enclosure."""
+    return {name: value for name, value in os.environ.items() if name in KEPT or value.endswith(CERTIFICATES)}
 
 
 def _python(enter: list[str], environ: dict[str, str], files: Path) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 
 import pytest
@@ -10,6 +11,7 @@ from envspec.engine.choice import VARIABLE
 from envspec.engine.whales import WhalesEngine
 from tests.engine.conftest import docker_base, docker_engine, podman_base, podman_engine
 from tests.engine.e2e import engine_name, git_image, places
+from tests.engines.inside import WITHOUT_CGROUPS
 
 __all__ = ["bare_engine", "docker_base", "docker_engine", "git_image", "places", "podman_base", "podman_engine"]
 
@@ -20,3 +22,11 @@ def bare_engine(request: pytest.FixtureRequest) -> Iterator[WhalesEngine]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv(VARIABLE, engine_name())
         yield request.getfixturevalue(f"{engine_name()}_engine")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what needs cgroups where the engine has none."""
+    if os.environ.get(WITHOUT_CGROUPS):
+        left_out = [item for item in items if item.get_closest_marker("cgroups")]
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if item not in left_out]

@@ -15,10 +15,11 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from tests.engines.catalogue import PODMAN_SETTINGS, Tested
+from tests.engines.catalogue import Tested
 from tests.engines.roots import cache
 
 ENTER = Path(__file__).with_name("enter")
+BOOT = Path(__file__).with_name("boot")
 NETWORK = "10.79.{number}"
 PATH = "/usr/sbin:/usr/bin:/sbin:/bin:/usr/local/sbin:/usr/local/bin"
 RESOLVERS = ("/run/systemd/resolve/resolv.conf", "/etc/resolv.conf")
@@ -34,24 +35,49 @@ def enclosure(tested: Tested, root: Path) -> Iterator[list[str]]:
         root: Root filesystem whose ``/usr`` it has.
     """
     with ExitStack() as held:
-        state = held.enter_context(_state(tested, root))
-        held.enter_context(_network(tested))
+        state = held.enter_context(private_state(tested))
+        _fill(tested, root, state)
+        held.enter_context(network(tested))
         held.callback(_remove_cgroups, tested)
-        space = ["nsenter", f"--net=/run/netns/{tested.enclosure}"]
-        own = ["unshare", "--mount", "--pid", "--fork", "--kill-child", "--propagation", "slave"]
-        yield [*space, *own, "sh", str(ENTER), str(root), str(state)]
+        yield [*namespaces(tested), "sh", str(ENTER), str(root), str(state)]
 
 
 @contextmanager
-def _state(tested: Tested, root: Path) -> Iterator[Path]:
-    """Give a directory for what the engine keeps, which nobody else has while this runs."""
+def machine(tested: Tested, root: Path) -> Iterator[tuple[list[str], Path]]:
+    """Make an enclosure that has nothing of the host's but its kernel, as a machine that was set up a moment ago.
+
+    Args:
+        tested: What it is called; its network.
+        root: Root filesystem that it has a copy of.
+
+    Yields:
+        The words before a command that runs in it, and a directory that it sees as ``/srv``.
+    """
+    with ExitStack() as held:
+        state = held.enter_context(private_state(tested))
+        (state / "srv").mkdir()
+        (state / "resolv.conf").write_text(_resolvers())
+        held.enter_context(network(tested))
+        held.callback(_remove_cgroups, tested)
+        yield [*namespaces(tested), "sh", str(BOOT), str(root), str(state), tested.enclosure], state / "srv"
+
+
+def namespaces(tested: Tested) -> list[str]:
+    """Return the words before a command that runs in namespaces of its own, and whose end is that of all in them."""
+    own = ["unshare", "--mount", "--pid", "--fork", "--kill-child", "--propagation", "slave"]
+    return ["nsenter", f"--net=/run/netns/{tested.enclosure}", *own]
+
+
+@contextmanager
+def private_state(tested: Tested) -> Iterator[Path]:
+    """Give an empty directory for what the engine keeps, which nobody else has while this runs."""
     state = cache() / "state" / tested.name
     state.parent.mkdir(parents=True, exist_ok=True)
     with state.with_suffix(".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         shutil.rmtree(state, ignore_errors=True)
+        state.mkdir()
         try:
-            _fill(tested, root, state)
             yield state
         finally:
             shutil.rmtree(state, ignore_errors=True)
@@ -63,15 +89,19 @@ def _fill(tested: Tested, root: Path, state: Path) -> None:
         (state / name).mkdir(parents=True)
     settings = state / "settings"
     shutil.copytree(root / "etc/containers", settings / "containers", symlinks=True)
-    (settings / "containers/containers.conf").write_text(PODMAN_SETTINGS)
+    (settings / "containers/containers.conf").write_text(tested.podman)
+    (settings / "cgroup2").write_text("yes" if tested.without else "")
     (settings / "docker").mkdir()
     (settings / "docker/daemon.json").write_text(tested.settings)
-    resolvers = next(path for path in map(Path, RESOLVERS) if path.is_file())
-    (settings / "resolv.conf").write_text(resolvers.read_text())
+    (settings / "resolv.conf").write_text(_resolvers())
+
+
+def _resolvers() -> str:
+    return next(path for path in map(Path, RESOLVERS) if path.is_file()).read_text()
 
 
 @contextmanager
-def _network(tested: Tested) -> Iterator[None]:
+def network(tested: Tested) -> Iterator[None]:
     """Make a network namespace that reaches what the host reaches."""
     name, net = tested.enclosure, NETWORK.format(number=tested.number)
     uplink = _uplink()

@@ -22,6 +22,9 @@ PATIENCE = 60.0
 
 HERE = Path(__file__).parent
 CONTRACT = sorted(str(path) for path in (HERE.parent / "engine").glob("test_contract_*.py"))
+WITHOUT_CGROUPS = "ENVSPEC_WITHOUT_CGROUPS"
+"""Says why the tests of the scenario that need cgroups are left out."""
+
 SETS = {"contract": CONTRACT, "scenario": [str(HERE / "test_scenario.py")]}
 """Test files by the name of what they are."""
 
@@ -30,6 +33,8 @@ def main(name: str, results: str, archive: str, *sets: str) -> int:
     """Run sets of tests on an engine, and return how many of the sets failed."""
     tested, directory = ENGINES[name], Path(results)
     os.environ["ENVSPEC_ENGINE"] = tested.engine
+    if tested.without:
+        os.environ[WITHOUT_CGROUPS] = tested.without
     with _engine(tested, directory):
         if archive:
             subprocess.run([tested.engine, "image", "load", "--quiet", "--input", archive], check=True)

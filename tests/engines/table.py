@@ -40,7 +40,9 @@ def render(results: Path) -> str:
     lines = [INTRODUCTION, _row(["", *heads]), _row(["---"] * (len(heads) + 1))]
     lines += [_row([feature, *(_cell(steps, feature) for steps in columns.values())]) for feature in features]
     failed = [f"- {item.title}: {step.feature}, {step.name}" for item in tested for step in _failures(columns, item)]
-    return "\n".join([*lines, "", *(["Failed:", "", *failed] if failed else ["All pass."])]) + "\n"
+    left_out = [f"{item.title}: {item.without}." for item in tested if item.without]
+    ends = ["Failed:", "", *failed] if failed else ["All that ran passed." if left_out else "All pass."]
+    return "\n".join([*lines, "", *ends, *(line for text in left_out for line in ("", text))]) + "\n"
 
 
 def _version(results: Path, tested: Tested) -> str:

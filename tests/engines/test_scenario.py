@@ -6,6 +6,7 @@ The steps share one environment and go in the order of this file. A class is a f
 
 from __future__ import annotations
 
+import os
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -15,6 +16,7 @@ import pytest
 
 from tests.engine.conftest import BASE
 from tests.engine.e2e import NOTHING, Place, Places, bare, causes, change, objects, remove_all
+from tests.engines.inside import WITHOUT_CGROUPS
 
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(300)]
 
@@ -53,6 +55,8 @@ SERVICES: dict[str, Any] = {
     "volumes": {"kept": None},
     "secrets": {"token": {"environment": "EVT_TOKEN"}},
 }
+LIMITS: dict[str, Any] = {"memory": "256m", "pids": 100, "cpus": "0.75"}
+UNLIMITED: dict[str, Any] = {"memory": "none", "pids": "none"}
 ALLOWED = ("--allow", "host-variable")
 LOST = ("--allow-data-loss", "volume.data", "--allow-data-loss", "volume.workspace")
 
@@ -106,9 +110,7 @@ def scene(places: Places) -> Iterator[Scene]:
         "config_files": {"/etc/evt/one.conf": "one\n"},
         "setup_commands": ["echo run >>/data/setup"],
         "health": {"command": "test -d app"},
-        "memory": "256m",
-        "pids": 100,
-        "cpus": "0.75",
+        **(UNLIMITED if os.environ.get(WITHOUT_CGROUPS) else LIMITS),
     }
     scene = Scene(place, keys)
     try:
@@ -217,6 +219,7 @@ class TestDrift:
         assert causes(scene.place.plan(), "container.workspace") == {"status": "drift"}
         scene.settle()
 
+    @pytest.mark.cgroups
     def test_a_paused_container(self, scene: Scene) -> None:
         bare("pause", scene.place.box)
         scene.heals("container.workspace", "status")
@@ -230,6 +233,7 @@ class TestDrift:
         scene.heals("environment.workspace", "env.GREETING")
 
 
+@pytest.mark.cgroups
 class TestLimits:
     def test_those_of_the_spec_are_the_containers(self, scene: Scene) -> None:
         limits = "{{.HostConfig.Memory}} {{.HostConfig.PidsLimit}}"
