@@ -206,7 +206,7 @@ def _command(env: str, options: Options) -> str:
 
 
 def _check_promise(promised: Plan, now: Plan) -> None:
-    if promised.fingerprint == now.fingerprint and promised.changes == now.changes:
+    if (promised.fingerprint, promised.changes, promised.steps) == (now.fingerprint, now.changes, now.steps):
         return
     before, after = promised.observed, now.observed
     moved = sorted(a for a in before.keys() | after.keys() if before.get(a) != after.get(a))

@@ -3,16 +3,29 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
+from types import MappingProxyType
+from typing import Any
 
 from envspec.engine.operations import (
     Baseline,
+    EnsureUser,
+    Forget,
     GiveOver,
+    InstallDotfiles,
     Operation,
     PutEnvironment,
+    PutFiles,
     PutState,
+    ReadEnvironment,
+    ReadState,
     Record,
+    RemoveDotfiles,
+    RemoveFiles,
+    RemoveRepo,
     RestoreEnvironment,
+    RunCommand,
     WriteRecords,
 )
 from envspec.errors import EngineCallFailed, EngineTimeout, Interrupted, StepFailed, Where
@@ -194,5 +207,38 @@ class CheckTools(Verb):
 
 
 def words_of(operation: Operation) -> str:
-    """Return the name of an operation as words: ``put files``."""
-    return re.sub(r"(?<!^)(?=[A-Z])", " ", type(operation).__name__).lower()
+    """Return an operation in words: ``write /etc/motd``, ``run `npm ci```."""
+    described = _WORDS.get(type(operation))
+    return described(operation) if described else re.sub(r"(?<!^)(?=[A-Z])", " ", type(operation).__name__).lower()
+
+
+def _listed(paths: Iterable[str]) -> str:
+    first, *others = paths
+    return f"{first} and {len(others)} more" if others else first
+
+
+def _command(text: str) -> str:
+    first = text.strip().partition("\n")[0]
+    return first if len(first) <= _SHOWN and first == text.strip() else f"{first[:_SHOWN]}…"
+
+
+_SHOWN = 60
+"""Characters of a command that a step's text shows."""
+
+_WORDS: Mapping[type, Callable[[Any], str]] = MappingProxyType(
+    {
+        PutFiles: lambda done: f"write {_listed(file.path for file in done.files)}",
+        RemoveFiles: lambda done: f"remove {_listed(path for _, path in done.paths)}",
+        EnsureUser: lambda done: f"set up the account of uid {done.uid}",
+        GiveOver: lambda done: f"give what uid {done.former} owns in volumes to uid {done.uid}",
+        PutEnvironment: lambda _: "write the variables",
+        RemoveRepo: lambda done: f"remove {done.path}",
+        InstallDotfiles: lambda done: f"set up dotfiles from {done.path}",
+        RemoveDotfiles: lambda _: "take away the links of dotfiles",
+        RunCommand: lambda done: f"run `{_command(done.command)}`",
+        WriteRecords: lambda _: "note what was applied",
+        Forget: lambda done: f"forget {_listed(done.addresses)}",
+        ReadState: lambda _: "read the ledger",
+        ReadEnvironment: lambda _: "read the variables",
+    }
+)
