@@ -102,8 +102,8 @@ MOST_ANSWERED = 32 * 1024 * 1024
 """Bytes of the longest answer of a probe, or of an operation that runs nobody's program: a container may lie."""
 
 _CHATTY = (RunCommand, SyncRepo, InstallDotfiles, RemoveDotfiles)
-_CANNOT_RUN = 126
-_NOT_FOUND = 127
+_CANNOT_RUN = (126, 127)
+"""How an exec ends whose program or directory is not there, or cannot be used: 127 since Docker 28, 126 before."""
 _TOOLS = "its image needs /bin/sh, sleep, awk, find, sha256sum, stat and tar"
 _NO_REASON = "no reason given"
 _SAYS_NOTHING = (
@@ -547,7 +547,9 @@ class Client:
         until = time.monotonic() + SLOW_START
 
         def again(completed: Completed) -> bool:
-            silent = completed.code in (0, _CANNOT_RUN) and not completed.stdout and self._said(completed) == _NO_REASON
+            silent = (
+                completed.code in (0, *_CANNOT_RUN) and not completed.stdout and self._said(completed) == _NO_REASON
+            )
             if not silent or time.monotonic() > until:
                 return False
             found = self._inspect("container", [container_id])
@@ -562,7 +564,7 @@ class Client:
         """Judge an exec that did not come to its own end: the container died, or only the operation did."""
         found = self._inspect("container", [container_id])
         alive = bool(found) and inspect.status_of(found[0]) == "running"
-        if alive and completed.code not in (0, _CANNOT_RUN):
+        if alive and completed.code not in (0, *_CANNOT_RUN):
             return Completed(completed.code, self._runner.redactor.data(completed.stdout), completed.stderr)
         raise self._no_entry(container_id, completed)
 
@@ -574,7 +576,7 @@ class Client:
         status, name = inspect.status_of(found[0]), Part(found[0]).text("Name").removeprefix("/")
         if status != "running":
             code = Part(found[0]).part("State").number("ExitCode")
-            unfit = status == "exited" and code in (_CANNOT_RUN, _NOT_FOUND)
+            unfit = status == "exited" and code in _CANNOT_RUN
             how = f"{status} with code {code}" if unfit else status
             return EngineCallFailed(
                 f"the container {name} is {how}, so its inside cannot be reached",

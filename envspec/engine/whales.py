@@ -11,9 +11,11 @@ from __future__ import annotations
 import contextlib
 import importlib
 import os
+import random
 import re
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -51,6 +53,12 @@ BUILD_DEADLINE = 3600.0
 
 IMPORT_DEADLINE = 600.0
 """Seconds for importing a bootstrapped archive."""
+
+RACES = 6
+"""Tries to make a network that others of the same name are made beside."""
+
+RACE_PAUSE = 0.2
+"""Seconds that the first pause between two of them takes at most; each later one may take as much longer."""
 
 _NO_ADDRESSES = re.compile(r"non-overlapping|no available network|free subnet|address pools? .*fully subnetted")
 _SHOWN = 8
@@ -202,16 +210,36 @@ class WhalesEngine(MutexClient):
         self._call(what, ("network", "disconnect"), lambda d: d.network.disconnect(network_id, container_id))
 
     def create_network(self, name: str, labels: Mapping[str, str], *, internal: bool = False) -> str:
-        """Create a bridge network and return its ID; the library has no form for an internal one."""
+        """Create a bridge network and return its ID; the library has no form for an internal one.
+
+        Docker before 26 lets two of one name be made at once. Whoever sees another one takes back their own and tries
+        again after a while of their own: the last of several sees all the others.
+        """
         words = ["--driver", "bridge", *(["--internal"] if internal else [])]
         for key, value in sorted(labels.items()):
             words += ["--label", f"{key}={value}"]
+        for attempt in range(1, RACES + 1):
+            made = self._create_network(name, words)
+            if self.name != "docker" or not self._has_rival(name, made):
+                return made
+            self.remove_network(made)
+            time.sleep(random.uniform(0, attempt * RACE_PAUSE))
+        raise EngineCallFailed(
+            f"cannot create the network {name}: others of this name are being made all the time",
+            where=Where(address=name),
+        )
+
+    def _create_network(self, name: str, words: Sequence[str]) -> str:
         completed = self._run("network", "create", *words, "--", name)
         if completed.code and _NO_ADDRESSES.search(self._said(completed)):
             raise self._without_addresses(name)
         if completed.code:
             raise self._refused(f"cannot create the network {name}", completed, where=name)
         return completed.stdout.decode().strip()
+
+    def _has_rival(self, name: str, made: str) -> bool:
+        words = ("network", "ls", "--no-trunc", "--quiet", "--filter", f"name=^{re.escape(name)}$")
+        return not {made}.issuperset(self._listed(*words).split())
 
     def _without_addresses(self, name: str) -> EngineCallFailed:
         """Return the error of a network for which the engine has no addresses left, with those that nobody uses."""

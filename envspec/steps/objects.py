@@ -181,8 +181,13 @@ class CreateNetwork(Verb):
         return f"create {'internal ' if self.internal else ''}network {self.name}"
 
     def run(self, run: Run) -> Done:
-        """Do it."""
-        run.engine.create_network(self.name, self.labels, internal=self.internal)
+        """Do it; one that another apply made since the plan is as good."""
+        try:
+            run.engine.create_network(self.name, self.labels, internal=self.internal)
+        except EngineCallFailed:
+            if not any((net.name, net.internal) == (self.name, self.internal) for net in run.engine.networks()):
+                raise
+            return Done("another apply made it")
         return Done()
 
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import tempfile
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -10,6 +13,7 @@ import pytest
 from envspec.engine.facts import Questions
 from envspec.engine.objects import Attachment, Build, Mount, NetworkState, Port
 from envspec.engine.operations import PutState, ReadState, RunCommand
+from envspec.errors import EngineCallFailed
 from tests.engine.contract import TEST_LABEL, World, refused
 
 pytestmark = pytest.mark.engine
@@ -32,6 +36,22 @@ def test_who_holds_a_port_of_the_host_is_told_by_name_and_nobody_once_it_stopped
 
 
 # ── networks ──
+
+
+@pytest.mark.parametrize("_again", range(3))
+def test_of_several_who_make_a_network_at_once_one_wins(world: World, _again: int) -> None:
+    name, start = world.name(), threading.Barrier(3)
+
+    def make(_number: int) -> str:
+        start.wait()
+        with contextlib.suppress(EngineCallFailed):
+            return world.network(name)
+        return ""
+
+    with ThreadPoolExecutor(3) as pool:
+        made = [one for one in pool.map(make, range(3)) if one]
+    assert [network.id for network in world.engine.networks() if network.name == name] == made
+    assert len(made) == 1
 
 
 def test_a_network_is_listed_with_its_name_driver_and_labels(world: World) -> None:

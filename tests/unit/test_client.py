@@ -75,7 +75,7 @@ def test_an_operation_has_its_own_exit_code_though_its_exec_never_ends(engine: P
     assert (done.code, done.stdout) == (5, b"data")
 
 
-@pytest.mark.parametrize("code", [0, 126])
+@pytest.mark.parametrize("code", [0, 126, 127])
 def test_an_engine_that_is_slow_to_let_somebody_in_is_asked_again(engine: Path, code: int) -> None:
     slow = standing_in(engine, f'[ "$(wc -l < "$0.calls")" -gt 2 ] || exit {code}')
     assert slow.probe("box", Questions(exists=("/etc/passwd",))).exists == {"/etc/passwd"}
@@ -86,9 +86,10 @@ def test_an_engine_that_is_slow_to_let_somebody_in_is_asked_again(engine: Path, 
     assert calls(engine) == 3
 
 
-def test_a_command_that_may_have_run_is_not_run_again(engine: Path) -> None:
+@pytest.mark.parametrize("code", [0, 126, 127])
+def test_a_command_that_may_have_run_is_not_run_again(engine: Path, code: int) -> None:
     with pytest.raises(EngineCallFailed, match="cannot be entered"):
-        standing_in(engine, "exit 0").run_script("box", Script("true"))
+        standing_in(engine, f"exit {code}").run_script("box", Script("true"))
     assert calls(engine) == 1
 
 

@@ -13,9 +13,11 @@ from envspec.api.converge import Doors
 from envspec.engine.archive import SNAPSHOT_KIND
 from envspec.engine.fake import FakeEngine
 from envspec.engine.objects import ContainerConfig
-from envspec.errors import Conflict, Refused, UsageError
+from envspec.errors import Conflict, EngineCallFailed, Refused, UsageError
 from envspec.inside.snapshot_manifest import ref_of
 from envspec.kinds import names
+from envspec.steps.base import Run
+from envspec.steps.objects import CreateNetwork
 from tests.unit.test_cli_commands import BASE, SPEC, Terminal, engine, envspec, spec
 
 __all__ = ["engine", "envspec", "spec"]
@@ -198,3 +200,12 @@ def test_the_users_configuration_limits_how_many_there_are(
     assert envspec("apply", "--yes") == 0
     assert envspec("destroy", "shop", "--yes") == 0
     assert envspec("apply", str(second), "--yes") == 0
+
+
+def test_a_network_that_another_apply_made_since_the_plan_is_as_good(engine: FakeEngine) -> None:
+    engine.create_network("team", {})
+    run = Run(engine, "network.team", lambda _line: None)
+    assert CreateNetwork("team", {}).run(run).detail == "another apply made it"
+    with pytest.raises(EngineCallFailed):
+        CreateNetwork("team", {}, internal=True).run(run)
+    assert [net.name for net in engine.networks() if net.name == "team"] == ["team"]
