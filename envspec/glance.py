@@ -102,6 +102,7 @@ class Glance:
             command=self.reader.command,
             containers=boxes,
             locked=len(boxes) < len(found),
+            shared=not self.reader.machine().here,
             version=lambda: self.reader.versions().engine,
         )
         if world.workspace and world.workspace.running:

@@ -19,6 +19,7 @@ from typing import Literal
 
 from envspec.engine.choice import docker_proxies
 from envspec.engine.facts import CA_FILE
+from envspec.engine.machine import Machine
 from envspec.forward.values import Forwarded
 from envspec.host_network import HostNetwork
 from envspec.host_network import read as read_network
@@ -100,6 +101,7 @@ class HostFacts:
         forwarded: What of the user's own goes inside; :mod:`envspec.forward` looks for it.
         network: Where the host gets packages from, if not from where everybody does.
         image_prefix: What the user's configuration puts before the names of Docker Hub's images, "" for nothing.
+        machine: The machine that the engine runs on.
     """
 
     uid: int
@@ -116,6 +118,7 @@ class HostFacts:
     ca_extras: tuple[bytes, ...] = ()
     network: HostNetwork = field(default_factory=HostNetwork)
     image_prefix: str = ""
+    machine: Machine = field(default_factory=Machine)
 
 
 def gather(environ: Mapping[str, str] = os.environ) -> HostFacts:

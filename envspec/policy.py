@@ -5,13 +5,18 @@ One rule has one home: doors ask here and decide nothing themselves.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from envspec.compose.read import refused
+from envspec.engine.base import Reader
 from envspec.engine.capabilities import GATEWAY, GATEWAY_PODMAN, Versions, lacks_heredocs
 from envspec.engine.facts import AGENT_SOCKET
+from envspec.engine.machine import DESKTOP, FORWARD_AGENT, Machine
 from envspec.engine.objects import Mount
+from envspec.engine.shelf import PLACE
+from envspec.engine.sight import AGENT_THERE
 from envspec.errors import Conflict, Refused, SpecError, Where
 from envspec.kinds import names
 from envspec.kinds.base import Observed
@@ -105,6 +110,115 @@ def refuse_remote_binds(desired: Desired, remote: str) -> None:
                 hint="set `mount_cwd: false`, and use `volumes`, `repos` and `config_files` instead of `mounts`",
                 where=Where(address=resource.address),
             )
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """Something of this host that an engine is to bind.
+
+    Attributes:
+        path: What of this host the engine has to see.
+        source: Where the author names it.
+        resource: What binds it.
+    """
+
+    path: str
+    source: str
+    resource: Resource
+
+
+def bound(desired: Desired) -> tuple[Bound, ...]:
+    """Return everything of this host that is to be bound, in the order of the resources."""
+    return tuple(found for resource in desired.resources for found in _bound(resource))
+
+
+def _bound(resource: Resource) -> Iterator[Bound]:
+    sources = [mount.source for mount in _mounts(resource) if mount.type == "bind"]
+    spec = resource.spec
+    if isinstance(spec, ServiceSpec):
+        files = [item for key, item in sorted(spec.settings.items()) if key.partition(".")[0] in ("secrets", "configs")]
+        sources += [str(item["file"]) for item in files if isinstance(item, dict) and item.get("file")]
+    for source in sources:
+        kept = Path(source).is_relative_to(PLACE)
+        yield Bound(str(PLACE) if kept else source, source, resource)
+
+
+def refuse_unseen(desired: Desired, reader: Reader, where: Callable[[Bound], Where]) -> tuple[str, ...]:
+    """Insist that an engine on another machine sees what of this host it is to bind; it is asked only what is bound.
+
+    Args:
+        desired: What must be.
+        reader: The engine.
+        where: Returns where the author asks for something that is bound.
+
+    Returns:
+        Paths that it cannot be asked about before it has an image.
+
+    Raises:
+        Refused: It does not see something.
+    """
+    machine = reader.machine()
+    wanted = () if machine.here or reader.remote else bound(desired)
+    seen = reader.sees(tuple(dict.fromkeys(one.path for one in wanted)))
+    for one in wanted:
+        if seen.get(one.path) is False:
+            raise _unseen(one, machine, where(one))
+    return tuple(dict.fromkeys(one.path for one in wanted if one.path not in seen))
+
+
+def _unseen(one: Bound, machine: Machine, where: Where) -> Refused:
+    runs = f"the engine runs on {machine.title}"
+    if one.path == AGENT_THERE:
+        started = FORWARD_AGENT.get(machine.product, "have that machine bring it there")
+        return Refused(
+            f"{runs}, which has no socket of this host's SSH agent at {AGENT_THERE}",
+            code="refused.unseen_agent",
+            hint=f"{started}, or write `forward_ssh: true`: files travel where sockets cannot",
+            where=where,
+        )
+    if one.path == str(PLACE):
+        return Refused(
+            f"{runs}, which does not see {PLACE}, this host's memory, where secrets of {one.resource.address} would be",
+            code="refused.unseen_memory",
+            hint="give the secret a `file` in the project instead of `environment` or `content`",
+            where=where,
+        )
+    return Refused(
+        f"{runs}, which does not see {one.source} of this host: nothing is there, or something else",
+        code="refused.unseen_bind",
+        hint=f"{machine.sharing}; or set `mount_cwd: false`, and use `volumes`, `repos` and `config_files`",
+        where=where,
+    )
+
+
+def told_of_machine(desired: Desired, reader: Reader, unasked: tuple[str, ...]) -> tuple[str, ...]:
+    """Return what the reader of a plan should know of the machine that the engine runs on; nothing of this host.
+
+    Args:
+        desired: What must be.
+        reader: The engine.
+        unasked: What :func:`refuse_unseen` could not ask about.
+    """
+    machine = reader.machine()
+    if machine.here or reader.remote:
+        return ()
+    paths = tuple(dict.fromkeys(one.source for one in bound(desired) if one.path not in unasked))
+    sees = f"; it sees {_listed(paths)}, with whatever owner it shows inside" if paths else ""
+    notes = [f"the engine runs on {machine.title}, not on this host{sees}"]
+    if unasked:
+        notes.append(
+            f"whether {machine.title} sees {_listed(unasked)} is asked by apply, once it has an image to ask with"
+        )
+    boxes = [r.spec.config for r in desired.resources if isinstance(r.spec, ContainerSpec)]
+    if not machine.knows_the_host and any(address == GATEWAY for box in boxes for _, address in box.add_hosts):
+        notes.append(f"`{GATEWAY}` in add_hosts is the address of {machine.title}, not of this host")
+    if machine.product == DESKTOP and any(
+        AGENT_THERE in (m.source for m in box.mounts) and not box.user.startswith("0:") for box in boxes
+    ):
+        notes.append(
+            f"{DESKTOP} lets only root use the socket of the SSH agent: as another user, write `forward_ssh: true`"
+        )
+    return tuple(notes)
 
 
 def refuse_unhonoured(desired: Desired, engine: str, versions: Callable[[], Versions]) -> None:

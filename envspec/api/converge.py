@@ -38,6 +38,9 @@ MAX_ROUNDS = 3
 SESSION_VARIABLE = "ENVSPEC_SESSION"
 """Names the session that environments are made in, where nothing else does."""
 
+_ASKED = "the engine was asked what it sees of this host: going on with what binds it"
+_INSIDE = "the inside can be seen now: going on with what differs there"
+_IMAGES = ("base_image", "image")
 _SESSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 
 
@@ -135,8 +138,9 @@ def _rounds(  # noqa: PLR0913, PLR0917 - the parts of one apply
             stopping=doors.cancel.event,
             explain=explainer(engine, current),
         )
-        late = _late(current)
-        done = executor.execute(current.planned.without(late), engine, inputs=inputs, emit=doors.emit)
+        waiting = _waiting(current) if number == 0 else ()
+        late = () if waiting else _late(current)
+        done = executor.execute(current.planned.without(waiting or late), engine, inputs=inputs, emit=doors.emit)
         outcomes = _merged(outcomes, done)
         if not executor.converged(done):
             return _report(current, outcomes, started)
@@ -147,9 +151,15 @@ def _rounds(  # noqa: PLR0913, PLR0917 - the parts of one apply
         if seen.plan.empty or number + 1 == MAX_ROUNDS or doors.cancel.requested:
             return _report(seen, outcomes, started, image=first, tools=tools)
         _ask(seen.plan, options, doors)
-        doors.emit(Notice("the inside can be seen now: going on with what differs there"))
+        doors.emit(Notice(_ASKED if current.unasked else _INSIDE))
         current = seen
     raise AssertionError("the last round returns")
+
+
+def _waiting(current: Look) -> tuple[str, ...]:
+    """Return the addresses of all that waits for an image where the engine is yet to be asked what it sees with it."""
+    others = tuple(change.address for change in current.plan.changes if change.kind not in _IMAGES)
+    return others if current.unasked and len(others) < len(current.plan.changes) else ()
 
 
 def _late(current: Look) -> tuple[str, ...]:

@@ -118,7 +118,7 @@ def open_engine(asked: str = "", context: str = "") -> WhalesEngine:
         return PodmanEngine(command=chosen.command, alias=chosen.alias)
     from envspec.engine.whales import WhalesEngine  # noqa: PLC0415 - the same
 
-    return WhalesEngine(command=chosen.command, remote=chosen.remote, rootless=chosen.rootless)
+    return WhalesEngine(command=chosen.command, remote=chosen.remote, rootless=chosen.rootless, socket=chosen.socket)
 
 
 def read_target(target: str | Path, *, destroy: bool, reader: Reader | None = None) -> Target:

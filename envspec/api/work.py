@@ -17,12 +17,14 @@ from envspec.api.targets import Options, Target
 from envspec.compose.read import read as read_document
 from envspec.engine.base import Reader
 from envspec.engine.choice import config_file
-from envspec.errors import EnvspecError, SpecError
+from envspec.engine.sight import AGENT_THERE
+from envspec.errors import EnvspecError, SpecError, Where
 from envspec.glance import Glance
 from envspec.host import HostFacts
 from envspec.kinds import names
 from envspec.kinds.base import Observed
 from envspec.kinds.environment import secrets_of
+from envspec.kinds.service_state import base_of
 from envspec.model import Desired, Plan
 from envspec.planner import Wishes
 from envspec.purposes import catalogue
@@ -35,12 +37,21 @@ from envspec.steps.base import Planned
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """One look at the world and what follows from it."""
+    """One look at the world and what follows from it.
+
+    Attributes:
+        desired: What must be.
+        world: What was observed.
+        plan: What to do.
+        host: Facts of the host.
+        unasked: Directories of this host that the engine could not be asked about: it has no image to ask with.
+    """
 
     desired: Desired
     world: Observed
     planned: Planned
     host: HostFacts = field(default_factory=lambda: HostFacts(0, 0, "root"))
+    unasked: tuple[str, ...] = ()
 
     @property
     def plan(self) -> Plan:
@@ -85,10 +96,13 @@ def look(  # noqa: PLR0913 - what one look is told
         for text in (*secrets_of(desired), *facts.network.passwords):
             reader.hide(text)
         policy.refuse_remote_binds(desired, reader.remote)
+        unasked = policy.refuse_unseen(desired, reader, lambda one: _named(target, one))
         policy.refuse_unhonoured(desired, reader.name, reader.versions)
         if not again:
             former = renamed.notes(reader, target, facts.hostname, world)
-            desired = dataclasses.replace(desired, notes=(*desired.notes, *former, *_by_another_name(reader)))
+            machine = policy.told_of_machine(desired, reader, unasked) if desired.resources else ()
+            told = (*former, *_by_another_name(reader), *machine)
+            desired = dataclasses.replace(desired, notes=(*desired.notes, *told))
         wishes = dataclasses.replace(_wishes(options, desired, world), again=again)
         if not options.take_over:
             _check_origin(world, desired)
@@ -102,7 +116,7 @@ def look(  # noqa: PLR0913 - what one look is told
             made = planner.plan(desired, seen, wishes)
         if not again:
             made = dataclasses.replace(made, plan=ports.foreseen(reader, desired, made.plan))
-        return Look(desired, seen, made, facts)
+        return Look(desired, seen, made, facts, unasked)
 
 
 def _by_another_name(reader: Reader) -> tuple[str, ...]:
@@ -119,11 +133,27 @@ def _read(
         return hosts.gather(), Desired(target.env), glance.world(())
     try:
         facts = facts_of(target.loaded, glance.reader, load_settings())
+        facts = dataclasses.replace(facts, machine=glance.reader.machine())
         permission = Permission(options.allow, judge)
         return facts, *_outside(glance, target, target.loaded, facts, reachable or _registry_of(facts), permission)
     except SpecError:
         check(target.loaded, glance.reader, tried=target.tried, allowed=options.allow)
         raise
+
+
+def _named(target: Target, one: policy.Bound) -> Where:
+    """Return where the spec asks for something that is bound."""
+    loaded, address = target.loaded, one.resource.address
+    if loaded is None:
+        return Where(address=address)
+    if address != names.WORKSPACE:
+        return loaded.where("compose", "services", base_of(address.removeprefix("service.")))
+    if one.path == AGENT_THERE:
+        return loaded.where("forward_ssh")
+    for index, mount in enumerate(loaded.spec.mounts):
+        if str(hostpath.real(hostpath.expanded(loaded.directory, mount.host))) == one.source:
+            return loaded.where("mounts", index, "host")
+    return loaded.where("mount_cwd")
 
 
 def _registry_of(facts: HostFacts) -> Callable[[], bool]:

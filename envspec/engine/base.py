@@ -14,6 +14,7 @@ from typing import Protocol, runtime_checkable
 from envspec.engine.archive import Archiver, ArchiveReader
 from envspec.engine.capabilities import Versions
 from envspec.engine.facts import Answer, Questions
+from envspec.engine.machine import Machine
 from envspec.engine.objects import (
     LINE,
     Build,
@@ -81,6 +82,21 @@ class Reader(ArchiveReader, Protocol):
     @property
     def alias(self) -> str:
         """Return what goes by another engine's name and led to this one, "" where nothing did."""
+        ...
+
+    def machine(self) -> Machine:
+        """Return the machine that the engine runs on, asked once for each time that its socket was made.
+
+        Where nothing answers it is this host: what is asked next says so.
+        """
+        ...
+
+    def sees(self, paths: Sequence[str]) -> Mapping[str, bool]:
+        """Say of files and directories of this host whether the engine sees what lies there; see ``engine.sight``.
+
+        What it cannot be asked is left out: it has no image to ask with. Nothing is left behind there. Asked too are
+        :data:`envspec.engine.shelf.PLACE` and :data:`envspec.engine.sight.AGENT_THERE`.
+        """
         ...
 
     def containers(self, env: str = "", names: Sequence[str] = ()) -> tuple[ContainerState, ...]:

@@ -51,6 +51,7 @@ class EngineChoice:
         remote: Address of an engine that does not see this host's files, "" when it does.
         rootless: Whether it runs without root; ``None`` where only it can tell.
         alias: What goes by Docker's name and is this Podman, in words for a note, "" where nothing does.
+        socket: Path of the socket of this host that leads to it, "" for none.
     """
 
     name: str
@@ -58,6 +59,7 @@ class EngineChoice:
     remote: str = ""
     rootless: bool | None = False
     alias: str = ""
+    socket: str = ""
 
 
 def choose(asked: str = "", context: str = "", *, environ: Mapping[str, str] = os.environ) -> EngineChoice:
@@ -83,13 +85,14 @@ def choose(asked: str = "", context: str = "", *, environ: Mapping[str, str] = o
         return EngineChoice("podman", ("podman",), alias=f"the command {command}")
     if name == "auto" and not _prefers_docker(environ):
         return EngineChoice("podman", ("podman",))
-    endpoint = _endpoint(context, environ)
+    endpoint = docker_endpoint(context, environ)
     if shim.socket_is_podman(endpoint):
         return _podmans(endpoint, environ)
     words = ("docker", "--context", context) if context else ("docker",)
     if not endpoint.startswith(_UNIX):
         return EngineChoice("docker", words, endpoint, rootless=None)
-    return EngineChoice("docker", words, rootless=False if shim.listens_as_root(endpoint) else None)
+    rootless = False if shim.listens_as_root(endpoint) else None
+    return EngineChoice("docker", words, rootless=rootless, socket=endpoint.removeprefix(_UNIX))
 
 
 def _podmans(endpoint: str, environ: Mapping[str, str]) -> EngineChoice:
@@ -121,7 +124,7 @@ def no_answer(said: str, command: Sequence[str], environ: Mapping[str, str] = os
     if "client version" in said and (found := _VERSIONS.search(said)):
         return _other_age(*found.groups())
     host = environ.get("DOCKER_HOST", "")
-    if command[0] != "docker" or (len(command) == 1 and not host and _endpoint("", environ) == DOCKER_SOCKET):
+    if command[0] != "docker" or (len(command) == 1 and not host and docker_endpoint("", environ) == DOCKER_SOCKET):
         return EngineNotReady(
             f"the engine does not answer{reason}", hint="`envspec preflight` says why, --fix repairs it"
         )
@@ -203,7 +206,7 @@ def _prefers_docker(environ: Mapping[str, str]) -> bool:
         return True
     if shutil.which("docker", path=path) is None:
         return False
-    endpoint = _endpoint("", environ)
+    endpoint = docker_endpoint("", environ)
     return not endpoint.startswith(_UNIX) or _takes_connections(endpoint.removeprefix(_UNIX))
 
 
@@ -219,8 +222,13 @@ def _takes_connections(path: str) -> bool:
     return True
 
 
-def _endpoint(context: str, environ: Mapping[str, str]) -> str:
-    """Return where the docker command goes, in the order in which it decides: its option, the variables, its files."""
+def docker_endpoint(context: str = "", environ: Mapping[str, str] = os.environ) -> str:
+    """Return where the docker command goes, in the order in which it decides: its option, the variables, its files.
+
+    Args:
+        context: Name of a context that it is given, "" for none.
+        environ: The process's environment.
+    """
     if not context and environ.get("DOCKER_HOST"):
         return environ["DOCKER_HOST"]
     directory = Path(environ.get("DOCKER_CONFIG") or "~/.docker").expanduser()

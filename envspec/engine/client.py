@@ -23,9 +23,11 @@ from envspec.engine.choice import no_answer
 from envspec.engine.dialect import DOCKER, Dialect, rows
 from envspec.engine.facts import Answer, Questions
 from envspec.engine.inquiry import Inquiry
+from envspec.engine.machine import Machine, machine_of
 from envspec.engine.objects import (
     LABEL,
     LINE,
+    LOCK_REPOSITORY,
     UNCOUNTED,
     UNLIMITED,
     ContainerState,
@@ -50,6 +52,7 @@ from envspec.engine.private import in_memory
 from envspec.engine.publishing import published
 from envspec.engine.runner import KEEP, NO_SIGNS, Runner, Signs
 from envspec.engine.script import LOADER, Script, reap, shell, shielded
+from envspec.engine.sight import Sight
 from envspec.engine.stack import (
     ComposeConfig,
     ComposeSource,
@@ -123,9 +126,10 @@ class Client:
         dialect: How that command is spoken to.
         remote: Address of an engine that does not see this host's files, "" when it does.
         rootless: Whether the engine runs without root; ``None`` where it is to be asked.
+        socket: Path of the socket of this host that leads to the engine, "" where the engine is this host's anyway.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - the way to an engine
         self,
         runner: Runner | None = None,
         command: Sequence[str] = ("docker",),
@@ -133,8 +137,12 @@ class Client:
         *,
         remote: str = "",
         rootless: bool | None = False,
+        socket: str = "",
     ) -> None:
         self._rootless = rootless
+        self._socket = socket
+        self._machine: Machine | None = None
+        self._sight: Sight | None = None
         self._runner = runner or Runner()
         self._command = tuple(command)
         self._dialect = dialect
@@ -180,6 +188,33 @@ class Client:
     def alias(self) -> str:
         """Return what goes by another engine's name and led to this one, "" where nothing did."""
         return ""
+
+    def machine(self) -> Machine:
+        """Return the machine that the engine runs on, asked through its socket where that is not known."""
+        with self._lock:
+            if self._machine is None:
+                told = Machine(system=self._remote, here=not self._remote)
+                self._machine = machine_of(self._socket) if self._socket else told
+            return self._machine
+
+    def sees(self, paths: Sequence[str]) -> Mapping[str, bool]:
+        """Say of paths of this host whether the engine sees what lies there."""
+        machine = self.machine()
+        if machine.here:
+            return dict.fromkeys(paths, True)
+        with self._lock:
+            sight = self._sight = self._sight or Sight(machine, self._run, self._remove_look, self._shells)
+        answers = {path: sight.of(path) for path in paths}
+        return {path: seen for path, seen in answers.items() if seen is not None}
+
+    def _shells(self) -> Sequence[str]:
+        """Return the IDs of the images that are here, those of envspec first; the mutex's own have no shell."""
+        listed = self._listed("image", "ls", "--no-trunc", "--format", "{{.Repository}}\t{{.ID}}").splitlines()
+        found = [(name, id) for name, _, id in (line.partition("\t") for line in listed) if name != LOCK_REPOSITORY]
+        return tuple(dict.fromkeys(id for _, id in sorted(found, key=lambda one: not one[0].startswith("envspec/"))))
+
+    def _remove_look(self, name: str) -> None:
+        self._runner.run([*self._command, "rm", "--force", "--", name], deadline=DEADLINE, regardless=True)
 
     # ── reading ──────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -268,7 +303,8 @@ class Client:
 
     def replaced_binds(self, containers: Sequence[ContainerState]) -> Mapping[str, tuple[str, ...]]:
         """Return, by container ID, the targets of binds whose source is another file or directory by now."""
-        found = {} if self._remote else {box.id: self._replaced(box) for box in containers if box.pid}
+        same = not self._remote and any(box.pid for box in containers) and self.machine().here
+        found = {box.id: self._replaced(box) for box in containers if box.pid} if same else {}
         return {id: targets for id, targets in found.items() if targets}
 
     def _replaced(self, box: ContainerState) -> tuple[str, ...]:

@@ -32,6 +32,7 @@ from envspec.engine.fake_probe import FakeInquiry, answer
 from envspec.engine.fake_store import BUILTIN
 from envspec.engine.fake_world import Container, Image
 from envspec.engine.inspect import ANONYMOUS
+from envspec.engine.machine import Machine
 from envspec.engine.objects import (
     LABEL,
     LINE,
@@ -67,6 +68,8 @@ class FakeEngine(Archives):
         host_objects: How often what lies at a host path was replaced by something else, the same within.
         bind_owner: Owner of host directories that are bound for the first time.
         shelf_files: What services bind from memory, by ``ENV/SERVICE/NAME``.
+        runs_on: The machine that it plays to run on.
+        unseen: Paths of this host that are not seen from there.
         tamper: Changes made by hand.
         version: The version that it claims to be.
     """
@@ -107,6 +110,16 @@ class FakeEngine(Archives):
     def name(self) -> str:
         """Return ``docker``, which this one plays."""
         return "docker"
+
+    def machine(self) -> Machine:
+        """Return where it plays to run."""
+        return self.runs_on
+
+    def sees(self, paths: Sequence[str]) -> Mapping[str, bool]:
+        """Say which paths it sees; without an image it can be asked nothing."""
+        with self._reading():
+            asked = paths if self.runs_on.here or self._images else ()
+            return {path: self.runs_on.here or path not in self.unseen for path in asked}
 
     def containers(self, env: str = "", names: Sequence[str] = ()) -> tuple[ContainerState, ...]:
         """Return the containers of an environment, or of all, and those that bear the names, sorted by name."""

@@ -13,6 +13,7 @@ from envspec.engine.fake_fs import Layer, Node
 from envspec.engine.fake_hooks import Hooks
 from envspec.engine.fake_world import DEBIAN, Container, FakeRemote, Image, Network, Volume
 from envspec.engine.inspect import is_shared
+from envspec.engine.machine import Machine
 from envspec.engine.objects import (
     LABEL,
     LINE,
@@ -46,6 +47,8 @@ class Store(Hooks):
         self.host_objects: dict[str, int] = {}
         self.bind_owner = (1000, 1000)
         self.shelf_files: dict[str, str] = {}
+        self.runs_on = Machine()
+        self.unseen: set[str] = set()
         self._clock = 0
         self.live: dict[str, Container] = {}
         self._images: dict[str, Image] = {}

@@ -16,16 +16,16 @@ from dataclasses import dataclass, field
 from envspec.engine import guard
 from envspec.engine.archive_client import ArchiveClient
 from envspec.engine.client import DEADLINE
-from envspec.engine.objects import LABEL, LOCK_PREFIX, Holder, Proof
+from envspec.engine.objects import LABEL, LOCK_PREFIX, LOCK_REPOSITORY, Holder, Proof
 from envspec.engine.operations import Completed
 from envspec.engine.part import Part
 from envspec.engine.pipe import opened
 from envspec.errors import Conflict, EngineCallFailed, Where
 
-GUARD_IMAGE = "envspec/lock:2"
+GUARD_IMAGE = f"{LOCK_REPOSITORY}:2"
 """What a mutex is made of."""
 
-EMPTY_IMAGE = "envspec/lock:1"
+EMPTY_IMAGE = f"{LOCK_REPOSITORY}:1"
 """The same where the engine's architecture is not known, and in earlier versions: such a mutex never runs."""
 
 LOCK_LABEL = f"{LABEL}lock"

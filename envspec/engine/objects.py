@@ -12,6 +12,9 @@ LABEL = "dev.envspec."
 """Prefix of every label of ours; an object without ``dev.envspec.env`` is never changed or removed."""
 
 
+LOCK_REPOSITORY = "envspec/lock"
+"""Names the images of mutexes."""
+
 LOCK_PREFIX = "envspec-lock-"
 """Name of the container that is an environment's mutex, before the environment's own."""
 

@@ -87,10 +87,11 @@ def _listener(endpoint: str) -> tuple[int, int]:
     import socket  # noqa: PLC0415 - not every command has an engine
     import struct  # noqa: PLC0415 - the same
 
+    option = getattr(socket, "SO_PEERCRED", None)  # only Linux has it
     with _connected(endpoint) as client:
-        if client is None:
+        if client is None or option is None:
             return -1, -1
-        pid, uid, _ = struct.unpack("3i", client.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
+        pid, uid, _ = struct.unpack("3i", client.getsockopt(socket.SOL_SOCKET, option, 12))
     return pid, uid
 
 

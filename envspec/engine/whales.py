@@ -77,9 +77,10 @@ class WhalesEngine(MutexClient):
         dialect: How that command is spoken to.
         remote: Address of an engine that does not see this host's files, "" when it does.
         rootless: Whether the engine runs without root; ``None`` where it is to be asked.
+        socket: Path of the socket of this host that leads to the engine, "" where the engine is this host's anyway.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - the way to an engine
         self,
         runner: Runner | None = None,
         command: Sequence[str] = ("docker",),
@@ -87,8 +88,9 @@ class WhalesEngine(MutexClient):
         *,
         remote: str = "",
         rootless: bool | None = False,
+        socket: str = "",
     ) -> None:
-        super().__init__(runner, command, dialect, remote=remote, rootless=rootless)
+        super().__init__(runner, command, dialect, remote=remote, rootless=rootless, socket=socket)
         self._prefix = ("timeout", f"--kill-after={_KILL_AFTER}")
         self._composing = threading.Lock()
         self._mutexes = {}

@@ -43,6 +43,7 @@ class Observed:
         empty_volumes: Volumes of services in which a destroy found no file.
         watched: Paths that are remembered to be the user's, where the ledger that says so goes with its container.
         locked: Whether an apply holds the environment's mutex, or died with it.
+        shared: Whether the engine runs on another machine: what it binds of this host has whatever owner that shows.
         version: Returns the engine's version, which is asked for where a decision depends on it, and once.
     """
 
@@ -62,6 +63,7 @@ class Observed:
     empty_volumes: frozenset[str] = frozenset()
     watched: frozenset[str] = frozenset()
     locked: bool = False
+    shared: bool = False
     version: Callable[[], Version] = field(default=tuple, compare=False, repr=False)
 
     def changes_in_place(self, attribute: str, after: Any) -> bool:

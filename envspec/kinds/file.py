@@ -89,6 +89,8 @@ class File(Kind[FileSpec]):
             why = "it was removed" if entry else f"{len(spec.content)} bytes"
             return Verdict(Action.CREATE, why, (Diff("sha256", None, spec.sha256[:12], cause),), Disruption.WRITE)
         before, after = _attributes(fact), _wanted(spec)
+        if _is_shared(spec.path, world):
+            del after["owner"]
         diffs = tuple(Diff(key, before[key], after[key], cause) for key in sorted(after) if before[key] != after[key])
         if not diffs:
             if entry and entry.digest == resource.digest:
@@ -125,6 +127,15 @@ class File(Kind[FileSpec]):
         if puts:
             sequence.then(Perform(setting.guest, PutFiles(tuple(puts)), 300), detail="written")
         return tuple(sequence.steps)
+
+
+def _is_shared(path: str, world: Observed) -> bool:
+    """Say whether a file lies in a directory of this host that another machine shows, with an owner of its choice."""
+    box = world.workspace
+    if not world.shared or box is None:
+        return False
+    holding = [mount for mount in box.mounts if lies_below(world.located(path), mount.target)]
+    return bool(holding) and max(holding, key=lambda mount: len(mount.target)).type == "bind"
 
 
 _WORDS = {"sha256": "content", "mode": "mode", "owner": "owner", "type": "its type"}

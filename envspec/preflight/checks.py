@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -17,8 +17,8 @@ from envspec import host
 from envspec.engine.choice import no_answer
 from envspec.engine.operations import Completed
 from envspec.errors import UsageError
-from envspec.preflight import podman_checks
-from envspec.preflight.host_checks import WaysOut, common, disk, look_at_tls
+from envspec.preflight import machine_checks, podman_checks
+from envspec.preflight.host_checks import WaysOut, common, look_at_tls
 from envspec.preflight.run import NOT_FOUND, TIMED_OUT, run_command
 from envspec.preflight.steps import steps
 from envspec.preflight.system import System, read_system
@@ -38,11 +38,12 @@ DEFAULT_SOCKET = "/var/run/docker.sock"
 Info = Mapping[str, Any]
 
 
-def check(engine_name: str = "docker") -> tuple[Check, ...]:
+def check(engine_name: str = "docker", context: str = "") -> tuple[Check, ...]:
     """Look at this host.
 
     Args:
         engine_name: The engine to look for: ``docker`` or ``podman``.
+        context: Name of a Docker context, "" for none.
 
     Returns:
         All checks, always the same ones in the same order.
@@ -53,24 +54,41 @@ def check(engine_name: str = "docker") -> tuple[Check, ...]:
     if engine_name not in ENGINES:
         raise UsageError(f"preflight does not know the engine {engine_name!r}", hint=f"use {' or '.join(ENGINES)}")
     ways = WaysOut(partial(host.registry_reachable, timeout=REGISTRY_DEADLINE), look_at_tls)
-    return check_system(read_system(), run_command, ways=ways, engine_name=engine_name)
+    system = read_system(context)
+    command = (system.tools.get("docker", ""), *(("--context", context) if context else ()))
+    engine = Docker(command, machine_checks.seer(system, command))
+    return check_system(system, run_command, ways=ways, docker=None if engine_name == "podman" else engine)
 
 
-def check_system(system: System, run: Run, *, ways: WaysOut, engine_name: str = "docker") -> tuple[Check, ...]:
+@dataclass(frozen=True, slots=True)
+class Docker:
+    """The Docker that is looked at.
+
+    Attributes:
+        command: Its command, with the options that lead to the engine; "" where there is none.
+        engine: Asks the engine where it runs and what it sees.
+    """
+
+    command: tuple[str, ...]
+    engine: machine_checks.Seer
+
+
+def check_system(system: System, run: Run, *, ways: WaysOut, docker: Docker | None) -> tuple[Check, ...]:
     """Check a host that has been read already.
 
     Args:
         system: Its facts.
         run: Runs the engine's ``info``.
         ways: Look at the ways out.
-        engine_name: ``docker`` or ``podman``.
+        docker: The Docker to look at, ``None`` for Podman.
     """
-    own = podman_checks.checks(system, run) if engine_name == "podman" else _docker(system, run)
+    own = _docker(system, run, docker) if docker else podman_checks.checks(system, run)
     return tuple(replace(item, fix=steps(system, item.needs)) for item in (*own, *common(system, ways)))
 
 
-def _docker(system: System, run: Run) -> tuple[Check, ...]:
-    answer, info = _ask(system, run)
+def _docker(system: System, run: Run, docker: Docker) -> tuple[Check, ...]:
+    answer, info = _ask(system, run, docker.command)
+    engine = docker.engine if info.get("ServerVersion") else None
     return (
         _cli(system, info),
         _daemon(system, answer, info),
@@ -78,15 +96,16 @@ def _docker(system: System, run: Run) -> tuple[Check, ...]:
         _plugin(info, "buildx", Need.BUILDX, "images are built"),
         _plugin(info, "compose", Need.COMPOSE, "services are run"),
         _limits(info),
-        disk(str(info.get("DockerRootDir") or "")),
+        machine_checks.files(engine, system.directory),
+        machine_checks.space(engine, str(info.get("DockerRootDir") or "")),
     )
 
 
-def _ask(system: System, run: Run) -> tuple[Completed, Info]:
+def _ask(system: System, run: Run, command: tuple[str, ...]) -> tuple[Completed, Info]:
     """Return the end of ``docker info`` and what it told, empty where it told nothing."""
     if "docker" not in system.tools:
         return Completed(NOT_FOUND), {}
-    answer = run((system.tools["docker"], "info", "--format", "{{json .}}"), deadline=INFO_DEADLINE)
+    answer = run((*command, "info", "--format", "{{json .}}"), deadline=INFO_DEADLINE)
     try:
         info = json.loads(answer.stdout)
     except ValueError:
@@ -109,8 +128,8 @@ def _daemon(system: System, answer: Completed, info: Info) -> Check:
         return Check("engine", State.FAIL, said)
     if system.remote:
         said = answer.stderr.decode(errors="replace").strip() or "no answer"
-        where = f"no engine answers where DOCKER_HOST={system.docker_host} leads"
-        return Check("engine", State.FAIL, f"{where}; correct it, or `unset DOCKER_HOST`; docker says: {said}")
+        where = f"no engine answers at {system.docker_host}, where DOCKER_HOST or the Docker context leads"
+        return Check("engine", State.FAIL, f"{where}: start it there, or correct that; docker says: {said}")
     if _denied(answer, info):
         return _no_permission(system)
     group = () if system.root or "docker" in system.groups | system.member_of else (Need.GROUP,)

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from envspec.engine import bootstrap, shim
+from envspec.engine.choice import DOCKER_SOCKET, docker_endpoint
 from envspec.host_network.apt import fields_of
 from envspec.preflight.podman import PodmanFacts, read_facts
 
@@ -70,7 +71,8 @@ class System:
         systemd: Whether systemd runs the host.
         subuid: Text of ``/etc/subuid``.
         subgid: Text of ``/etc/subgid``.
-        docker_host: The variable ``DOCKER_HOST``, or "".
+        docker_host: Where the docker command goes, "" for its usual place.
+        directory: The working directory, which an environment would have bound.
         certificates: Whether the host has a bundle of CA certificates.
         bootstrap_lacks: Packages that are missing to make a base image.
         podman: What decides how Podman has to be set up.
@@ -90,6 +92,7 @@ class System:
     subuid: str = ""
     subgid: str = ""
     docker_host: str = ""
+    directory: str = ""
     certificates: bool = True
     bootstrap_lacks: tuple[str, ...] = ()
     podman: PodmanFacts = field(default_factory=PodmanFacts)
@@ -118,9 +121,14 @@ class System:
         return next((name for name in like if name in ("fedora", "rhel", "arch", "alpine", "suse")), ""), ""
 
 
-def read_system() -> System:
-    """Read the facts of this host. Missing files count as empty; nothing is run."""
+def read_system(context: str = "") -> System:
+    """Read the facts of this host. Missing files count as empty; nothing is run.
+
+    Args:
+        context: Name of a Docker context that is asked for, "" for none.
+    """
     uid = os.geteuid()
+    endpoint = docker_endpoint(context)
     user = _login(uid)
     return System(
         os_release=parse_os_release(_text(Path("/etc/os-release")) or _text(Path("/usr/lib/os-release"))),
@@ -136,7 +144,8 @@ def read_system() -> System:
         systemd=Path("/run/systemd/system").is_dir(),
         subuid=_text(Path("/etc/subuid")),
         subgid=_text(Path("/etc/subgid")),
-        docker_host=os.environ.get("DOCKER_HOST", ""),
+        docker_host="" if endpoint == DOCKER_SOCKET else endpoint,
+        directory=os.getcwd(),  # noqa: PTH109 - only shown, and handed on
         certificates=Path("/etc/ssl/certs/ca-certificates.crt").exists(),
         bootstrap_lacks=bootstrap.missing(),
         podman=read_facts(),

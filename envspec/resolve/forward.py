@@ -8,6 +8,7 @@ from pathlib import Path
 from envspec.engine.facts import AGENT_SOCKET, ENV_FILE, FORWARDED_GIT, RUN_DIR
 from envspec.engine.objects import Mount
 from envspec.engine.operations import RunFile
+from envspec.engine.sight import AGENT_THERE
 from envspec.errors import SpecError
 from envspec.forward import gitconfig
 from envspec.forward.gh import GITHUB, VARIABLES
@@ -54,7 +55,7 @@ def wish(spec: Spec, purpose: FrontMatter | None, directory: Path) -> Wish:
 
 
 def variables(
-    spec: Spec, found: Forwarded, mounted: tuple[Mount, ...] = (), who: Identity | None = None
+    spec: Spec, found: Forwarded, mounted: tuple[Mount, ...] = (), who: Identity | None = None, *, here: bool = True
 ) -> dict[str, str | Hidden]:
     """Return the variables that come along; a token that the author gives is the only one.
 
@@ -63,11 +64,12 @@ def variables(
         found: What was found on the host.
         mounted: All mounts.
         who: Who works inside.
+        here: Whether the engine runs on this host.
     """
     variables: dict[str, str | Hidden] = {}
     if found.gh_token and not set(VARIABLES) & spec.env.keys():
         variables[VARIABLES[0]] = found.gh_token
-    foreign = who is not None and any(_is_foreign(mount, who) for mount in mounted)
+    foreign = who is not None and any(_is_foreign(mount, who, here=here) for mount in mounted)
     if spec.security.read_only and (found.git or found.gh_token or foreign):
         variables["GIT_CONFIG_SYSTEM"] = FORWARDED_GIT  # the system's own file cannot be told to include it
     return variables
@@ -116,6 +118,8 @@ def mounts(spec: Spec, place: Place, host: HostFacts) -> tuple[Mount, ...]:
     found = host.forwarded
     if spec.forward_ssh != "agent" or lacks_agent(spec, found):
         return ()
+    if not host.machine.here:
+        return (Mount(AGENT_SOCKET, "bind", AGENT_THERE),)
     who = identify(spec.user, host)
     if who.uid not in (0, found.agent_uid):
         raise SpecError(
@@ -129,8 +133,14 @@ def mounts(spec: Spec, place: Place, host: HostFacts) -> tuple[Mount, ...]:
     return (Mount(AGENT_SOCKET, "bind", found.agent),)
 
 
-def git_entries(
-    found: Forwarded, wished: Wish, variables_inside: Iterable[str], mounted: tuple[Mount, ...], who: Identity
+def git_entries(  # noqa: PLR0913 - what it is made of
+    found: Forwarded,
+    wished: Wish,
+    variables_inside: Iterable[str],
+    mounted: tuple[Mount, ...],
+    who: Identity,
+    *,
+    here: bool = True,
 ) -> tuple[Entry, ...]:
     """Return git's configuration as everybody inside shall have it.
 
@@ -140,11 +150,12 @@ def git_entries(
         variables_inside: Names of all variables.
         mounted: All mounts.
         who: Who works inside.
+        here: Whether the engine runs on this host.
     """
     entries = list(found.git)
     # Not the host user's: it says of the environment's own mounts that they are meant to be worked in, whoever owns
     # them. The second one is for repositories within, and submodules; git knows it since 2.46.
-    foreign = [mount.target for mount in mounted if _is_foreign(mount, who)]
+    foreign = [mount.target for mount in mounted if _is_foreign(mount, who, here=here)]
     entries += [Entry("safe.directory", place) for target in foreign for place in (target, f"{target}/*")]
     if wished.gh and set(VARIABLES) & set(variables_inside):
         # The empty one puts away what the image has for this host.
@@ -194,9 +205,14 @@ def _ssh_place(uid: int) -> str:
     return f"ssh/{uid}"
 
 
-def _is_foreign(mount: Mount, who: Identity) -> bool:
-    """Say whether git would refuse a bound directory for being somebody else's."""
+def _is_foreign(mount: Mount, who: Identity, *, here: bool) -> bool:
+    """Say whether git may refuse a bound directory for being somebody else's.
+
+    What a virtual machine shares has whatever owner the machine shows, which differs from product to product.
+    """
     try:
-        return mount.type == "bind" and Path(mount.source).is_dir() and Path(mount.source).stat().st_uid != who.uid
+        if mount.type != "bind" or not Path(mount.source).is_dir():
+            return False
+        return not here or Path(mount.source).stat().st_uid != who.uid
     except OSError:
         return False

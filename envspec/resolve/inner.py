@@ -150,7 +150,9 @@ def _environment(given: Inner) -> EnvironmentSpec:
     passing = passed(given.passes, given.host)
     tokens = () if given.wished.gh or given.passes != "auto" else gh.VARIABLES
     variables.update({name: value for name, value in passing.items() if name not in tokens})
-    variables.update(forward.variables(given.spec, given.host.forwarded, given.mounted, given.who))
+    variables.update(
+        forward.variables(given.spec, given.host.forwarded, given.mounted, given.who, here=given.host.machine.here)
+    )
     variables.update(written(given.spec, given.place, given.host))
     bundle = given.host.ca_bundle
     return EnvironmentSpec(
@@ -241,7 +243,9 @@ def _own(given: Inner) -> tuple[str, tuple[FileSpec, ...]]:
 def _forwarded(given: Inner, variables: Iterable[str]) -> list[FileSpec]:
     """Return the files that come from the host's user, but for those that the author writes."""
     found = given.host.forwarded
-    entries = forward.git_entries(found, given.wished, variables, given.mounted, given.who)
+    entries = forward.git_entries(
+        found, given.wished, variables, given.mounted, given.who, here=given.host.machine.here
+    )
     specs = forward.files(given.spec, found, entries, given.who)
     return [spec for spec in specs if spec.path not in given.spec.config_files]
 

@@ -89,7 +89,7 @@ class Everything(tuple[str, ...]):
 
 
 VERBS = (
-    *("name", "command", "remote", "rootless", "alias"),
+    *("name", "command", "remote", "rootless", "alias", "machine", "sees"),
     *("containers", "images", "networks", "network_users", "volumes", "probe", "publishers"),
     "replaced_binds",
     *("inquire", "logs", "compose_config", "compose_variables", "versions", "hide", "shelf", "shelved"),

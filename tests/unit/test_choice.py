@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import hashlib
 import json
 import os
@@ -18,8 +19,14 @@ from envspec.engine.choice import EngineChoice, choose, docker_proxies
 from envspec.engine.whales import WhalesEngine
 from envspec.errors import EngineNotReady, SpecError, UsageError
 
-DOCKER = EngineChoice("docker", ("docker",))
+DOCKER = EngineChoice("docker", ("docker",), socket="/var/run/docker.sock")
 PODMAN = EngineChoice("podman", ("podman",))
+
+
+def near(socket: Path) -> EngineChoice:
+    return dataclasses.replace(DOCKER, socket=str(socket))
+
+
 Environ = dict[str, str]
 
 
@@ -78,9 +85,11 @@ def test_the_command_line_comes_before_the_variable_and_that_before_the_file(
 
 
 @pytest.mark.usefixtures("listening")
-def test_auto_takes_docker_where_both_answer(environ: Environ, install: Callable[..., None]) -> None:
+def test_auto_takes_docker_where_both_answer(
+    environ: Environ, install: Callable[..., None], default_socket: Path
+) -> None:
     install("docker", "podman")
-    assert choose(environ=environ) == choose("auto", environ=environ) == DOCKER
+    assert choose(environ=environ) == choose("auto", environ=environ) == near(default_socket)
 
 
 @pytest.mark.usefixtures("default_socket")
@@ -95,11 +104,12 @@ def test_auto_takes_podman_where_there_is_no_docker_command(environ: Environ, in
     assert choose(environ=environ) == PODMAN
 
 
-@pytest.mark.usefixtures("default_socket")
-def test_auto_is_docker_where_there_is_nothing(environ: Environ, install: Callable[..., None]) -> None:
-    assert choose(environ=environ) == DOCKER
+def test_auto_is_docker_where_there_is_nothing(
+    environ: Environ, install: Callable[..., None], default_socket: Path
+) -> None:
+    assert choose(environ=environ) == near(default_socket)
     install("docker")
-    assert choose(environ=environ) == DOCKER
+    assert choose(environ=environ) == near(default_socket)
 
 
 @pytest.mark.parametrize("variable", ["DOCKER_HOST", "DOCKER_CONTEXT"])
@@ -132,7 +142,9 @@ def test_a_context_leads_where_its_file_says_whatever_the_variables_say(environ:
     environ["DOCKER_HOST"] = "tcp://other:1"
     far = EngineChoice("docker", ("docker", "--context", "far"), "tcp://far:2376", rootless=None)
     assert choose(context="far", environ=environ) == far
-    assert choose("auto", "near", environ=environ) == EngineChoice("docker", ("docker", "--context", "near"))
+    assert choose("auto", "near", environ=environ) == EngineChoice(
+        "docker", ("docker", "--context", "near"), socket="/near.sock"
+    )
     assert choose(context="missing", environ=environ).remote == ""
 
 

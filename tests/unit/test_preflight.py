@@ -10,13 +10,15 @@ from typing import Any
 
 import pytest
 
+from envspec.engine.fake import FakeEngine
+from envspec.engine.machine import Machine
 from envspec.engine.objects import LINE
 from envspec.engine.operations import Completed
 from envspec.errors import UsageError
 from envspec.host_tls import Seen, Sight
 from envspec.model import to_json
 from envspec.preflight import Check, Command, NotReady, State, check
-from envspec.preflight.checks import check_system
+from envspec.preflight.checks import Docker, check_system
 from envspec.preflight.fix import Host, fix
 from envspec.preflight.host_checks import WaysOut
 from envspec.preflight.run import NOT_FOUND, TIMED_OUT, run_command
@@ -102,9 +104,12 @@ def info_run(info: dict[str, Any], *, code: int = 0, stderr: str = "") -> FakeRu
 PUBLIC = Seen(Sight.PUBLIC, "a CA")
 
 
-def look(system: System, run: FakeRun, *, registry: bool = True, tls: Seen = PUBLIC) -> dict[str, Check]:
+def look(
+    system: System, run: FakeRun, *, registry: bool = True, tls: Seen = PUBLIC, engine: FakeEngine | None = None
+) -> dict[str, Check]:
     ways = WaysOut(lambda: registry, lambda: tls)
-    return {item.name: item for item in check_system(system, run, ways=ways)}
+    docker = Docker((system.tools.get("docker", ""),), engine or FakeEngine())
+    return {item.name: item for item in check_system(system, run, ways=ways, docker=docker)}
 
 
 # ── what a host is ───────────────────────────────────────────────────────────────────────────────────────────────
@@ -220,6 +225,38 @@ def test_an_engine_elsewhere_is_not_ours_to_start() -> None:
     checks = look(system, info_run({}, code=1, stderr="connection refused"))
     assert checks["engine"].needs == ()
     assert "DOCKER_HOST" in checks["engine"].detail
+
+
+SHARED, SHM = "/Users/ada/shop", "/dev/shm"
+
+
+@pytest.mark.parametrize(
+    ("unseen", "images", "status", "told"),
+    [
+        ((), ("i",), State.OK, f"it sees {SHARED}"),
+        ((SHM,), ("i",), State.WARN, "/dev/shm is hidden from it: services get secrets from a `file` only"),
+        ((SHARED,), ("i",), State.WARN, f"it does not see {SHARED}, so that binds of it are refused: share it"),
+        ((), (), State.WARN, f"apply asks it whether it sees {SHARED}"),
+    ],
+)
+def test_an_engine_in_a_virtual_machine_says_what_it_sees(
+    unseen: tuple[str, ...], images: tuple[str, ...], status: State, told: str
+) -> None:
+    engine = FakeEngine(images)
+    engine.runs_on = Machine("ID", "docker-desktop", "6.6-linuxkit", "Docker Desktop", here=False)
+    engine.unseen.update(unseen)
+    system = debian(docker_host="unix:///Users/ada/.docker/run/docker.sock", directory=SHARED)
+    checks = look(system, info_run(INFO), engine=engine)
+    assert checks["files"].status is status
+    assert checks["files"].detail.startswith("the engine runs on the virtual machine of Docker Desktop; ")
+    assert told in checks["files"].detail
+    assert "host.docker.internal" in checks["files"].detail
+    assert "virtual machine" in checks["disk"].detail
+
+
+def test_an_engine_elsewhere_binds_nothing_of_this_host(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(FakeEngine, "remote", "tcp://far.example:2375")
+    assert "mount_cwd: false" in look(debian(), info_run(INFO))["files"].detail
 
 
 @pytest.mark.parametrize(("version", "status"), [("19.03.15", State.FAIL), ("20.10.0", State.OK), ("28.1", State.OK)])

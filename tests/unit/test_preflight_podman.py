@@ -58,9 +58,7 @@ def look(system: System, info: dict[str, Any] | None = None, answer: Completed |
     run = FakeRun({"podman info": told})
     return {
         item.name: item
-        for item in check_system(
-            system, run, ways=WaysOut(lambda: True, lambda: Seen(Sight.PUBLIC)), engine_name="podman"
-        )
+        for item in check_system(system, run, ways=WaysOut(lambda: True, lambda: Seen(Sight.PUBLIC)), docker=None)
     }
 
 

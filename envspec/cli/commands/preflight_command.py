@@ -22,8 +22,9 @@ def command(wants_fix: bool, as_json: bool) -> None:
     With --fix on Debian 12 and later and on Ubuntu it installs what is missing and starts the engine, with sudo where
     that is needed; elsewhere it prints the steps. Where no engine is, auto means Docker.
     """
-    engine = choose(*options.asked()).name
-    checks = fix(engine, say=_say) if wants_fix else check(engine)
+    asked, context = options.asked()
+    engine = choose(asked, context).name
+    checks = fix(engine, say=_say) if wants_fix and not context else check(engine, context)
     if any(item.status is State.FAIL for item in checks):
         if not as_json:
             _print(checks)
