@@ -58,7 +58,7 @@ class Pipe(io.BufferedIOBase):
         self._idle = idle
         self._regardless = False
         os.set_blocking(self._stdin.fileno(), False)
-        for stream in (self._stdin, self._stdout):
+        for stream in (self._stdin, self._stdout) if hasattr(fcntl, "F_SETPIPE_SZ") else ():  # Linux has it
             with contextlib.suppress(OSError):  # what one user may have of them is limited; smaller ones do too
                 fcntl.fcntl(stream.fileno(), fcntl.F_SETPIPE_SZ, _CHUNK)
 

@@ -95,7 +95,10 @@ def _is_own(path: Path) -> bool:
 
 
 def _insist(service: str) -> None:
-    mounted = [line.split()[1:3] for line in MOUNTS.read_text(encoding="utf-8").splitlines()]
+    try:
+        mounted = [line.split()[1:3] for line in MOUNTS.read_text(encoding="utf-8").splitlines()]
+    except OSError:  # not Linux
+        mounted = []
     why = f"{PLACE} of this host is not in memory" if [str(PLACE), "tmpfs"] not in mounted else ""
     if not why and _root().exists() and not _is_own(_root()):
         why = f"{_root()} is somebody else's, or open to others"

@@ -14,6 +14,7 @@ import os
 import random
 import re
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -531,7 +532,8 @@ class WhalesEngine(MutexClient):
         except DockerException as error:
             failed = Completed(error.return_code, stderr=(error.stderr or "").encode())
         except ClientNotFoundError:
-            raise EngineNotReady("timeout (of coreutils) is not installed", hint="envspec preflight --fix") from None
+            hint = "brew install coreutils" if sys.platform == "darwin" else "envspec preflight --fix"
+            raise EngineNotReady("timeout (of coreutils) is not installed", hint=hint) from None
         except UnicodeDecodeError:
             failed = Completed(1, stderr=b"it said why in bytes that are no text")
         self._runner.check()

@@ -21,7 +21,7 @@ from envspec.preflight import machine_checks, podman_checks
 from envspec.preflight.host_checks import WaysOut, common, look_at_tls
 from envspec.preflight.run import NOT_FOUND, TIMED_OUT, run_command
 from envspec.preflight.steps import steps
-from envspec.preflight.system import System, read_system
+from envspec.preflight.system import MAC, System, read_system
 from envspec.preflight.values import Check, Need, Run, State
 
 MINIMUM_VERSION = (20, 10)
@@ -132,6 +132,14 @@ def _daemon(system: System, answer: Completed, info: Info) -> Check:
         return Check("engine", State.FAIL, f"{where}: start it there, or correct that; docker says: {said}")
     if _denied(answer, info):
         return _no_permission(system)
+    return _no_answer(system)
+
+
+def _no_answer(system: System) -> Check:
+    """Say what to install or start where nothing answers in the usual place."""
+    if system.distribution[0] == MAC:
+        needs = (Need.START,) if "docker" in system.tools else (Need.ENGINE, Need.START)
+        return Check("engine", State.FAIL, "no engine answers: start Docker Desktop, OrbStack or Colima", needs)
     group = () if system.root or "docker" in system.groups | system.member_of else (Need.GROUP,)
     if "dockerd" not in system.tools:
         return Check("engine", State.FAIL, "no engine is installed", (Need.ENGINE, *group, Need.START))

@@ -78,6 +78,16 @@ ELSEWHERE: dict[str, tuple[tuple[str, ...], Packages]] = {
         ("apk", "add"),
         _advised("docker", "docker-cli", "docker-cli-compose", "docker-cli-buildx", "shadow-uidmap"),
     ),
+    "macos": (
+        ("brew", "install"),
+        {
+            Need.ENGINE: ("colima",),
+            Need.CLI: ("docker", "coreutils"),
+            Need.COMPOSE: ("docker-compose",),
+            Need.BUILDX: ("docker-buildx",),
+            Need.GIT: ("git",),
+        },
+    ),
     "suse": (("zypper", "install"), _advised("docker", "docker", "docker-compose", "docker-buildx", "shadow")),
 }
 """Package managers whose commands are printed, never run: they are not tested here."""

@@ -7,7 +7,7 @@ from collections.abc import Collection
 
 from envspec.preflight.packages import ADVICE, ELSEWHERE, PACKAGED, packages_of
 from envspec.preflight.podman import DROP_IN, TUN, drop_in, lacking, runtime_dir
-from envspec.preflight.system import AptSource, System
+from envspec.preflight.system import MAC, AptSource, System
 from envspec.preflight.values import Command, Need
 
 TRIXIE_SOURCE = "/etc/apt/sources.list.d/envspec-trixie.sources"
@@ -71,6 +71,10 @@ def steps(system: System, needs: Collection[Need]) -> tuple[Command, ...]:
 
 def start_commands(system: System) -> tuple[Command, ...]:
     """Return the ways to start the engine on this host, best first; a later one is for when an earlier one fails."""
+    if system.distribution[0] == MAC:
+        return (
+            Command("start the machine that the engine runs in, or Docker Desktop", ("colima", "start"), root=False),
+        )
     if system.systemd:
         return (Command("start the engine, now and at boot", ("systemctl", "enable", "--now", "docker")),)
     by_hand = Command("start the engine by hand", ("sh", "-c", START_BY_HAND))

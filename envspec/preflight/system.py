@@ -8,6 +8,7 @@ import pwd
 import re
 import shlex
 import shutil
+import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +17,9 @@ from envspec.engine import bootstrap, shim
 from envspec.engine.choice import DOCKER_SOCKET, docker_endpoint
 from envspec.host_network.apt import fields_of
 from envspec.preflight.podman import PodmanFacts, read_facts
+
+MAC = "macos"
+"""What a Mac is called among the distributions: its engines run in virtual machines."""
 
 SBIN = ("/usr/local/sbin", "/usr/sbin", "/sbin")
 """Where daemons lie; not on the PATH of a Debian user."""
@@ -118,7 +122,7 @@ class System:
             return "ubuntu", self.os_release.get("UBUNTU_CODENAME") or self.os_release.get("VERSION_CODENAME", "")
         if "debian" in like:
             return "debian", self.os_release.get("DEBIAN_CODENAME") or self.os_release.get("VERSION_CODENAME", "")
-        return next((name for name in like if name in ("fedora", "rhel", "arch", "alpine", "suse")), ""), ""
+        return next((name for name in like if name in ("fedora", "rhel", "arch", "alpine", "suse", MAC)), ""), ""
 
 
 def read_system(context: str = "") -> System:
@@ -131,7 +135,7 @@ def read_system(context: str = "") -> System:
     endpoint = docker_endpoint(context)
     user = _login(uid)
     return System(
-        os_release=parse_os_release(_text(Path("/etc/os-release")) or _text(Path("/usr/lib/os-release"))),
+        os_release=_os_release(sys.platform),
         uid=uid,
         user=user,
         groups=frozenset(_group_names(os.getgroups())),
@@ -150,6 +154,13 @@ def read_system(context: str = "") -> System:
         bootstrap_lacks=bootstrap.missing(),
         podman=read_facts(),
     )
+
+
+def _os_release(platform: str) -> dict[str, str]:
+    """Return the fields of this host's os-release file, and the same of a Mac, which has none."""
+    if platform == "darwin":
+        return {"ID": MAC, "PRETTY_NAME": "macOS"}
+    return parse_os_release(_text(Path("/etc/os-release")) or _text(Path("/usr/lib/os-release")))
 
 
 def parse_os_release(text: str) -> dict[str, str]:
