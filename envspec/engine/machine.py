@@ -135,7 +135,8 @@ def _stamp(path: str) -> str:
         found = Path(path).stat()
     except OSError:
         return ""
-    return f"{found.st_dev}:{found.st_ino}:{found.st_mtime_ns}"
+    ours = os.uname()  # a host that has another name by now may be the one that the engine tells of
+    return f"{found.st_dev}:{found.st_ino}:{found.st_mtime_ns}:{ours.nodename}:{ours.release}"
 
 
 def _ask(path: str) -> dict[str, str]:

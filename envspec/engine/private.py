@@ -7,8 +7,6 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from envspec.scratch import scratch
-
 
 @contextlib.contextmanager
 def in_memory(content: str | bytes) -> Iterator[Path]:
@@ -19,6 +17,8 @@ def in_memory(content: str | bytes) -> Iterator[Path]:
     """
     data = content.encode() if isinstance(content, str) else content
     if not hasattr(os, "memfd_create"):
+        from envspec.scratch import scratch  # noqa: PLC0415 - every command would pay for what a Mac needs
+
         with scratch() as directory:
             path = directory / "private"
             path.touch(mode=0o600)

@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -86,6 +85,8 @@ class Memory:
 
     def _change(self, change: Callable[[dict[str, Any]], None]) -> None:
         """Change the file as a whole; of two processes that do at once, one has to ask again some time."""
+        import tempfile  # noqa: PLC0415 - paid for where something new was learned
+
         found, place = self._read(), self._place()
         change(found)
         with contextlib.suppress(OSError):

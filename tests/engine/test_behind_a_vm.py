@@ -17,6 +17,7 @@ from pathlib import Path
 
 import pytest
 
+from envspec.api.targets import open_engine
 from envspec.engine.sight import LOOK_LABEL
 from tests.engine.e2e import PATIENCE, Place, make_place
 
@@ -121,6 +122,15 @@ def looks(machine: Machine, began: float) -> list[str]:
     """Return the containers that were made to look for directories since a moment."""
     asked = ("--filter", "event=create", "--filter", f"label={LOOK_LABEL}", "--format", "{{.ID}}")
     return machine.docker("events", "--since", f"{began:.3f}", "--until", f"{time.time():.3f}", *asked).splitlines()
+
+
+def test_this_hosts_own_engine_is_known_without_a_look(
+    docker_base: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    engine = open_engine("docker")
+    assert engine.images([docker_base])
+    assert (engine.machine().here, engine.machine().id != "") == (True, True)
 
 
 def test_what_is_shared_is_bound_and_asked_once(machine: Machine, shared: Place) -> None:

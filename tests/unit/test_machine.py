@@ -11,9 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from envspec.engine import machine, remembered
+from envspec.engine import binds, machine, remembered
 from envspec.engine.choice import choose
 from envspec.engine.machine import Machine, machine_of
+from envspec.engine.objects import ContainerConfig, ContainerState, Mount
 from envspec.engine.remembered import Memory
 from envspec.engine.whales import WhalesEngine
 
@@ -119,6 +120,27 @@ def test_an_engine_is_asked_once_until_its_socket_is_made_again(serve: Serve, me
     second = serve(DESKTOP | {"ID": "C"})
     assert machine_of(str(second.path), memory).id == "C"
     assert second.asked == 1
+
+
+def test_a_host_that_was_renamed_asks_again(serve: Serve, memory: Memory, monkeypatch: pytest.MonkeyPatch) -> None:
+    server = serve(HERE)
+    monkeypatch.setattr(machine, "LISTENERS", frozenset({own_comm()}))
+    assert machine_of(str(server.path), memory).here
+    renamed = os.uname_result((OURS.sysname, "renamed", OURS.release, OURS.version, OURS.machine))
+    monkeypatch.setattr(os, "uname", lambda: renamed)
+    server.told = json.dumps(HERE | {"Name": "renamed"}).encode()
+    assert machine_of(str(server.path), memory).here
+    assert server.asked == 2
+
+
+def test_numbers_of_processes_there_say_nothing_of_processes_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    mounts = (Mount("/workspace", "bind", "/Users/ada/shop"),)
+    box = ContainerState("id", "shop", "running", "", {}, ContainerConfig("i", mounts=mounts), pid=os.getpid())
+    monkeypatch.setattr(binds, "replaced", lambda _pid, _mounts: ("/workspace",))
+    engine = WhalesEngine()
+    assert engine.replaced_binds([box]) == {"id": ("/workspace",)}
+    monkeypatch.setattr(engine, "machine", lambda: Machine("A", "colima", "6.8", "Ubuntu", here=False))
+    assert engine.replaced_binds([box]) == {}
 
 
 def test_without_an_answer_nothing_is_said_and_nothing_remembered(tmp_path: Path, serve: Serve, memory: Memory) -> None:
