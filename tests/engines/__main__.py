@@ -17,7 +17,7 @@ from pathlib import Path
 from tests.engines import inside, table
 from tests.engines.catalogue import ENGINES, FRESH, Tested
 from tests.engines.enclosure import PATH, enclosure
-from tests.engines.fresh import try_fresh
+from tests.engines.fresh import DEPTHS, try_fresh
 from tests.engines.roots import base_archive, cache, root
 
 CHECKOUT = Path(__file__).parents[2]
@@ -36,13 +36,13 @@ def main() -> int:
     parser.add_argument("--sets", default="contract,scenario", help="what to run, with commas between")
     parser.add_argument("--table", type=Path, help="write the table of all engines that have results to this file")
     parser.add_argument("--fresh", choices=FRESH, help="run README's commands on a fresh machine of this suite instead")
-    parser.add_argument("--whole", action="store_true", help="with --fresh: all tests, which takes half an hour")
+    parser.add_argument("--depth", choices=DEPTHS, default="try", help="with --fresh: how much is run")
     parser.add_argument("--prepare", action="store_true", help="only make what the tests on these engines take")
     asked = parser.parse_args()
     signal.signal(signal.SIGTERM, _end)
     if asked.fresh:
         _check_host()
-        return try_fresh(asked.fresh, whole=asked.whole, environ=_kept(), say=say)
+        return try_fresh(asked.fresh, asked.depth, environ=_kept(), say=say)
     chosen = [ENGINES[name] for name in asked.engines or ENGINES]
     if any(tested.suite for tested in chosen):
         _check_host()

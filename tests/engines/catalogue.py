@@ -85,7 +85,7 @@ class Tested:
 UBUNTUS = ("noble", "resolute")
 """Suites that are Ubuntu's, and not Debian's."""
 
-FRESH_PACKAGES = ("python3", "git", "make", "ca-certificates")
+FRESH_PACKAGES = ("python3", "git", "make", "ca-certificates", "mount")
 """What a machine has, besides the essential packages, on which README's two commands are tried."""
 
 _FRESH_SUITES = ("trixie", "forky", "sid", *UBUNTUS)

@@ -14,26 +14,35 @@ from tests.engines.roots import filesystem
 
 CHECKOUT = Path(__file__).parents[2]
 CLONE = "/srv/envspec"
-ONE_FILE = "tests/engine/test_e2e_quickstart.py tests/engine/test_e2e_walk.py"
-SHORT = (
+TWO_FILES = "tests/engine/test_e2e_quickstart.py tests/engine/test_e2e_walk.py"
+TRY = (
     "make quickstart",
-    ".venv/bin/envspec plan examples/quickstart",
-    "make check",
-    "make test-unit",
+    ".venv/bin/envspec plan --detailed-exitcode examples/quickstart",
     "make engines",
-    f"ENVSPEC_PODMAN=first .ci/with-engine .venv/bin/python -m pytest -q {ONE_FILE}",
+    ".venv/bin/envspec apply --yes --engine podman examples/quickstart",
+    ".venv/bin/envspec plan --detailed-exitcode --engine podman examples/quickstart",
 )
-"""What is run when all tests would take too long: those on the engines are of two files, on Docker and on Podman."""
+"""What shows that preflight brings both engines, and that each makes an environment."""
 
-WHOLE = ("make quickstart", "make test")
+DEPTHS = {
+    "try": TRY,
+    "tests": (
+        *TRY,
+        "make check",
+        "make test-unit",
+        f"ENVSPEC_PODMAN=first .ci/with-engine .venv/bin/python -m pytest -q {TWO_FILES}",
+    ),
+    "all": ("make quickstart", "make test"),
+}
+"""What is run, by how much of it: to begin with, with some of the tests, with all of them."""
 
 
-def try_fresh(suite: str, *, whole: bool, environ: dict[str, str], say: Callable[[str], None]) -> bool:
+def try_fresh(suite: str, depth: str, *, environ: dict[str, str], say: Callable[[str], None]) -> bool:
     """Run README's commands on a fresh machine, and say whether one failed; the ones after it are not run then.
 
     Args:
         suite: Debian suite that the machine is of, one of ``FRESH``.
-        whole: Whether all tests are run.
+        depth: How much is run, one of ``DEPTHS``.
         environ: Variables that the machine's network asks for.
         say: Tells the person who waits.
     """
@@ -41,7 +50,7 @@ def try_fresh(suite: str, *, whole: bool, environ: dict[str, str], say: Callable
     root = filesystem(tested.name, suite, FRESH_PACKAGES, say)
     with machine(tested, root) as (enter, shared):
         _clone(CHECKOUT, shared / Path(CLONE).name)
-        steps = ("update-ca-certificates >/dev/null", *(WHOLE if whole else SHORT))
+        steps = ("update-ca-certificates >/dev/null", *DEPTHS[depth])
         begun = time.monotonic()
         code = subprocess.run(
             [*enter, "sh", "-c", script(steps)],

@@ -28,6 +28,9 @@ WITHOUT_CGROUPS = "ENVSPEC_WITHOUT_CGROUPS"
 SETS = {"contract": CONTRACT, "scenario": [str(HERE / "test_scenario.py")]}
 """Test files by the name of what they are."""
 
+REFUSAL = str(HERE / "test_refusal.py")
+"""What is tested as well where an engine has to be helped to run anything."""
+
 
 def main(name: str, results: str, archive: str, *sets: str) -> int:
     """Run sets of tests on an engine, and return how many of the sets failed."""
@@ -46,7 +49,8 @@ def run(tested: Tested, directory: Path, which: str) -> int:
     """Run a set of tests, write its results as JUnit has them, and return pytest's exit code."""
     words = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", f"--junitxml={directory / which}.xml"]
     environ = {**os.environ, **({ONLY: tested.engine} if which == "contract" else {})}
-    return subprocess.run([*words, *SETS[which]], check=False, env=environ).returncode
+    files = [*SETS[which], *([REFUSAL] if which == "scenario" and tested.without else [])]
+    return subprocess.run([*words, *files], check=False, env=environ).returncode
 
 
 def version(engine: str) -> str:

@@ -12,9 +12,27 @@ from tests.engines.catalogue import ENGINES, Tested
 
 INTRODUCTION = """# Engines
 
-`make test-engines` makes this table. It runs one long day with all features, a step after the other, and the contract
+`make test-engines` makes this page. It runs one long day with all features, a step after the other, and the contract
 tests on each engine: those of the host, and those of other Debian suites, each in namespaces of its own. A number says
-how many steps of a feature pass; where some fail, they are named below the table.
+how many steps of a feature pass; where some fail, they are named below the table. `.ci/run` runs the day on Debian 13's
+Docker and Podman, and on sid's Docker with the containerd store.
+
+    make test-engines ENGINES="docker-26 podman-5" SETS=scenario
+
+Root filesystems are made once, by mmdebstrap in about two minutes each, and kept in `/var/cache/envspec-engines`, or in
+the directory that `ENVSPEC_ENGINES_CACHE` names. It takes root.
+
+## A fresh machine
+
+    python -m tests.engines --fresh trixie           # or forky, sid, noble, resolute
+
+makes a minimal system with Python, git and make but no engine, clones what is committed into it, and runs there what
+README tells a newcomer to run: `preflight --fix` has to install and start Docker and Podman of that suite by itself,
+and the quickstart has to converge on both. `--depth tests` goes on with the static checks, the unit tests and two
+files of those on engines, `--depth all` is `make quickstart` and `make test`. The two of Ubuntu take the package
+ubuntu-archive-keyring on the host.
+
+## Engines and features
 """
 
 
@@ -77,8 +95,8 @@ def _steps(path: Path) -> list[Step]:
 
 def _step(case: XML.Element) -> Step:
     passed = not any(child.tag in ("failure", "error", "skipped") for child in case)
-    module, _, last = (case.get("classname") or "").rpartition(".")
-    feature = _words(last.removeprefix("Test")) if "scenario" in module else "contract tests"
+    place = case.get("classname") or ""
+    feature = "contract tests" if "test_contract_" in place else _words(place.rpartition(".Test")[2])
     return Step(feature, (case.get("name") or "").removeprefix("test_").replace("_", " "), passed)
 
 
