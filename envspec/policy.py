@@ -202,7 +202,7 @@ def told_of_machine(desired: Desired, reader: Reader, unasked: tuple[str, ...]) 
     machine = reader.machine()
     if machine.here or reader.remote:
         return ()
-    paths = tuple(dict.fromkeys(one.source for one in bound(desired) if one.path not in unasked))
+    paths = tuple(dict.fromkeys(b.source for b in bound(desired) if b.path not in (*unasked, AGENT_THERE)))
     sees = f"; it sees {_listed(paths)}, with whatever owner it shows inside" if paths else ""
     notes = [f"the engine runs on {machine.title}, not on this host{sees}"]
     if unasked:

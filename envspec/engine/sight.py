@@ -37,6 +37,7 @@ _TARGET = "/envspec-look"
 _REFUSED = 125
 """Exit code of the engine's command where the engine refused."""
 _NO_SHELL = (126, 127)
+_NO_DEVICE = -1
 
 _DIRECTORY = f"cd {_TARGET} && stat -c %Y . && ls -a"
 _FILE = f"stat -c '%s %Y' {_TARGET}"
@@ -85,7 +86,7 @@ class Sight:
         seen.
         """
         if path == AGENT_THERE:
-            return self._asked(path, _SOCKET, lambda _: True)
+            return self._agent()
         try:
             found = Path(path).stat()
         except OSError:
@@ -97,6 +98,15 @@ class Sight:
         seen = self._of_directory(path) if stat.S_ISDIR(found.st_mode) else self._of_file(path, found)
         if seen:
             self._memory.keep_seen(self._machine.key, path, found.st_dev)
+        return seen
+
+    def _agent(self) -> bool | None:
+        """Say whether the machine has the socket of this host's SSH agent; it lies on no file system of this host."""
+        if self._memory.sees(self._machine.key, AGENT_THERE, _NO_DEVICE):
+            return True
+        seen = self._asked(AGENT_THERE, _SOCKET, lambda _: True)
+        if seen:
+            self._memory.keep_seen(self._machine.key, AGENT_THERE, _NO_DEVICE)
         return seen
 
     def _of_directory(self, path: str) -> bool | None:
