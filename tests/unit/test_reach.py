@@ -60,7 +60,7 @@ def refused(directory: Path, **keys: Any) -> Refused | None:
 SENSITIVE = [
     "/",
     "/etc",
-    "/etc/ssh",
+    "/etc/passwd",
     "/dev",
     "/dev/null",
     "/proc",
