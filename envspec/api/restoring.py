@@ -98,7 +98,7 @@ def restore(  # noqa: PLR0913 - the doors are named
                 f"another process is creating {target.env}", hint="look at `envspec status`, and restore again"
             )
         emit(Notice(f"{name} is back as {target.env} after {time.monotonic() - began:.1f} s; applying its spec"))
-        return run(engine, target, options, doors, held=Held(stolen))
+        return run(engine, target, dataclasses.replace(options, restored=manifest.box), doors, held=Held(stolen))
 
 
 class _Restore:

@@ -55,6 +55,8 @@ class Options:
         runner: The process that makes the environment for one command only, as :func:`envspec.api.lock.owner` has it.
         ephemeral: Whether files that nobody declared, and running jobs, go with an environment that was meant to go.
         installs: Whether a repository that is tried is installed after it was cloned.
+        restored: ID of the snapshot's image that a restore made the workspace from: it stays, whatever its own image
+            means by now.
         since: Token of the moment before which all that was made is kept elsewhere: in the snapshot that is restored.
         command: The command that hints name where it is neither ``envspec apply`` nor ``envspec destroy``.
     """
@@ -72,6 +74,7 @@ class Options:
     runner: str = ""
     ephemeral: bool = False
     installs: bool = True
+    restored: str = ""
     since: str = ""
     command: str = ""
 

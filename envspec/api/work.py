@@ -23,6 +23,7 @@ from envspec.glance import Glance
 from envspec.host import HostFacts
 from envspec.kinds import names
 from envspec.kinds.base import Observed
+from envspec.kinds.container import ContainerSpec
 from envspec.kinds.environment import secrets_of
 from envspec.kinds.service_state import base_of
 from envspec.model import Desired, Plan
@@ -98,6 +99,8 @@ def look(  # noqa: PLR0913 - what one look is told
         policy.refuse_remote_binds(desired, reader.remote)
         unasked = policy.refuse_unseen(desired, reader, lambda one: _named(target, one))
         policy.refuse_unhonoured(desired, reader.name, reader.versions)
+        if options.restored:
+            desired = _as_restored(desired, options.restored)
         if not again:
             former = renamed.notes(reader, target, facts.hostname, world)
             machine = policy.told_of_machine(desired, reader, unasked) if desired.resources else ()
@@ -117,6 +120,17 @@ def look(  # noqa: PLR0913 - what one look is told
         if not again:
             made = dataclasses.replace(made, plan=ports.foreseen(reader, desired, made.plan))
         return Look(desired, seen, made, facts, unasked)
+
+
+def _as_restored(desired: Desired, image_id: str) -> Desired:
+    """Return the desired state with a workspace that may run a snapshot's image: a new one would undo its restore."""
+    resources = (
+        dataclasses.replace(item, spec=dataclasses.replace(item.spec, restored=image_id))
+        if isinstance(item.spec, ContainerSpec)
+        else item
+        for item in desired.resources
+    )
+    return dataclasses.replace(desired, resources=tuple(resources))
 
 
 def _by_another_name(reader: Reader) -> tuple[str, ...]:

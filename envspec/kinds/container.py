@@ -47,7 +47,7 @@ class ContainerSpec:
         content: Digest that the image must bear; "" when the reference alone says which image.
         base: Reference of the image that it must be built from, "" likewise.
         purpose: Name of the purpose, "" when the image is the user's own.
-        restored: ID of the snapshot's image that it is made from, which ``config.image`` names then; "" otherwise.
+        restored: ID of the snapshot's image that it is made from, and that it may run; "" otherwise.
         ttl: Seconds that the environment is wanted for, ``None`` for good.
         detected: What a repository showed, as text, where that chose the purpose; else "".
         stands_in: What of the image is another than a registry would give, and why; "" for nothing.
@@ -367,6 +367,8 @@ def _settings_diff(spec: ContainerSpec, box: ContainerState, applied: Mapping[st
 
 def _image_diff(spec: ContainerSpec, box: ContainerState, world: Observed) -> tuple[Diff, ...]:
     wanted, running = world.images.get(spec.config.image), world.images.get(box.image_id)
+    if spec.restored and spec.restored == box.image_id:
+        return ()
     standing = standing_of(box, running)
     same_ref = familiar(standing.ref) == familiar(spec.config.image)
     cause = Cause.DRIFT if same_ref else Cause.SPEC

@@ -25,7 +25,7 @@ from envspec.inside.snapshot_manifest import Manifest, read
 from envspec.inside.snapshot_spec import text_for
 from envspec.kinds import names
 from envspec.kinds.standing import Standing, standing_of
-from envspec.model import Report
+from envspec.model import Action, Report
 from tests.laws.world import Everything, explain
 
 SPEC = {
@@ -214,6 +214,17 @@ def test_a_changed_image_or_a_spec_that_asks_for_another_is_seen_in_a_restored_e
     file.write_text(text)
     shop.engine.tamper.retag("debian:13", shop.engine.images(["debian:14"])["debian:14"].id)
     assert "container.workspace" in shop.plan(file)
+
+
+@pytest.mark.parametrize("env", ["fork", ""])
+def test_an_image_that_was_rebuilt_since_undoes_no_restore(shop: Shop, env: str) -> None:
+    shop.save()
+    shop.engine.tamper.retag("debian:13", shop.engine.images(["debian:14"])["debian:14"].id)
+    report = shop.restore(env=env, yes=not env)
+    assert report.ok
+    assert kept(shop, env or "shop") == KEPT
+    (change,) = api.plan(shop.file, api.Options(), engine=shop.engine).changes[:1]
+    assert (change.address, change.action) == ("container.workspace", Action.REPLACE)
 
 
 def test_a_lease_begins_anew(shop: Shop) -> None:
