@@ -7,18 +7,15 @@ compared with the world as it will be once the container is as it shall be.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from envspec.errors import UsageError, Where
-from envspec.kinds import names
 from envspec.kinds.base import Kind, Observed, Setting, Verdict, Work
-from envspec.kinds.container import LEFTOVER, inner_world
 from envspec.kinds.every import all_kinds
 from envspec.kinds.standing import refuse_unread
-from envspec.kinds.volume import WORKSPACE_VOLUME
-from envspec.kinds.workspace_steps import InPlace
-from envspec.model import Action, Change, Desired, Disruption, Plan, Resource, Summary, digest_of
+from envspec.model import Action, Change, Desired, Disruption, Plan, Summary, digest_of
+from envspec.ordering import ordered
 from envspec.steps.base import NOWHERE, Container, Planned, Step
 from envspec.steps.graph import Group, link
 from envspec.steps.objects import CreateContainer
@@ -31,9 +28,6 @@ COUNTED = {
     Action.RUN: "run",
 }
 """Where a summary counts an action."""
-
-HOLDERS = frozenset({"container", "service"})
-"""Kinds that hold ports, networks and volumes: what they hold can go when they have let go of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +85,7 @@ def plan(desired: Desired, world: Observed, wishes: Wishes | None = None) -> Pla
         _check_addresses(desired, world, wishes, kinds)
     compared = _wanted(desired, world, wishes, kinds)
     removals = _unwanted(desired, compared, wishes, kinds)
-    changes = _ordered(desired, compared.verdicts, removals, kinds)
+    changes = ordered(desired, compared.verdicts, removals, kinds)
     if wishes.target:
         changes = _limited(changes, wishes.target)
     observed = _observed_digests(desired, world, kinds)
@@ -158,8 +152,6 @@ def _wanted(desired: Desired, world: Observed, wishes: Wishes, kinds: Mapping[st
     """Compare every desired resource with the world, outer ones first."""
     verdicts: dict[str, Verdict] = {}
     inner = world
-    rebuilt = "image.workspace" in wishes.replace and world.workspace is not None
-    forced = {*wishes.replace, *([names.WORKSPACE] if rebuilt else [])}
     visible = world.inside is not None or world.workspace is None
     waits = False
     for resource in desired.resources:
@@ -168,13 +160,13 @@ def _wanted(desired: Desired, world: Observed, wishes: Wishes, kinds: Mapping[st
         if kind.inside and (waits or (not visible and not kind.volatile)):
             continue
         verdict = kind.diff(resource, resource.spec, seen)
-        if resource.address in forced and (verdict is None or verdict.action is Action.UPDATE):
+        if resource.address in wishes.replace and (verdict is None or verdict.action is Action.UPDATE):
             verdict = kind.forced(resource, resource.spec, seen)
         verdict = verdict or kind.affected(resource, resource.spec, verdicts)
         if verdict:
             verdicts[resource.address] = verdict
-        if resource.address == names.WORKSPACE:
-            inner = inner_world(resource, verdict, world)
+        if kind.hosts:
+            inner = kind.after(resource, verdict, world)
             waits = verdict is not None and verdict.first
             visible = visible or (verdict is not None and verdict.action is Action.REPLACE)
     return Compared(verdicts, world, inner, waits)
@@ -185,133 +177,23 @@ def _unwanted(
 ) -> dict[str, Verdict]:
     """Return what exists, is ours, and is no longer wanted."""
     wanted = {kinds[resource.kind].identity(resource) for resource in desired.resources}
-    has_workspace = names.WORKSPACE in wanted
+    hosted = any(kinds[resource.kind].hosts for resource in desired.resources)
+    tidied = {kinds[a.split(".", 1)[0]].leftover for a, verdict in compared.verdicts.items() if verdict.tidies}
+    leftovers = {kind.leftover for kind in kinds.values()}
     removals = {}
     for kind in kinds.values():
-        if kind.inside and not has_workspace:
+        if kind.inside and not hosted:
             continue
         seen = compared.inner if kind.inside else compared.world
         for address in kind.existing(seen):
-            kept = wishes.keep_volumes and kind.name == "volume" and address != WORKSPACE_VOLUME
-            if address in wanted or kept or (address == LEFTOVER and _settles(compared.verdicts)):
+            if address in wanted or address in tidied or (wishes.keep_volumes and kind.stays(address)):
                 continue
-            if compared.waits and address != LEFTOVER:
+            if compared.waits and address not in leftovers:
                 continue
             verdict = kind.removal(address, seen)
             if verdict:
                 removals[address] = verdict
     return removals
-
-
-def _settles(verdicts: Mapping[str, Verdict]) -> bool:
-    """Say whether the workspace's own change does away with leftovers when it ends."""
-    verdict = verdicts.get(names.WORKSPACE)
-    return verdict is not None and (
-        verdict.action is Action.REPLACE or (isinstance(verdict.how, InPlace) and verdict.how.rename)
-    )
-
-
-def _ordered(
-    desired: Desired,
-    verdicts: Mapping[str, Verdict],
-    removals: Mapping[str, Verdict],
-    kinds: Mapping[str, Kind[Any]],
-) -> tuple[Change, ...]:
-    """Put the changes into an order in which they could run one by one, each with what it needs."""
-    inside_gone = [a for a in removals if kinds[a.split(".", 1)[0]].inside]
-    made = _creations(desired, verdicts, inside_gone, kinds)
-    services = [_removal(a, removals[a], []) for a in sorted(removals) if a.startswith("service.")]
-    first = services + [_after(change, services) for change in made if not kinds[change.kind].inside]
-    gone_inside = [_removal(a, removals[a], _before(a, inside_gone, first)) for a in sorted(inside_gone)]
-    gone_inside.sort(key=lambda change: (change.kind == "repo", change.address))
-    rest = [change for change in made if kinds[change.kind].inside]
-    holders = {change.address for change in first if change.kind in HOLDERS} | ({names.WORKSPACE} & removals.keys())
-    treated = {*inside_gone, LEFTOVER, *(change.address for change in services)}
-    outer = [_removal(a, removals[a], [] if a in holders else sorted(holders)) for a in removals if a not in treated]
-    outer.sort(key=lambda change: (list(kinds).index("container") != list(kinds).index(change.kind), change.address))
-    return _without_leftover(tuple(first + gone_inside + rest + outer), removals)
-
-
-def _after(change: Change, services: list[Change]) -> Change:
-    """Let what may want a port of a service that goes wait for that."""
-    if change.kind not in HOLDERS or not services:
-        return change
-    return replace(change, needs=tuple(sorted({*change.needs, *(gone.address for gone in services)})))
-
-
-def _without_leftover(changes: tuple[Change, ...], removals: Mapping[str, Verdict]) -> tuple[Change, ...]:
-    """Put the removal of leftovers before all that touches the workspace: they may hold its ports and volumes."""
-    if LEFTOVER not in removals:
-        return changes
-    waiting = [
-        replace(change, needs=tuple(sorted({*change.needs, LEFTOVER})))
-        if change.address == names.WORKSPACE or change.action is Action.DELETE
-        else change
-        for change in changes
-    ]
-    return (_removal(LEFTOVER, removals[LEFTOVER], []), *waiting)
-
-
-def _creations(
-    desired: Desired,
-    verdicts: Mapping[str, Verdict],
-    inside_gone: list[str],
-    kinds: Mapping[str, Kind[Any]],
-) -> list[Change]:
-    known = {resource.address: resource for resource in desired.resources}
-    effective: dict[str, frozenset[str]] = {}
-    for resource in desired.resources:
-        effective[resource.address] = _effective(resource, verdicts, effective)
-    changes = []
-    for resource in desired.resources:
-        if resource.address not in verdicts:
-            continue
-        needs = {need for need in effective[resource.address] if need in known}
-        if resource.kind in ("file", "repo", "dotfiles"):
-            needs.update(inside_gone)
-        changes.append(_change(resource.address, kinds[resource.kind].name, verdicts[resource.address], needs))
-    return changes
-
-
-def _effective(
-    resource: Resource, verdicts: Mapping[str, Verdict], known: Mapping[str, frozenset[str]]
-) -> frozenset[str]:
-    """Return the changes that a resource has to wait for: those of its needs, seen through what needs nothing."""
-    found: set[str] = set()
-    for need in resource.needs:
-        found.update([need] if need in verdicts else known.get(need, frozenset()))
-    return frozenset(found)
-
-
-def _before(address: str, inside_gone: list[str], first: list[Change]) -> list[str]:
-    """Return what a removal inside waits for: the container; for a repository files in it and links to it as well."""
-    needs = [change.address for change in first if change.address == names.WORKSPACE]
-    if address.startswith("repo."):
-        needs += [other for other in inside_gone if other.startswith(("file.", "dotfiles."))]
-    return needs
-
-
-def _removal(address: str, verdict: Verdict, needs: list[str]) -> Change:
-    return _change(address, address.split(".", 1)[0], verdict, set(needs))
-
-
-def _change(address: str, kind: str, verdict: Verdict, needs: set[str]) -> Change:
-    return Change(
-        address=address,
-        kind=kind,
-        action=verdict.action,
-        reason=verdict.reason,
-        diff=verdict.diff,
-        disruption=verdict.disruption,
-        data_loss=verdict.data_loss,
-        needs=tuple(sorted(needs)),
-        interrupts=verdict.interrupts or _ends(verdict),
-    )
-
-
-def _ends(verdict: Verdict) -> bool:
-    """Say whether something that exists is ended."""
-    return verdict.action in (Action.REPLACE, Action.DELETE) and verdict.disruption is Disruption.REPLACE
 
 
 def _limited(changes: tuple[Change, ...], target: tuple[str, ...]) -> tuple[Change, ...]:
@@ -375,4 +257,5 @@ def _blind(desired: Desired, world: Observed) -> tuple[str, ...]:
 
 def needs_deep_look(made: Plan) -> bool:
     """Say whether a plan would lose things, so that files made by hand must be looked for first."""
-    return any(c.disruption is Disruption.REPLACE and c.kind not in ("file", "service") for c in made.changes)
+    kinds = all_kinds()
+    return any(c.disruption is Disruption.REPLACE and kinds[c.kind].loses_work for c in made.changes)

@@ -218,6 +218,8 @@ def _wishes(options: Options, desired: Desired, world: Observed) -> Wishes:
     replace = set(options.replace)
     if options.no_cache and desired.get("image.workspace"):
         replace.add("image.workspace")
+    if "image.workspace" in replace and world.workspace:
+        replace.add(names.WORKSPACE)
     if options.take_over and desired.resources and world.workspace:
         replace.add(names.WORKSPACE)
     return Wishes(

@@ -1,7 +1,7 @@
 """What a kind of resource is, and what it is given.
 
 A kind is one file: the frozen model of what is wanted, the pure difference to what was observed, and the steps that
-close it. A new kind is a new file and one line in :mod:`envspec.kinds.every`.
+close it. It is known by being there; how it is ordered among others follows from its attributes.
 """
 
 from __future__ import annotations
@@ -158,6 +158,7 @@ class Verdict:
     The fields are those of :class:`envspec.model.Change`, and:
 
     Attributes:
+        tidies: Whether it removes what an interrupted change left, too.
         first: Whether this only makes visible what everything else is decided by.
         notes: What the reader of the plan should know besides.
         how: What :meth:`Kind.steps` has to know of it.
@@ -169,6 +170,7 @@ class Verdict:
     disruption: Disruption = Disruption.NONE
     data_loss: tuple[str, ...] = ()
     interrupts: bool = False
+    tidies: bool = False
     first: bool = False
     notes: tuple[str, ...] = ()
     how: Any = None
@@ -215,15 +217,29 @@ class Kind(ABC, Generic[S]):
         name: Name of the kind; addresses begin with it.
         inside: Whether its resources live in the container and go with its filesystem.
         batch: Whether changes that need the same things are applied in one call.
+        hosts: Whether resources live inside of it.
         volatile: Whether it is lost when the container stops.
+        holds: Whether it holds ports, networks and volumes: what it holds can go once it has let go of it.
+        removed_first: Whether its removal comes before what may want a port that it holds.
         removed_last: Whether its removal waits until a container that was replaced is gone, which may hold it.
+        writes_files: Whether it writes files inside, which waits until those that are no longer wanted are gone.
+        contains_files: Whether files that others wrote may lie in it: its removal waits for theirs.
+        loses_work: Whether what a person made inside may go with it, so that it is looked for before.
+        leftover: Address of what an interrupted change of it left, "" where it leaves nothing.
     """
 
     name: ClassVar[str]
     inside: ClassVar[bool] = False
+    hosts: ClassVar[bool] = False
     batch: ClassVar[bool] = False
     volatile: ClassVar[bool] = False
+    holds: ClassVar[bool] = False
+    removed_first: ClassVar[bool] = False
     removed_last: ClassVar[bool] = False
+    writes_files: ClassVar[bool] = False
+    contains_files: ClassVar[bool] = False
+    loses_work: ClassVar[bool] = True
+    leftover: ClassVar[str] = ""
 
     @abstractmethod
     def existing(self, world: Observed) -> tuple[str, ...]:
@@ -248,6 +264,14 @@ class Kind(ABC, Generic[S]):
     def identity(self, resource: Resource) -> str:
         """MAY: return the address under which :meth:`existing` finds a resource, where that is not its own."""
         return resource.address
+
+    def stays(self, address: str) -> bool:  # noqa: ARG002 - a hook
+        """MAY: say whether something outlives its environment where its user did not ask for its removal."""
+        return False
+
+    def after(self, resource: Resource, verdict: Verdict | None, world: Observed) -> Observed:  # noqa: ARG002 - a hook
+        """MAY: return the world as what lives inside will find it once the resource is as it must be."""
+        return world
 
     def affected(self, resource: Resource, spec: S, changed: Mapping[str, Verdict]) -> Verdict | None:  # noqa: ARG002 - a hook
         """MAY: return what the changes of others, by address, do to a resource that needs nothing itself."""

@@ -115,6 +115,9 @@ class Container(Kind[ContainerSpec]):
     """One container an environment, plus whatever an interrupted replace left."""
 
     name = "container"
+    hosts = True
+    holds = True
+    leftover = LEFTOVER
 
     def existing(self, world: Observed) -> tuple[str, ...]:
         """Return the workspace, and the leftovers as one."""
@@ -164,11 +167,15 @@ class Container(Kind[ContainerSpec]):
         if stubborn and box.status in ASLEEP:
             why = f"it is {box.status}: it has to run first, for what is inside decides what a new one takes over"
             how = _in_place(resource, spec, box, world, (), Live(live.status, live.name))
-            return Verdict(Action.UPDATE, why, live.awake, Disruption.RESTART, first=True, how=how)
+            return Verdict(
+                Action.UPDATE, why, live.awake, Disruption.RESTART, tidies=live.name is not None, first=True, how=how
+            )
         if stubborn:
             reason = "; ".join(_says(d) for d in stubborn) + " cannot be done in place"
             lost, notes = _lost(world, _next_mounts(spec, world)), _unseen(spec, diffs, world)
-            return Verdict(Action.REPLACE, reason, diffs + live.diffs, Disruption.REPLACE, lost, notes=notes)
+            return Verdict(
+                Action.REPLACE, reason, diffs + live.diffs, Disruption.REPLACE, lost, tidies=True, notes=notes
+            )
         reason = "; ".join(_says(d) for d in live.diffs + diffs)
         return Verdict(
             Action.UPDATE,
@@ -177,13 +184,14 @@ class Container(Kind[ContainerSpec]):
             _disruption(live, diffs),
             loss.jobs(world) if live.status else (),
             interrupts=live.status is not None and box.running,
+            tidies=live.name is not None,
             how=_in_place(resource, spec, box, world, diffs, live),
         )
 
     def forced(self, resource: Resource, spec: ContainerSpec, world: Observed) -> Verdict:  # noqa: ARG002 - by name
         """Make it anew."""
         lost = _lost(world, _next_mounts(spec, world))
-        return Verdict(Action.REPLACE, "asked for with --replace", (), Disruption.REPLACE, lost)
+        return Verdict(Action.REPLACE, "asked for with --replace", (), Disruption.REPLACE, lost, tidies=True)
 
     def removal(self, address: str, world: Observed) -> Verdict | None:
         """Remove the workspace with what is in its own filesystem, or the leftovers, in which nobody worked."""
@@ -193,6 +201,17 @@ class Container(Kind[ContainerSpec]):
             return Verdict(Action.DELETE, why, disruption=Disruption.NONE)
         lost = _lost(world, world.workspace.config.mounts if world.workspace else ())
         return Verdict(Action.DELETE, "no longer wanted", disruption=Disruption.REPLACE, data_loss=lost)
+
+    def after(self, resource: Resource, verdict: Verdict | None, world: Observed) -> Observed:
+        """Return the world without what goes with an old container, or is lost by a start."""
+        if verdict is None or not isinstance(resource.spec, ContainerSpec):
+            return world
+        if verdict.action is Action.REPLACE:
+            new = _next_mounts(resource.spec, world)
+            return world.renewed(lambda path: survives(path, _mounts(world), new))
+        paused = world.workspace is not None and world.workspace.status == "paused"
+        starts = isinstance(verdict.how, InPlace) and verdict.how.start and not paused
+        return world.restarted() if starts and world.inside else world
 
     def steps(self, work: tuple[Work, ...], setting: Setting) -> tuple[Step, ...]:
         """Create, change, replace or remove."""
@@ -213,24 +232,6 @@ class Container(Kind[ContainerSpec]):
             if survives(world.located(str(entry.data.get("path", ""))), _mounts(world), after)
         )
         return workspace_steps.replace(_wanted(spec, item.change.address, setting), carried, box, setting)
-
-
-def inner_world(resource: Resource | None, verdict: Verdict | None, world: Observed) -> Observed:
-    """Return the world as kinds inside will find it once the workspace is as it shall be.
-
-    Args:
-        resource: The workspace as it shall be, ``None`` when there shall be none.
-        verdict: What happens to it, ``None`` when nothing does.
-        world: The world as it was observed.
-    """
-    if resource is None or verdict is None or not isinstance(resource.spec, ContainerSpec):
-        return world
-    if verdict.action is Action.REPLACE:
-        new = _next_mounts(resource.spec, world)
-        return world.renewed(lambda path: survives(path, _mounts(world), new))
-    paused = world.workspace is not None and world.workspace.status == "paused"
-    starts = isinstance(verdict.how, InPlace) and verdict.how.start and not paused
-    return world.restarted() if starts and world.inside else world
 
 
 def survives(path: str, old: tuple[Mount, ...], new: tuple[Mount, ...]) -> bool:

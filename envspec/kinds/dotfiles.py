@@ -67,6 +67,7 @@ class Dotfiles(Kind[DotfilesSpec]):
     """A script runs once for a repository and branch; links are looked after one by one."""
 
     name = "dotfiles"
+    writes_files = True
     inside = True
 
     def existing(self, world: Observed) -> tuple[str, ...]:

@@ -1,42 +1,29 @@
-"""All kinds of resource, one line each."""
+"""All kinds of resource: a kind is known by being a module of this package."""
 
 from __future__ import annotations
 
+import functools
+import importlib
+import inspect
+import pkgutil
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
+from envspec import kinds
 from envspec.kinds.base import Kind
-from envspec.kinds.base_image import BaseImage
-from envspec.kinds.command import Command
-from envspec.kinds.container import Container
-from envspec.kinds.dotfiles import Dotfiles
-from envspec.kinds.environment import Environment
-from envspec.kinds.file import File
-from envspec.kinds.health import Health
-from envspec.kinds.image import Image
-from envspec.kinds.lease import Lease
-from envspec.kinds.network import Network
-from envspec.kinds.repo import Repo
-from envspec.kinds.service import Service
-from envspec.kinds.user import User
-from envspec.kinds.volume import Volume
 
 
-def all_kinds() -> dict[str, Kind[Any]]:
-    """Return every kind by name, in the order in which a plan lists them."""
-    kinds: tuple[Kind[Any], ...] = (
-        BaseImage(),
-        Image(),
-        Network(),
-        Volume(),
-        Container(),
-        Service(),
-        Lease(),
-        User(),
-        Environment(),
-        File(),
-        Repo(),
-        Dotfiles(),
-        Command(),
-        Health(),
-    )
-    return {kind.name: kind for kind in kinds}
+@functools.cache
+def all_kinds() -> Mapping[str, Kind[Any]]:
+    """Return every kind by name, sorted."""
+    modules = [
+        importlib.import_module(f"{kinds.__name__}.{found.name}") for found in pkgutil.iter_modules(kinds.__path__)
+    ]
+    classes = [
+        value
+        for module in modules
+        for _, value in inspect.getmembers(module, inspect.isclass)
+        if issubclass(value, Kind) and not inspect.isabstract(value) and value.__module__ == module.__name__
+    ]
+    return MappingProxyType({made.name: made() for made in sorted(classes, key=lambda made: made.name)})

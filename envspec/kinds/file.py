@@ -57,6 +57,8 @@ class File(Kind[FileSpec]):
     """All files of one apply travel in one tar stream."""
 
     name = "file"
+    writes_files = True
+    loses_work = False
     inside = True
     batch = True
 

@@ -120,6 +120,8 @@ class Repo(Kind[RepoSpec]):
     """A branch that moved upstream is no drift, nor is a commit on top; a HEAD that left what was cloned is."""
 
     name = "repo"
+    writes_files = True
+    contains_files = True
     inside = True
 
     def existing(self, world: Observed) -> tuple[str, ...]:

@@ -22,6 +22,9 @@ class Service(Kind[ServiceSpec]):
     """A service is made, mended in place where the engine honours that, made anew where not, and waited for."""
 
     name = "service"
+    holds = True
+    removed_first = True
+    loses_work = False
 
     def existing(self, world: Observed) -> tuple[str, ...]:
         """Return the services that have a container, or left something on the shelf."""

@@ -80,6 +80,10 @@ class Volume(Kind[VolumeSpec]):
             lost = (f"volume {name} and all that is in it",)
         return Verdict(Action.DELETE, "no longer in the file", disruption=Disruption.REPLACE, data_loss=lost)
 
+    def stays(self, address: str) -> bool:
+        """Keep what the user named; the workspace's volume goes with its environment."""
+        return address != WORKSPACE_VOLUME
+
     def steps(self, work: tuple[Work, ...], setting: Setting) -> tuple[Step, ...]:
         """Create or remove the volume."""
         (item,) = work

@@ -9,13 +9,14 @@ from typing import Any
 
 import pytest
 
-from envspec import executor, planner
+from envspec import executor, ordering, planner
 from envspec.api import converge
 from envspec.engine import fake_dotfiles
 from envspec.errors import EnvspecError
 from envspec.kinds import environment, names, workspace_steps
 from envspec.kinds.base import Observed
 from envspec.kinds.command import Command, CommandSpec
+from envspec.kinds.container import Container
 from envspec.kinds.dotfiles import Dotfiles
 from envspec.kinds.environment import Environment, EnvironmentSpec
 from envspec.kinds.file import File
@@ -91,12 +92,12 @@ def an_update_that_unsets_limits_in_place(patch: Patch) -> None:
 
 
 def a_graph_without_the_edges_to_the_container(patch: Patch) -> None:
-    whole = planner._effective
+    whole = ordering._effective
 
     def effective(resource: Any, verdicts: Any, known: Any) -> frozenset[str]:
         return whole(resource, verdicts, known) - {names.WORKSPACE}
 
-    patch.setattr(planner, "_effective", effective)
+    patch.setattr(ordering, "_effective", effective)
 
 
 def a_removal_that_is_forgotten(patch: Patch) -> None:
@@ -111,7 +112,7 @@ def a_removal_that_is_forgotten(patch: Patch) -> None:
 
 
 def a_replace_after_which_the_inside_is_taken_for_kept(patch: Patch) -> None:
-    patch.setattr(planner, "inner_world", lambda _resource, _verdict, world: world)
+    patch.setattr(Container, "after", lambda _kind, _resource, _verdict, world: world)
 
 
 def an_executor_that_starts_dependents_of_a_failed_step(patch: Patch) -> None:
@@ -201,12 +202,12 @@ def a_plan_that_tells_the_time(patch: Patch) -> None:
 
 
 def a_plan_whose_order_ignores_needs(patch: Patch) -> None:
-    whole = planner._ordered
+    whole = ordering.ordered
 
     def ordered(*args: Any) -> tuple[Change, ...]:
         return tuple(reversed(whole(*args)))
 
-    patch.setattr(planner, "_ordered", ordered)
+    patch.setattr(planner, "ordered", ordered)
 
 
 def a_loss_that_goes_unsaid(patch: Patch) -> None:
