@@ -28,9 +28,11 @@ engines: venv ## Install and start both, Docker and Podman: the tests run on eac
 quickstart: engine ## Stand in a converged environment made from examples/quickstart
 	@$(WITH_ENGINE) $(BIN)/envspec apply --yes $(EXAMPLE)
 
-check: venv ## Lint, format, types, import rules, current schemas
+check: venv ## Lint, format, shell scripts, types, import rules, current schemas
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/shellcheck --shell=sh envspec/engine/scripts/*.sh
+	git grep -lE '^#!.*\<(ba|da)?sh$$' | xargs $(BIN)/shellcheck
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m envspec.spec.schema --check

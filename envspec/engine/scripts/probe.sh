@@ -196,7 +196,7 @@ unset ENVSPEC_IMAGE
 '$1
   shift
   if [ "$owner" = 0 ] && [ "$user" != 0 ]; then
-    /bin/sh -c "${text#*ENVSPEC_IMAGE$nl}" envspec "$@"
+    /bin/sh -c "${text#*ENVSPEC_IMAGE"$nl"}" envspec "$@"
   elif [ "$owner" = 0 ]; then
     /bin/sh -c "$text" envspec "$@"
   elif setpriv --reuid "$owner" --regid "$group" --clear-groups /bin/sh -c "$text" envspec "$@" 2> /dev/null; then

@@ -2,7 +2,7 @@
 # with sub-second times where tar has a form for them.
 # The file ``read`` tells when: a volume that is filled for the next container until it is put there is none of the user's.
 cd "$STATE" 2> /dev/null || exit 0
-: > read
+: > ./read
 count=$#
 for name; do
   for path in "ledger/$name" "originals/$name" "originals/$name.absent"; do

@@ -39,6 +39,7 @@ clone_beside() {
 own_file "$STATE/gitconfig"
 {
   printf '[safe]\n\tdirectory = *\n[include]\n'
+  # shellcheck disable=SC2088 # git expands the tilde
   printf '\tpath = %s\n' "$FORWARDED_GIT" '~/.config/git/config' '~/.gitconfig'
 } > "$STATE/gitconfig" || fail 20 "cannot write to $STATE"
 if vacant; then

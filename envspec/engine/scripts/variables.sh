@@ -25,6 +25,7 @@ root_path() (
       above=${above%/*}
     done
   done
+  # shellcheck disable=SC2086 # split at the colons
   open=$(PATH=/usr/sbin:/usr/bin:/sbin:/bin stat -c '%u %a %n' -- $asked 2> /dev/null | while IFS=' ' read -r uid mode name; do
     case $name in
       /bin | /sbin) continue ;;
