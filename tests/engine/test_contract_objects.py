@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from envspec.engine.base import Engine
 from envspec.engine.facts import Questions
 from envspec.engine.objects import Attachment, Build, Mount, NetworkState, Port
 from envspec.engine.operations import PutState, ReadState, RunCommand
@@ -393,3 +394,8 @@ def test_what_a_new_container_finds_in_a_volume_of_its_image_is_not_undeclared(w
     world.hands.write(box, "/etc/skel/mine", "by hand\n")
     asked = Questions(undeclared=("/", "/etc/skel"))
     assert world.engine.probe(box, asked).undeclared == ("/etc/skel/mine",)
+
+
+def test_an_engine_of_this_host_sees_what_lies_here(engine: Engine, tmp_path: Path) -> None:
+    assert engine.machine().here
+    assert engine.sees((str(tmp_path), "/dev/shm")) == {str(tmp_path): True, "/dev/shm": True}
