@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+import pytest
 from hypothesis import HealthCheck, settings
 
 PROFILE = "ENVSPEC_HYPOTHESIS"
@@ -27,3 +28,10 @@ PROFILES = {
 _chosen = PROFILES[os.environ.get(PROFILE, "fixed")]
 settings.register_profile("envspec", _chosen, max_examples=int(os.environ.get(EXAMPLES, _chosen.max_examples)))
 settings.load_profile("envspec")
+
+UPDATE_GOLDENS = "--update-goldens"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the option that writes golden files anew instead of comparing with them."""
+    parser.addoption(UPDATE_GOLDENS, action="store_true", help="write tests/cases/plans anew; read the difference")
