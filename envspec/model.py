@@ -70,6 +70,46 @@ class Diff:
     cause: Cause
 
 
+class LossKind(StrEnum):
+    """What sort of thing a change would lose."""
+
+    UNCOMMITTED = "uncommitted"
+    UNPUSHED = "unpushed"
+    UNDECLARED = "undeclared"
+    """A file that the spec does not name."""
+    JOB = "job"
+    """A background job that runs."""
+    UNNAMED_VOLUME = "unnamed_volume"
+    """What is in a volume that nobody named."""
+    VOLUME = "volume"
+    FILE = "file"
+    """A file that is overwritten, and was not written by envspec."""
+    DIRECTORY = "directory"
+    """What lies where a repository is to be."""
+    UNKNOWN = "unknown"
+    """What could not be looked at."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Loss:
+    """Something that exists and would be gone.
+
+    Attributes:
+        kind: What sort of thing.
+        subject: Which: a path, a job, a volume.
+        detail: What people should know of it, "" for nothing.
+    """
+
+    kind: LossKind
+    subject: str
+    detail: str = ""
+
+    @property
+    def text(self) -> str:
+        """Return it as people read it: ``/opt/tool (undeclared)``."""
+        return f"{self.subject} ({self.detail})" if self.detail else self.subject
+
+
 @dataclass(frozen=True, slots=True)
 class Change:
     """One change of one resource.
@@ -84,6 +124,7 @@ class Change:
         data_loss: What exists and would be gone, each in words that name it; empty when nothing is lost.
         needs: Addresses of the changes that must be done before it.
         interrupts: Whether it ends something that exists, or all that runs in a workspace: a person is asked first.
+        losses: The same as ``data_loss``, as values.
     """
 
     address: str
@@ -95,6 +136,7 @@ class Change:
     data_loss: tuple[str, ...] = ()
     needs: tuple[str, ...] = ()
     interrupts: bool = False
+    losses: tuple[Loss, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -392,6 +434,7 @@ def plan_from_json(data: Mapping[str, Any]) -> Plan:
             data_loss=tuple(item["data_loss"]),
             needs=tuple(item["needs"]),
             interrupts=item["interrupts"],
+            losses=tuple(Loss(LossKind(lost["kind"]), lost["subject"], lost["detail"]) for lost in item["losses"]),
         )
         for item in data["changes"]
     )

@@ -141,7 +141,8 @@ def _change(address: str, verdict: Verdict, needs: set[str]) -> Change:
         reason=verdict.reason,
         diff=verdict.diff,
         disruption=verdict.disruption,
-        data_loss=verdict.data_loss,
+        data_loss=tuple(lost.text for lost in verdict.losses),
         needs=tuple(sorted(needs)),
         interrupts=verdict.interrupts or ends,
+        losses=verdict.losses,
     )

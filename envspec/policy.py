@@ -22,7 +22,7 @@ from envspec.kinds import names
 from envspec.kinds.base import Observed
 from envspec.kinds.container import ContainerSpec
 from envspec.kinds.image import ImageSpec
-from envspec.kinds.loss import goes_unasked
+from envspec.kinds.loss import UNASKED
 from envspec.kinds.service_state import ServiceSpec
 from envspec.model import Change, Desired, Effect, Plan, Resource
 
@@ -36,7 +36,7 @@ def unallowed_losses(plan: Plan, allowed: tuple[str, ...], *, ephemeral: bool = 
         ephemeral: Whether files that nobody declared, and running jobs, may go: the environment was meant to.
     """
     found = (change for change in plan.losses if change.address not in allowed)
-    return tuple(change for change in found if not (ephemeral and all(map(goes_unasked, change.data_loss))))
+    return tuple(c for c in found if not (ephemeral and {lost.kind for lost in c.losses} <= UNASKED))
 
 
 def refuse_losses(plan: Plan, allowed: tuple[str, ...], *, ephemeral: bool = False, command: str = "") -> None:

@@ -13,7 +13,10 @@ from __future__ import annotations
 from envspec.engine.objects import ContainerState, ImageState, Mount, VolumeState
 from envspec.kinds import names
 from envspec.kinds.base import Observed
-from envspec.kinds.loss import UNNAMED
+from envspec.model import Loss, LossKind
+
+UNNAMED = "a volume without a name"
+"""What is said of such a volume."""
 
 KIND = "anonymous"
 """What the label ``kind`` says of a volume that waits for its container."""
@@ -58,8 +61,8 @@ def abandoned(world: Observed) -> tuple[str, ...]:
     return tuple(volume.name for volume in world.volumes if _waits(volume, world.env) and volume.name not in held)
 
 
-def lost_with(boxes: tuple[ContainerState, ...], gone: tuple[Mount, ...], world: Observed) -> tuple[str, ...]:
-    """Return, in words, the data that goes with volumes of containers that end.
+def lost_with(boxes: tuple[ContainerState, ...], gone: tuple[Mount, ...], world: Observed) -> tuple[Loss, ...]:
+    """Return the data that goes with volumes of containers that end.
 
     A volume that several containers share (``volumes_from``) counts once, for the first of them.
 
@@ -74,18 +77,19 @@ def lost_with(boxes: tuple[ContainerState, ...], gone: tuple[Mount, ...], world:
         holders = [box for box in world.containers if any(m.source == mount.source for m in box.anonymous)]
         return not holders or min(holders, key=lambda box: box.name).id in mine
 
-    return told(tuple(mount for mount in gone if counts(mount) and mount.source not in world.empty_volumes))
+    return losses(tuple(mount for mount in gone if counts(mount) and mount.source not in world.empty_volumes))
 
 
-def told(gone: tuple[Mount, ...]) -> tuple[str, ...]:
-    """Return, in words, the data that goes with volumes."""
-    return tuple(f"what is in {path}{UNNAMED}" for path in sorted({mount.target for mount in gone}))
+def losses(gone: tuple[Mount, ...]) -> tuple[Loss, ...]:
+    """Return the data that goes with volumes."""
+    paths = sorted({mount.target for mount in gone})
+    return tuple(Loss(LossKind.UNNAMED_VOLUME, f"what is in {path}", UNNAMED) for path in paths)
 
 
 def hidden(holder: str, mounts: tuple[Mount, ...]) -> tuple[str, ...]:
     """Return notes that another image's own content is not seen where a volume is taken over."""
     return tuple(
-        f"{holder} keeps what is in {mount.target}{UNNAMED}: what its new image has there is not seen"
+        f"{holder} keeps what is in {mount.target} ({UNNAMED}): what its new image has there is not seen"
         for mount in mounts
     )
 

@@ -16,7 +16,7 @@ from envspec.engine.facts import Answer, FileFact, LedgerEntry, Questions, locat
 from envspec.engine.objects import ContainerState, ImageState, NetworkState, VolumeState
 from envspec.engine.operations import Record
 from envspec.kinds import names
-from envspec.model import Action, Cause, Change, Diff, Disruption, Hidden, Resource
+from envspec.model import Action, Cause, Change, Diff, Disruption, Hidden, Loss, Resource
 from envspec.steps.base import Container, Step
 
 S = TypeVar("S")
@@ -168,7 +168,7 @@ class Verdict:
     reason: str
     diff: tuple[Diff, ...] = ()
     disruption: Disruption = Disruption.NONE
-    data_loss: tuple[str, ...] = ()
+    losses: tuple[Loss, ...] = ()
     interrupts: bool = False
     tidies: bool = False
     first: bool = False

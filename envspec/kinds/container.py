@@ -17,7 +17,7 @@ from envspec.kinds.base import Kind, Observed, Setting, Verdict, Work, is_helper
 from envspec.kinds.limits import UNASKED, differs, told, update_of
 from envspec.kinds.standing import refuse_half_restored, standing_of
 from envspec.kinds.workspace_steps import InPlace, Wanted
-from envspec.model import Action, Cause, Diff, Disruption, Resource, to_json
+from envspec.model import Action, Cause, Diff, Disruption, Loss, Resource, to_json
 from envspec.steps.base import Step
 from envspec.steps.objects import CreateContainer
 
@@ -200,7 +200,7 @@ class Container(Kind[ContainerSpec]):
             why = f"left by an interrupted {' and an interrupted '.join(what)}"
             return Verdict(Action.DELETE, why, disruption=Disruption.NONE)
         lost = _lost(world, world.workspace.config.mounts if world.workspace else ())
-        return Verdict(Action.DELETE, "no longer wanted", disruption=Disruption.REPLACE, data_loss=lost)
+        return Verdict(Action.DELETE, "no longer wanted", disruption=Disruption.REPLACE, losses=lost)
 
     def after(self, resource: Resource, verdict: Verdict | None, world: Observed) -> Observed:
         """Return the world without what goes with an old container, or is lost by a start."""
@@ -277,7 +277,7 @@ def _wanted(spec: ContainerSpec, address: str, setting: Setting) -> Wanted:
     )
 
 
-def _lost(world: Observed, kept: tuple[Mount, ...]) -> tuple[str, ...]:
+def _lost(world: Observed, kept: tuple[Mount, ...]) -> tuple[Loss, ...]:
     """Return what goes with the workspace where only some of its mounts are kept: work, and the jobs that run."""
     old = _mounts(world)
     return loss.lost(world, lambda path: not survives(path, old, kept)) + loss.jobs(world)

@@ -22,7 +22,7 @@ from envspec.kinds.base import (
     spec_of,
 )
 from envspec.kinds.loss import lies_below
-from envspec.model import Action, Cause, Diff, Disruption, Resource
+from envspec.model import Action, Cause, Diff, Disruption, Loss, LossKind, Resource
 from envspec.steps.base import Step, StepList
 from envspec.steps.guest import Perform
 
@@ -101,7 +101,11 @@ class File(Kind[FileSpec]):
         differs = fact.sha256 != spec.sha256
         box = world.workspace
         kept_outside = not box or any(lies_below(world.located(spec.path), mount.target) for mount in box.mounts)
-        lost = (f"{spec.path} (not written by envspec)",) if differs and entry is None and kept_outside else ()
+        lost = (
+            (Loss(LossKind.FILE, spec.path, "not written by envspec"),)
+            if differs and entry is None and kept_outside
+            else ()
+        )
         names = ", ".join(_WORDS[d.path] for d in diffs)
         return Verdict(Action.UPDATE, f"{names}: {because(cause)}", diffs, Disruption.WRITE, lost)
 

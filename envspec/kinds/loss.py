@@ -4,21 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from envspec.engine.facts import RepoFact
 from envspec.kinds.base import Observed
+from envspec.model import Loss, LossKind
 
-UNKNOWN = "what was made inside (the container does not run, so it cannot be checked)"
+UNKNOWN = Loss(LossKind.UNKNOWN, "what was made inside", "the container does not run, so it cannot be checked")
 
-
-UNDECLARED = " (undeclared)"
-"""Ends what is said of a file that nobody declared."""
-
-
-RUNNING = " (running)"
-"""Ends what is said of a background job that runs."""
-
-
-UNNAMED = " (a volume without a name)"
-"""Ends what is said of data in a volume that nobody named; :mod:`envspec.kinds.anonymous` lists those."""
+UNASKED = frozenset({LossKind.UNDECLARED, LossKind.JOB, LossKind.UNNAMED_VOLUME})
+"""What goes, without a question, with an environment that was not made to stay."""
 
 
 def lies_below(path: str, root: str) -> bool:
@@ -26,8 +19,8 @@ def lies_below(path: str, root: str) -> bool:
     return bool(root) and (path == root or path.startswith(root.rstrip("/") + "/"))
 
 
-def lost(world: Observed, goes: Callable[[str], bool]) -> tuple[str, ...]:
-    """Return what of the user's work would be lost, in words.
+def lost(world: Observed, goes: Callable[[str], bool]) -> tuple[Loss, ...]:
+    """Return what of the user's work would be lost.
 
     Args:
         world: What was observed.
@@ -41,35 +34,37 @@ def lost(world: Observed, goes: Callable[[str], bool]) -> tuple[str, ...]:
     return _repos(world, goes) + _files(world, goes)
 
 
-def below(target: str, world: Observed) -> tuple[str, ...]:
+def below(target: str, world: Observed) -> tuple[Loss, ...]:
     """Return what would be lost with everything below a directory."""
     return lost(world, lambda path: lies_below(path, target))
 
 
-def jobs(world: Observed) -> tuple[str, ...]:
-    """Return the background jobs that a stop of the workspace would end, in words."""
-    return tuple(f"job {job}{RUNNING}" for job in world.answer.jobs)
+def jobs(world: Observed) -> tuple[Loss, ...]:
+    """Return the background jobs that a stop of the workspace would end."""
+    return tuple(Loss(LossKind.JOB, f"job {job}", "running") for job in world.answer.jobs)
 
 
-def goes_unasked(lost: str) -> bool:
-    """Say whether something goes with an environment that was not made to stay.
+def work_in(path: str, fact: RepoFact) -> tuple[Loss, ...]:
+    """Return the local work in a repository: changes that are not committed, and commits that were not pushed.
 
-    Files that nobody declared, running jobs, and what services keep in volumes that nobody named do.
+    Args:
+        path: Where it is.
+        fact: What was found there.
     """
-    return lost.endswith((UNDECLARED, RUNNING, UNNAMED))
+    found = (
+        (LossKind.UNCOMMITTED, fact.dirty, "uncommitted change"),
+        (LossKind.UNPUSHED, fact.unpushed, "unpushed commit"),
+    )
+    return tuple(
+        Loss(kind, path, f"{number} {words}{'' if number == 1 else 's'}") for kind, number, words in found if number
+    )
 
 
-def _repos(world: Observed, goes: Callable[[str], bool]) -> tuple[str, ...]:
-    found = []
-    for path, fact in sorted((world.located(path), fact) for path, fact in world.answer.repos.items()):
-        if not goes(path) or fact.state != "repo":
-            continue
-        if fact.dirty:
-            found.append(f"{path} ({fact.dirty} uncommitted {'change' if fact.dirty == 1 else 'changes'})")
-        if fact.unpushed:
-            found.append(f"{path} ({fact.unpushed} unpushed {'commit' if fact.unpushed == 1 else 'commits'})")
-    return tuple(found)
+def _repos(world: Observed, goes: Callable[[str], bool]) -> tuple[Loss, ...]:
+    found = sorted((world.located(path), fact) for path, fact in world.answer.repos.items() if fact.state == "repo")
+    return tuple(lost for path, fact in found if goes(path) for lost in work_in(path, fact))
 
 
-def _files(world: Observed, goes: Callable[[str], bool]) -> tuple[str, ...]:
-    return tuple(f"{path}{UNDECLARED}" for path in sorted(world.answer.undeclared or ()) if goes(path))
+def _files(world: Observed, goes: Callable[[str], bool]) -> tuple[Loss, ...]:
+    files = sorted(world.answer.undeclared or ())
+    return tuple(Loss(LossKind.UNDECLARED, path, "undeclared") for path in files if goes(path))

@@ -24,7 +24,7 @@ from envspec.kinds.base import (
     recorded_path,
     spec_of,
 )
-from envspec.model import Action, Cause, Diff, Disruption, Resource
+from envspec.model import Action, Cause, Diff, Disruption, Loss, LossKind, Resource
 from envspec.steps.base import Container, Done, Run, Step, StepList, Verb
 from envspec.steps.guest import Perform
 
@@ -156,25 +156,27 @@ class Repo(Kind[RepoSpec]):
             why = "it was removed" if entry else f"clone {spec.url}"
             return Verdict(Action.CREATE, why, (Diff("head", None, spec.ref or "HEAD", cause),), Disruption.WRITE)
         if fact.state != "repo":
-            other = (f"{place} (not a repository)",)
+            other = (Loss(LossKind.DIRECTORY, place, "not a repository"),)
             return Verdict(Action.REPLACE, "something else is there", (), Disruption.REPLACE, other)
         if fact.origin != spec.url:
             diff = (Diff("origin", fact.origin, spec.url, cause),)
-            return Verdict(Action.REPLACE, "it comes from elsewhere", diff, Disruption.REPLACE, _work(place, fact))
+            return Verdict(
+                Action.REPLACE, "it comes from elsewhere", diff, Disruption.REPLACE, loss.work_in(place, fact)
+            )
         if entry and entry.data.get("ref") == spec.ref:
-            lost = _work(place, fact)
-            dirty = _work(place, replace(fact, unpushed=0))
+            lost = loss.work_in(place, fact)
+            dirty = loss.work_in(place, replace(fact, unpushed=0))
             return _submodules(spec, dirty, entry, cause) or self._moved(spec, fact, entry, resource, lost)
         if entry is None and not spec.ref:
             return Verdict(Action.UPDATE, "cloned already: recorded as ours", (), Disruption.NONE)
         before = str(entry.data.get("ref") or "HEAD") if entry else fact.branch or fact.head[:12]
-        lost = _work(place, fact)
+        lost = loss.work_in(place, fact)
         diff = (Diff("ref", before, spec.ref or "HEAD", cause),)
         why = f"ref: {before} → {spec.ref or 'HEAD'}"
         return Verdict(Action.UPDATE, why, diff, Disruption.UPDATE, lost, how=Way(anew=True))
 
     def _moved(
-        self, spec: RepoSpec, fact: RepoFact, entry: LedgerEntry, resource: Resource, lost: tuple[str, ...]
+        self, spec: RepoSpec, fact: RepoFact, entry: LedgerEntry, resource: Resource, lost: tuple[Loss, ...]
     ) -> Verdict | None:
         commit = entry.facts.get("commit", "")
         branch = entry.facts.get("branch", "")
@@ -195,7 +197,7 @@ class Repo(Kind[RepoSpec]):
         """Remove the work tree; local work in it has to be given up by name."""
         path = recorded_path(world.answer.entry(address), address)
         lost = loss.below(world.located(path), world) if world.inside is not None else ()
-        return Verdict(Action.DELETE, "no longer in the file", disruption=Disruption.REPLACE, data_loss=lost)
+        return Verdict(Action.DELETE, "no longer in the file", disruption=Disruption.REPLACE, losses=lost)
 
     def steps(self, work: tuple[Work, ...], setting: Setting) -> tuple[Step, ...]:
         """Clone, check out, or remove."""
@@ -244,7 +246,7 @@ def failure(done: Completed, address: str) -> StepFailed:
     return kind("\n".join([last, *before]), code=f"repo.{name}", hint=hint, where=Where(address=address))
 
 
-def _submodules(spec: RepoSpec, lost: tuple[str, ...], entry: LedgerEntry, cause: Cause) -> Verdict | None:
+def _submodules(spec: RepoSpec, lost: tuple[Loss, ...], entry: LedgerEntry, cause: Cause) -> Verdict | None:
     before = bool(entry.data.get("submodules"))
     if before == spec.submodules:
         return None
@@ -265,9 +267,3 @@ def _wanted(item: Work, spec: RepoSpec, entry: LedgerEntry | None) -> tuple[str,
     if spec.pinned:
         return ref, spec.ref
     return ref, entry.facts.get("commit", "") if entry and way.back else ""
-
-
-def _work(path: str, fact: RepoFact) -> tuple[str, ...]:
-    number = fact.dirty
-    dirty = (f"{path} ({number} uncommitted {'change' if number == 1 else 'changes'})",) if number else ()
-    return dirty + ((f"{path} ({fact.unpushed} unpushed)",) if fact.unpushed else ())

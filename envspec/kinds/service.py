@@ -86,7 +86,7 @@ class Service(Kind[ServiceSpec]):
         """Remove it with the volumes that nobody named; what is in those is lost."""
         boxes = boxes_of(address, world)
         lost = anonymous.lost_with(boxes, tuple(mount for box in boxes for mount in box.anonymous), world)
-        return Verdict(Action.DELETE, "no longer wanted", disruption=Disruption.REPLACE, data_loss=lost)
+        return Verdict(Action.DELETE, "no longer wanted", disruption=Disruption.REPLACE, losses=lost)
 
     def steps(self, work: tuple[Work, ...], setting: Setting) -> tuple[Step, ...]:
         """Make it, change it, wait for it, or remove it."""
@@ -126,4 +126,4 @@ def _replace(why: str, spec: ServiceSpec, world: Observed, diffs: tuple[Diff, ..
     changed = any(diff.path in ("image", "build") for diff in diffs)
     stay = {*boxes_of(spec.address, world)[0].anonymous} - {*gone} if changed and not spec.volumes_from else set()
     notes = anonymous.hidden(spec.address, tuple(sorted(m for m in stay if m.target not in spec.unnamed)))
-    return Verdict(Action.REPLACE, why, diffs, Disruption.REPLACE, anonymous.told(gone), notes=notes)
+    return Verdict(Action.REPLACE, why, diffs, Disruption.REPLACE, anonymous.losses(gone), notes=notes)

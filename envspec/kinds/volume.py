@@ -9,7 +9,7 @@ from envspec.engine.objects import VolumeState
 from envspec.errors import Conflict, Where
 from envspec.kinds import anonymous, loss, names
 from envspec.kinds.base import Kind, Observed, Setting, Verdict, Work, spec_of
-from envspec.model import Action, Disruption, Resource
+from envspec.model import Action, Disruption, Loss, LossKind, Resource
 from envspec.steps.base import Step, StepList
 from envspec.steps.objects import CreateVolume, RemoveVolume
 
@@ -73,12 +73,16 @@ class Volume(Kind[VolumeSpec]):
         name = _name(address, world)
         mounts = world.workspace.config.mounts if world.workspace else ()
         target = next((m.target for m in mounts if m.source == name), "")
-        lost: tuple[str, ...] = ()
+        lost: tuple[Loss, ...] = ()
         if address == WORKSPACE_VOLUME:
-            lost = loss.below(target, world) if target else (f"volume {name} (no container shows what is in it)",)
+            lost = (
+                loss.below(target, world)
+                if target
+                else (Loss(LossKind.UNKNOWN, f"volume {name}", "no container shows what is in it"),)
+            )
         elif target not in world.answer.hollow and name not in world.empty_volumes:
-            lost = (f"volume {name} and all that is in it",)
-        return Verdict(Action.DELETE, "no longer in the file", disruption=Disruption.REPLACE, data_loss=lost)
+            lost = (Loss(LossKind.VOLUME, f"volume {name} and all that is in it"),)
+        return Verdict(Action.DELETE, "no longer in the file", disruption=Disruption.REPLACE, losses=lost)
 
     def stays(self, address: str) -> bool:
         """Keep what the user named; the workspace's volume goes with its environment."""

@@ -161,7 +161,7 @@ def test_a_commit_of_ones_own_in_a_shallow_clone_is_not_lost_unasked(place: Plac
     who = ("-c", "user.name=a", "-c", "user.email=a@example.org")
     git(place, *who, "commit", "-q", "--allow-empty", "-m", "mine", path="own")
     write(place, repos=[{**repo, "ref": "main"}])
-    assert change(place.plan(), "repo./workspace/own")["data_loss"] == ["/workspace/own (1 unpushed)"]
+    assert change(place.plan(), "repo./workspace/own")["data_loss"] == ["/workspace/own (1 unpushed commit)"]
     place.apply("--allow-data-loss", "repo./workspace/own")
     assert git(place, "rev-parse", "HEAD", path="own") == SECOND
 

@@ -30,7 +30,7 @@ def engine() -> FakeEngine:
 def lost(engine: FakeEngine) -> tuple[str, ...]:
     world = observe.without_files(engine, Observed(ENV, containers=engine.containers(ENV), volumes=engine.volumes()))
     removals = (Volume().removal("volume.own", world), Service().removal("service.db", world))
-    return tuple(what for verdict in removals if verdict for what in verdict.data_loss)
+    return tuple(what for verdict in removals if verdict for what in (lost.text for lost in verdict.losses))
 
 
 def test_an_empty_volume_of_a_service_is_not_asked_for(engine: FakeEngine) -> None:

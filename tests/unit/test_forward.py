@@ -332,7 +332,9 @@ def test_a_container_with_the_socket_of_an_agent_that_ended_is_started_again(
     verdict = Container().diff(Resource("container.workspace", "container", wanted), wanted, boxed(files))
     paths = {diff.path for diff in verdict.diff} - {"networks.bridge"} if verdict else set()
     assert paths == ({"status"} if action else set())
-    assert (verdict.data_loss if verdict else ()) == (("job build (running)",) if action else ())
+    assert (tuple(lost.text for lost in verdict.losses) if verdict else ()) == (
+        ("job build (running)",) if action else ()
+    )
 
 
 def test_an_empty_file_stands_in_for_a_socket_that_is_gone_while_a_container_starts(tmp_path: Path) -> None:
