@@ -1,7 +1,5 @@
-"""Plans as a user reads them: each case of ``tests/cases/plans`` is a spec, what becomes of it, and what is printed.
+"""Plans as a user reads them, held against the files of :mod:`tests.plans`.
 
-A case is a directory: ``before.yaml`` is applied first and may be missing; ``after.yaml`` is planned, and where it is
-missing, the environment is to go. ``plan.txt`` and ``steps.txt`` are what ``envspec plan --steps`` prints.
 ``pytest tests/unit/test_golden_plans.py --update-goldens`` writes them anew.
 """
 
@@ -11,43 +9,15 @@ import functools
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
-import yaml
 
 from envspec import purposes
-from envspec.cli.output import Painter
-from envspec.cli.plan_text import plan_lines
-from envspec.cli.steps_text import step_lines
 from envspec.kinds.every import all_kinds
 from tests.conftest import UPDATE_GOLDENS
-from tests.laws.world import World
+from tests.plans import CASES, printed
 
-CASES = Path(__file__).parents[1] / "cases" / "plans"
 NAMES = sorted(case.name for case in CASES.iterdir())
-PLAIN = Painter(enabled=False)
-
-_IMAGE = re.compile(r"(envspec/[a-z-]+):[0-9a-f]{12}")
-"""An image's tag changes with every change of its purpose, which is no change of how a plan reads."""
-
-
-def spec(case: Path, name: str) -> dict[str, Any] | None:
-    file = case / name
-    return yaml.safe_load(file.read_text()) if file.exists() else None
-
-
-def printed(case: Path, directory: Path) -> dict[str, str]:
-    world = World(directory)
-    before = spec(case, "before.yaml")
-    if before is not None:
-        world.applied(before)
-    plan = world.look(spec(case, "after.yaml")).plan
-    texts = {"plan.txt": plan_lines(plan, PLAIN), "steps.txt": step_lines(plan, PLAIN)}
-    return {
-        name: _IMAGE.sub(r"\1:DIGEST", "".join(f"{line}\n" for line in lines)).replace(str(directory), "/host")
-        for name, lines in texts.items()
-    }
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -61,8 +31,9 @@ def _read_once() -> Iterator[None]:
 def test_a_plan_reads_as_it_did(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pytestconfig: pytest.Config
 ) -> None:
-    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
-    (tmp_path / "host").mkdir()
+    for variable in ("XDG_STATE_HOME", "XDG_CONFIG_HOME", "XDG_CACHE_HOME"):
+        monkeypatch.setenv(variable, str(tmp_path / variable))
+    (tmp_path / "host" / "aside").mkdir(parents=True)
     found = printed(CASES / name, tmp_path / "host")
     if pytestconfig.getoption(UPDATE_GOLDENS):
         for file, text in found.items():
