@@ -11,9 +11,6 @@ from urllib.parse import SplitResult, unquote, urlsplit
 
 T = TypeVar("T")
 
-_HEADERS_END = b"\r\n\r\n"
-_MAX_HEADERS = 8192
-
 
 def within(seconds: float, action: Callable[[], T]) -> T | None:
     """Return what an action comes to, ``None`` when it takes longer.
@@ -43,21 +40,28 @@ def connection(name: str, port: int, timeout: float, environ: Mapping[str, str])
     proxy = _proxy_for(name, environ)
     if proxy is None:
         return socket.create_connection((name, port), timeout)
-    opened = socket.create_connection((proxy.hostname or "", proxy.port or 80), timeout)
+    return _tunnel(name, port, timeout, proxy)
+
+
+def _tunnel(name: str, port: int, timeout: float, proxy: SplitResult) -> socket.socket:
+    """Return a connection to a host through a proxy."""
+    from http.client import HTTPConnection, HTTPException  # noqa: PLC0415 - only a proxy pays for it
+
+    headers = {}
+    if proxy.username:
+        login = f"{unquote(proxy.username)}:{unquote(proxy.password or '')}"
+        headers["Proxy-Authorization"] = f"Basic {base64.b64encode(login.encode()).decode()}"
+    tunnel = HTTPConnection(proxy.hostname or "", proxy.port or 80, timeout=timeout)
+    tunnel.set_tunnel(name, port, headers)
     try:
-        request = f"CONNECT {name}:{port} HTTP/1.1\r\nHost: {name}:{port}\r\n"
-        if proxy.username:
-            login = f"{unquote(proxy.username)}:{unquote(proxy.password or '')}"
-            request += f"Proxy-Authorization: Basic {base64.b64encode(login.encode()).decode()}\r\n"
-        opened.sendall(f"{request}\r\n".encode())
-        answer = b""
-        while _HEADERS_END not in answer and len(answer) < _MAX_HEADERS and (part := opened.recv(1)):
-            answer += part
-        if answer.split(b" ")[1:2] != [b"200"]:
-            raise OSError("the proxy refuses")
+        tunnel.connect()
+    except HTTPException as error:
+        tunnel.close()
+        raise OSError("the proxy does not answer as a proxy does") from error
     except BaseException:
-        opened.close()
+        tunnel.close()
         raise
+    opened: socket.socket = tunnel.sock
     return opened
 
 
