@@ -32,6 +32,7 @@ check: venv ## Lint, format, shell scripts, types, import rules, current schemas
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/shellcheck --shell=sh envspec/engine/scripts/*.sh
+	cat envspec/engine/scripts/*.sh | $(BIN)/shellcheck --norc --shell=sh --include=SC2034,SC2153,SC2154 -
 	git grep -lE '^#!.*\<(ba|da)?sh$$' | xargs $(BIN)/shellcheck
 	$(BIN)/mypy
 	$(BIN)/lint-imports

@@ -27,7 +27,7 @@ watch() {
   end_tree "$token" 2
 }
 
-watcher='' ended=0 killed_before=$(oom_kills)
+watcher='' killed_before=$(oom_kills)
 if [ "$limit" != 0 ]; then
   watch &
   watcher=$!
