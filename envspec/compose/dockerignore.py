@@ -6,8 +6,11 @@ The rules (docs.docker.com/build/concepts/context, ``moby/patternmatcher``; meas
   beginning or end, and ``x/..`` in it mean nothing.
 - ``*`` and ``?`` stay within one component of a path, ``**`` stands for any number of whole components, ``[a-z]`` for
   one character, and a backslash takes the next character as it is.
-- A pattern that matches a directory matches all that lies below it. The last pattern that matches decides, and one that
-  begins with ``!`` takes back in.
+- ``**`` at the very beginning stands for any characters, not components alone, where a name without other wildcards
+  follows it directly: ``**build`` matches ``src/prebuild``, ``**/build`` does not.
+- The last pattern that matches decides, and one that begins with ``!`` takes back in.
+- A pattern that matches a directory matches all that lies below it, but only where it changed what the patterns before
+  it had said of the directory: after ``src`` and ``!src/app.py``, a line ``src*`` leaves ``src/app.py`` in.
 - ``NAME.dockerignore`` beside a Dockerfile called NAME stands for ``.dockerignore``, which is not read then.
 """
 
@@ -25,6 +28,9 @@ NAME = ".dockerignore"
 
 _TAKEN_LITERALLY = frozenset(".+()|{}$^")
 """Characters that mean something in a regular expression and nothing in a pattern."""
+
+_WILD = frozenset("*?[]\\")
+"""Characters that mean something in a pattern."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,12 +63,22 @@ class Ignored:
     def __call__(self, path: Path) -> bool:
         """Say whether a path is left out; the last line that matches it, or what holds it, decides."""
         relative = PurePosixPath(path.relative_to(self._context))
-        names = (str(relative), *(str(parent) for parent in relative.parents if parent.name))
         out = False
-        for rule in self._rules:
-            if rule.back == out and any(rule.matches.fullmatch(name) for name in names):
-                out = not rule.back
+        above: tuple[bool, ...] = (False,) * len(self._rules)
+        for name in (*(str(parent) for parent in reversed(relative.parents) if parent.name), str(relative)):
+            out, above = self._looked_at(name, above)
         return out
+
+    def _looked_at(self, name: str, above: tuple[bool, ...]) -> tuple[bool, tuple[bool, ...]]:
+        """Return whether a name is left out, and which rules hold it, from those that hold its parent."""
+        out = False
+        taken = []
+        for rule, held in zip(self._rules, above, strict=True):
+            takes = held or (rule.back == out and bool(rule.matches.fullmatch(name)))
+            taken.append(takes)
+            if takes:
+                out = not rule.back
+        return out, tuple(taken)
 
     def prunes(self, path: Path) -> bool:
         """Say whether a directory need not be looked into: it is left out, and nothing in it can be taken back."""
@@ -103,6 +119,8 @@ def _pattern(pattern: str) -> re.Pattern[str]:
     Raises:
         re.error: It is not a pattern.
     """
+    if pattern.startswith("**") and not _WILD.intersection(pattern[2:]) and not pattern.startswith("**/"):
+        return re.compile(f".*{re.escape(pattern[2:])}", re.DOTALL)
     found = ""
     place = 0
     while place < len(pattern):

@@ -37,6 +37,7 @@ CASES = {
     "plus": ("x+y\n", "x+y"),
     "dot": ("a.lo.\n", ""),
     "deep name": ("**/build\n", "build/out build/deep/out src/build/lib"),
+    "deep ending": ("**build\n", "build/out build/deep/out prebuild src/build/lib src/prebuild"),
     "deep star": ("**/*.log\n", "a.log keep.log src/a.log src/deep/er/a.log"),
     "deep packages": ("**/node_modules\n", "node_modules/m/index.js src/deep/er/node_modules/m/index.js"),
     "below": ("src/**/a.log\n", "src/a.log src/deep/er/a.log"),
@@ -53,6 +54,15 @@ CASES = {
         "src/app.pyc src/build/lib src/prebuild src/a.log src/deep/er/a.log src/deep/er/node_modules/m/index.js",
     ),
     "all but one": ("**\n!src/app.py\n", " ".join(name for name in FILES if name != "src/app.py")),
+    "deep ending taken back": (
+        "*\n!**build\n",
+        " ".join(sorted({*FILES} - {"build/out", "build/deep/out", "prebuild", "src/build/lib", "src/prebuild"})),
+    ),
+    "left out twice": (
+        "src\n!src/app.py\nsrc*\n",
+        "src/app.pyc src/build/lib src/prebuild src/a.log src/deep/er/a.log src/deep/er/node_modules/m/index.js",
+    ),
+    "taken back before it is out": ("src/a.log\n!src\n", "src/a.log"),
     "taken back and out": (
         "src\n!src/deep\nsrc/deep/er/a.log\n",
         "src/app.py src/app.pyc src/build/lib src/prebuild src/a.log src/deep/er/a.log",
