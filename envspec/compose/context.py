@@ -42,9 +42,12 @@ def digest(build: Mapping[str, Any], address: str) -> str:
         if not hostpath.is_dir(root):
             told = f"the build context {shown(context)} is not a directory"
             raise _fault(told, "create it, or change `build`", address)
-        dockerfile = root / str(build.get("dockerfile") or "Dockerfile")
+        # The text of one in the document is part of the settings; no `Dockerfile.dockerignore` is read then.
+        dockerfile = None if build.get("dockerfile_inline") else root / str(build.get("dockerfile") or "Dockerfile")
         _add(found, root, Ignored(root, dockerfile), address)
-        if dockerfile.is_file():  # it counts where the context leaves it out, and where it lies elsewhere
+        if (
+            dockerfile and dockerfile.is_file()
+        ):  # it counts where the context leaves it out, and where it lies elsewhere
             _hash(found, dockerfile, address)
     return found.hexdigest()
 

@@ -46,16 +46,16 @@ class Ignored:
 
     Args:
         context: Directory of the context.
-        dockerfile: Path of the Dockerfile.
+        dockerfile: Path of the Dockerfile; none where its text is in the Compose document.
 
     Raises:
         SpecError: A line is not a pattern, or the file cannot be read.
     """
 
-    def __init__(self, context: Path, dockerfile: Path) -> None:
+    def __init__(self, context: Path, dockerfile: Path | None) -> None:
         self._context = context
-        own = dockerfile.with_name(f"{dockerfile.name}{NAME}")
-        file = own if own.is_file() else context / NAME
+        own = dockerfile and dockerfile.with_name(f"{dockerfile.name}{NAME}")
+        file = own if own and own.is_file() else context / NAME
         # Without such a file, `.git` alone is left out: it changes with every commit.
         self._rules = _read(file) if file.is_file() else (_Rule(_pattern(".git"), back=False),)
         self._takes_back = any(rule.back for rule in self._rules)
@@ -99,6 +99,8 @@ def _rules(text: str, file: Path) -> Iterator[_Rule]:
         if not words or line.startswith("#"):
             continue
         back = words.startswith("!")
+        if words == "!":
+            raise _fault("`!` has no pattern behind it", file, number)
         cleaned = _cleaned(words[1:].strip() if back else words)
         if cleaned == "." and not back:
             continue

@@ -31,8 +31,20 @@ def test_the_file_beside_the_dockerfile_wins(tmp_path: Path) -> None:
     assert "build/out" not in kept(tmp_path, "docker/web.Dockerfile")
 
 
-def test_a_line_that_is_not_a_pattern_is_named(tmp_path: Path) -> None:
-    (tmp_path / ".dockerignore").write_text("ok\na[b\n")
+def test_a_dockerfile_in_the_document_has_no_file_beside_it(tmp_path: Path) -> None:
+    make(tmp_path, "build\n")
+    (tmp_path / "Dockerfile.dockerignore").write_text("src\n")
+    build = {"context": str(tmp_path), "dockerfile_inline": "FROM scratch\nCOPY . /\n"}
+    before = context.digest(build, "service.web")
+    (tmp_path / "build" / "out").write_text("changed")
+    assert context.digest(build, "service.web") == before
+    (tmp_path / "src" / "app.py").write_text("changed")
+    assert context.digest(build, "service.web") != before
+
+
+@pytest.mark.parametrize("line", ["a[b", "!"])
+def test_a_line_that_is_not_a_pattern_is_named(line: str, tmp_path: Path) -> None:
+    (tmp_path / ".dockerignore").write_text(f"ok\n{line}\n")
     with pytest.raises(SpecError) as caught:
         Ignored(tmp_path, tmp_path / "Dockerfile")
     assert (caught.value.code, caught.value.where.line) == ("compose.dockerignore", 2)
