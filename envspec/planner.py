@@ -252,7 +252,8 @@ def _blind(desired: Desired, world: Observed) -> tuple[str, ...]:
     box = world.workspace
     if not desired.resources or box is None or world.inside is not None:
         return ()
-    return (f"the workspace is {box.status}: what is inside is checked, and fixed, once it runs",)
+    how = "stopped" if box.status == "exited" else box.status
+    return (f"the workspace is {how}: what is inside is checked, and fixed, once it runs",)
 
 
 def needs_deep_look(made: Plan) -> bool:

@@ -165,7 +165,8 @@ class Container(Kind[ContainerSpec]):
             return None
         stubborn = [d for d in diffs if not world.changes_in_place(d.path, d.after)]
         if stubborn and box.status in ASLEEP:
-            why = f"it is {box.status}: it has to run first, for what is inside decides what a new one takes over"
+            follows = "; ".join(_says(d) for d in stubborn)
+            why = f"{_says(live.awake[0])}: it has to run before it is replaced ({follows}), to see what would be lost"
             how = _in_place(resource, spec, box, world, (), Live(live.status, live.name))
             return Verdict(
                 Action.UPDATE, why, live.awake, Disruption.RESTART, tidies=live.name is not None, first=True, how=how
@@ -321,8 +322,8 @@ def _check_name(world: Observed) -> None:
 
 def _missing(world: Observed) -> Verdict:
     """Say why there is no workspace: it was removed when something else of the environment is still there."""
-    ours = [v.name for v in world.volumes if v.labels.get(names.ENV) == world.env]
-    ours += [n.name for n in world.networks if n.labels.get(names.ENV) == world.env]
+    ours = [f"volume {v.name}" for v in world.volumes if v.labels.get(names.ENV) == world.env]
+    ours += [f"network {n.name}" for n in world.networks if n.labels.get(names.ENV) == world.env]
     if not ours:
         return Verdict(Action.CREATE, "there is no workspace yet")
     why = f"it is gone, while {sorted(ours)[0]} is still there"
@@ -379,8 +380,8 @@ def _image_diff(spec: ContainerSpec, box: ContainerState, world: Observed) -> tu
         right = right and (standing.id != box.image_id or not (running and running.labels.get(names.SNAPSHOT)))
         if right and (base is None or (running and running.labels.get(names.BASE) == base.id)):
             return ()
-        why = Cause.DRIFT if right else cause
-        return (Diff("image", standing.ref, spec.config.image, why),)
+        before = f"built from the former {spec.base}" if right else standing.ref
+        return (Diff("image", before, spec.config.image, Cause.DRIFT if right else cause),)
     if same_ref and (wanted is None or wanted.id == standing.id):
         return ()
     if wanted is not None and wanted.id == standing.id:
@@ -487,7 +488,7 @@ def _disruption(live: Live, settings: tuple[Diff, ...]) -> Disruption:
 
 def _says(diff: Diff) -> str:
     if diff.path == "status":
-        return f"it is {diff.before}"
+        return f"it is {'stopped' if diff.before == 'exited' else diff.before}"
     if diff.path.startswith("networks."):
         network = diff.path.removeprefix("networks.")
         return f"leave network {network}" if diff.after is None else f"join network {network}"

@@ -193,7 +193,9 @@ def _missing(spec: EnvironmentSpec, world: Observed, known: LedgerEntry | None) 
         return Verdict(Action.CREATE, _count(spec), added, Disruption.WRITE)
     lost = tuple(Diff(d.path, None, d.after, Cause.ENGINE) for d in added)
     lost = lost or (Diff("present", False, True, Cause.ENGINE),)
-    return Verdict(Action.UPDATE, "a stop emptied the tmpfs that holds them", lost, Disruption.WRITE)
+    paused = world.workspace is not None and world.workspace.status == "paused"
+    why = "they cannot be read while it is paused" if paused else "a stop emptied the tmpfs that holds them"
+    return Verdict(Action.UPDATE, why, lost, Disruption.WRITE)
 
 
 def _variables(spec: EnvironmentSpec, answer: Answer, known: LedgerEntry | None, cause: Cause) -> Iterator[Diff]:

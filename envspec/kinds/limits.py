@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from envspec.engine.objects import UNCOUNTED, UNLIMITED, Limits
@@ -31,6 +31,20 @@ _DISCARDED = ("blkio_weight", "cpu_shares", "cpuset_cpus", "memory_reservation")
 _SIZES = ("memory", "swap", "memory_reservation", "kernel_memory", "shm_size")
 
 
+def _mount(item: Mapping[str, Any]) -> str:
+    return f"{item['source']}:{item['target']}{':ro' if item['read_only'] else ''}"
+
+
+def _port(item: Mapping[str, Any]) -> str:
+    address = f"[{item['address']}]" if ":" in item["address"] else item["address"]
+    protocol = "" if item["protocol"] == "tcp" else f"/{item['protocol']}"
+    return f"{address}:{item['host'] or 'any'}:{item['container']}{protocol}"
+
+
+_SHORT: Mapping[str, Callable[[Mapping[str, Any]], str]] = {"mounts": _mount, "ports": _port}
+"""How an item of an attribute is written, by attribute."""
+
+
 def differs(name: str, before: Any, after: Any) -> bool:
     """Say whether an attribute is another than it shall be; what the host does not honour can be no other.
 
@@ -45,7 +59,9 @@ def differs(name: str, before: Any, after: Any) -> bool:
 
 
 def told(name: str, value: Any) -> Any:
-    """Return a value as people write it: sizes with their unit."""
+    """Return a value as people write it: sizes with their unit, mounts and ports in the short form of the spec."""
+    if name in _SHORT:
+        return [_SHORT[name](item) for item in value]
     if name not in _SIZES or not isinstance(value, int):
         return value
     if value == UNLIMITED:

@@ -50,7 +50,8 @@ class Network(Kind[NetworkSpec]):
         if not found:
             return Verdict(Action.CREATE, "there is no network of this name")
         if len(found) > 1 and resource.address in self.existing(world):
-            return Verdict(Action.UPDATE, f"{len(found)} networks have this name", disruption=Disruption.CONNECT)
+            why = f"{len(found)} networks have this name: one is kept"
+            return Verdict(Action.UPDATE, why, disruption=Disruption.CONNECT)
         if resource.address in self.existing(world) and found[0].internal != spec.internal:
             told = (
                 "recreated, and joined again, to be internal" if spec.internal else "recreated to be no longer internal"
@@ -83,7 +84,8 @@ class Network(Kind[NetworkSpec]):
             labels = names.labels(setting.env, self.name, address)
             sequence.then(CreateNetwork(name, labels, spec_of(item, NetworkSpec).internal), detail="created")
         elif len(nets) > 1:
-            keep = next((net for net in nets if net not in ours), nets[0])
+            used = {attachment.network_id for box in setting.world.containers for attachment in box.networks}
+            keep = min(nets, key=lambda net: (net in ours, net.id not in used))
             for net in (net for net in ours if net != keep):
                 sequence.then(RemoveNetwork(net.id, name, if_unused=True), detail="removed others of this name")
         else:

@@ -316,11 +316,12 @@ def change(spec: ServiceSpec, how: InPlace, setting: Setting) -> tuple[Step, ...
         sequence.then(Disconnect(network, network_id, here))
     for network, aliases in how.join:
         sequence.then(Connect(network, here, (spec.container, *aliases)))
-    _store(spec.address, dict(spec.shelved), boxes, setting, sequence)
-    if box.status == "paused" and not how.rebind:
+    stopped = _store(spec.address, dict(spec.shelved), boxes, setting, sequence)
+    if box.status == "paused" and not stopped:
         sequence.then(UnpauseContainer(here))
-    elif how.restart or how.rebind:
-        sequence.then(StopContainer(here))
+    elif how.restart or stopped:
+        if not stopped and box.status != "exited":
+            sequence.then(StopContainer(here))
         sequence.then(StartContainer(here))
     # What was paused could not answer its health check, and is unhealthy until it is asked again.
     sequence.then(AwaitService(setting.env, spec, patient=box.status == "paused"))
@@ -363,8 +364,8 @@ def _store(  # noqa: PLR0913, PLR0917 - where from, what, whose, and the steps t
     setting: Setting,
     sequence: StepList,
     detail: str = "",
-) -> None:
-    """Let memory hold what a service binds from there.
+) -> bool:
+    """Let memory hold what a service binds from there, and say whether its containers are stopped for that.
 
     Containers that bind something else are stopped before: killed in between, no service goes on with what was, for
     a start binds what lies there then.
@@ -373,10 +374,11 @@ def _store(  # noqa: PLR0913, PLR0917 - where from, what, whose, and the steps t
     prefix = f"{service}/"
     there = {key.removeprefix(prefix): v for key, v in setting.world.shelved.items() if key.startswith(prefix)}
     if there == files:
-        return
+        return False
     for box in boxes:
         sequence.then(StopContainer(Container(box.name, box.id)))
     sequence.then(StoreSecrets(setting.env, service, tuple(sorted(files.items()))), detail=detail)
+    return True
 
 
 def _now(env: str, address: str, run: Run) -> ContainerState | None:
