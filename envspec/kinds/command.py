@@ -87,7 +87,7 @@ class Command(Kind[CommandSpec]):
         """Forget that it ran; what it did cannot be undone."""
         entry = world.answer.entry(address)
         shown = str(entry.data.get("command", "")) if entry else ""
-        return Verdict(Action.DELETE, f"no longer in the file; its effects stay: {shown}")
+        return Verdict(Action.DELETE, f"no longer in the file as it ran; its effects stay: {shown}")
 
     def steps(self, work: tuple[Work, ...], setting: Setting) -> tuple[Step, ...]:
         """Run the command, or forget it."""
