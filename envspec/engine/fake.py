@@ -116,10 +116,11 @@ class FakeEngine(Archives):
         return self.runs_on
 
     def sees(self, paths: Sequence[str]) -> Mapping[str, bool]:
-        """Say which paths it sees; without an image it can be asked nothing."""
+        """Say which paths it sees; one of this host need not be asked, and without an image none can be."""
+        if self.runs_on.here:
+            return dict.fromkeys(paths, True)
         with self._reading():
-            asked = paths if self.runs_on.here or self._images else ()
-            return {path: self.runs_on.here or path not in self.unseen for path in asked}
+            return {path: path not in self.unseen for path in (paths if self._images else ())}
 
     def containers(self, env: str = "", names: Sequence[str] = ()) -> tuple[ContainerState, ...]:
         """Return the containers of an environment, or of all, and those that bear the names, sorted by name."""
