@@ -5,6 +5,7 @@ from __future__ import annotations
 from envspec.engine.base import Reader
 from envspec.errors import Conflict, SpecError, Where
 from envspec.kinds import names
+from envspec.kinds.base import workspace_of
 from envspec.purposes import Catalogue, catalogue
 from envspec.resolve.source import placed
 from envspec.resolve.trial import Trial, Tried, location, recall
@@ -57,7 +58,7 @@ def attempted(loaded: Loaded, reader: Reader | None = None, *, installs: bool = 
 
     url, purposes = location(loaded), catalogue(loaded.directory)
     boxes = reader.containers(spec.name, (names.container(spec.name),)) if reader else ()
-    known = next((box for box in boxes if box.labels.get(names.ENV) == spec.name), None)
+    known = workspace_of(boxes, spec.name)
     trial = recall(known.labels.get(names.DETECTED, ""), url) if known else None
     if known and trial is None and loaded.path is None:
         raise Conflict(

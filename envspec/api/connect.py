@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 from envspec.engine.facts import Account
 from envspec.engine.objects import ContainerState
-from envspec.kinds import names
 from envspec.kinds.base import Observed
 from envspec.model import Desired
 
@@ -48,9 +47,8 @@ def connect_info(
     account = next((a for a in accounts if named in (str(a.uid), a.name)), None)
     roots = next((a for a in accounts if a.uid == 0), None)
     shells = [a.shell for a in (account, roots) if a and a.shell.rpartition("/")[2] not in NO_SHELLS]
-    name = names.container(box.labels.get(names.ENV, ""))
     where = ("--user", user, "--workdir", box.config.workdir)
-    argv = (*engine, "exec", "-it", *where, name, shells[0] if shells else "/bin/sh")
+    argv = (*engine, "exec", "-it", *where, box.name, shells[0] if shells else "/bin/sh")
     return ConnectInfo(shlex.join(argv), argv, account.name if account else named, box.config.workdir)
 
 

@@ -29,7 +29,7 @@ from envspec.errors import Conflict, UsageError, Where
 from envspec.events import Emit, Notice
 from envspec.glance import Glance
 from envspec.kinds import names
-from envspec.kinds.base import is_service
+from envspec.kinds.base import is_service, workspace_of
 from envspec.model import Action, Desired, Outcome, Plan, Report, Status
 
 MAX_ROUNDS = 3
@@ -278,8 +278,8 @@ def _is_new(done: tuple[Outcome, ...]) -> bool:
 
 def _tools(engine: Engine, env: str) -> dict[str, str]:
     """Return the versions of the tools in the workspace of an environment."""
-    found = [box for box in engine.containers(env) if box.name == names.container(env)]
-    return versions_inside(engine, found[0]) if found and found[0].running else {}
+    found = workspace_of(engine.containers(env), env)
+    return versions_inside(engine, found) if found and found.running else {}
 
 
 def _report(

@@ -16,7 +16,7 @@ from envspec.engine.usage import Usage
 from envspec.errors import Conflict, UsageError, Where
 from envspec.inside.door import unknown
 from envspec.kinds import names
-from envspec.kinds.base import is_service
+from envspec.kinds.base import is_service, workspace_of
 from envspec.kinds.lease import expiry
 from envspec.kinds.service_state import base_of, has_completed
 from envspec.model import type_json
@@ -155,7 +155,7 @@ def environments(reader: Reader) -> tuple[EnvironmentRow, ...]:
         env = box.labels.get(names.ENV, "")
         if is_service(box):
             rows.setdefault(env, EnvironmentRow(env, NO_CONTAINER, spec=box.labels.get(names.ORIGIN, "")))
-        elif env and (env not in rows or not rows[env].image or box.name == names.container(env)):
+        elif env and (env not in rows or not rows[env].image or box == workspace_of(boxes, env)):
             rows[env] = EnvironmentRow(
                 name=env,
                 status=box.status,
@@ -297,10 +297,10 @@ def find(reader: Reader, env: str) -> ContainerState:
     Raises:
         UsageError: There is no such environment.
     """
-    ours = [box for box in reader.containers(env) if box.labels.get(names.ENV) == env and not is_service(box)]
-    if not ours:
+    found = workspace_of(reader.containers(env), env)
+    if found is None:
         raise unknown(env)
-    return min(ours, key=lambda box: (box.name != names.container(env), box.name))
+    return found
 
 
 def _service(box: ContainerState) -> str:

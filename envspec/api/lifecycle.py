@@ -24,7 +24,7 @@ from envspec.errors import EngineCallFailed, EnvspecError
 from envspec.events import Notice
 from envspec.inside.snapshot_manifest import BOX, MANIFEST, VOLUMES, ref_of
 from envspec.kinds import names
-from envspec.kinds.base import is_helper, is_service
+from envspec.kinds.base import is_helper, is_service, workspace_of
 from envspec.kinds.container import ASLEEP
 from envspec.kinds.lease import expiry
 from envspec.kinds.ownership import user_of
@@ -127,8 +127,9 @@ def collect(engine: Engine, ending: Ending, doors: Doors) -> tuple[Ended, ...]:
             continue
         if why:
             found.append(end(engine, row.name, why, ending, doors))
-        elif any(box.name == names.container(row.name) for box in ours):
-            aside = [box for box in ours if box.name == names.next_container(row.name) and not box.unread]
+        elif workspace := workspace_of(ours, row.name):
+            next_name = names.next_container(row.name)
+            aside = [box for box in ours if box.name == next_name and box != workspace and not box.unread]
             sweeps = [(box, "replace") for box in aside if not _took_over(box, ours)]
             sweeps += [(box, "snapshot") for box in ours if is_helper(box)]
             found += [
@@ -161,9 +162,9 @@ def end(engine: Engine, env: str, why: str, ending: Ending, doors: Doors) -> End
     lost: list[str] = []
 
     def destroy() -> None:
-        for box in engine.containers(env):
-            if box.name == names.container(env) and box.status in ASLEEP:
-                wake(engine, box)
+        box = workspace_of(engine.containers(env), env)
+        if box and box.status in ASLEEP:
+            wake(engine, box)
         target = Target(env, None, destroy=True)
         chosen = Options(destroy=True, yes=True, ephemeral=True, volumes=ending.volumes)
         losses = look(engine, target, chosen).plan.losses
@@ -241,7 +242,7 @@ def _unwanted(engine: Engine, row: EnvironmentRow, ours: list[ContainerState], e
         return ""
     if not ours:
         return "its workspace is missing" if row.services else ""
-    box = next((box for box in ours if box.name == names.container(row.name)), ours[0])
+    box = workspace_of(ours, row.name) or ours[0]
     runner = box.labels.get(names.RUN, "")
     if runner and _run_died(engine, row.name, runner):
         return "its run died"

@@ -11,7 +11,7 @@ from envspec.engine.base import Engine
 from envspec.engine.objects import ContainerConfig, ContainerState
 from envspec.errors import Refused, StepFailed, UsageError
 from envspec.inside.door import unknown
-from envspec.kinds import names
+from envspec.kinds.base import workspace_of
 from envspec.kinds.loss import lies_below
 
 KERNEL = ("/dev", "/proc", "/sys")
@@ -128,9 +128,7 @@ def find_box(engine: Engine, env: str) -> Box:
     Raises:
         UsageError: There is no such environment.
     """
-    name = names.container(env)
-    found = (box for box in engine.containers(env, (name,)) if box.name == name and box.labels.get(names.ENV) == env)
-    state = next(found, None)
+    state = workspace_of(engine.containers(env), env)
     if state is None:
         raise unknown(env)
     return Box(engine, state)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import posixpath
 import subprocess
@@ -57,33 +56,71 @@ def open_door(env: str, engine: tuple[str, ...]) -> Door:
         UsageError: There is no such environment.
         Conflict: It is stopped.
     """
-    container = container_name(env)
-    template = '{{.State.Running}} {{.State.Paused}} {{index .Config.Labels "dev.envspec.user"}} '
-    template += '{{index .Config.Labels "dev.envspec.env"}} {{.Config.WorkingDir}}'
-    argv = (*engine, "container", "inspect", "--format", template, container)
-    try:
-        done = subprocess.run(argv, capture_output=True, timeout=LOOK_DEADLINE, check=False)
-    except FileNotFoundError:
-        raise no_command(engine[0]) from None
-    except subprocess.TimeoutExpired:
-        raise no_answer("", engine) from None
-    if done.returncode:
-        said = done.stderr.decode(errors="replace").strip()
-        if "no such container" in said.lower():
-            raise unknown(env)
-        raise no_answer(said[:200], engine)
-    running, paused, user, owner, workdir = done.stdout.decode(errors="replace").rstrip("\n").split(" ", 4)
-    if owner != env:
+    found = _inspect(engine, container_name(env))
+    if found is None or found.env != env:
+        found = next((box for box in _labelled(engine, f"dev.envspec.env={env}") if box.env == env), None)
+    if found is None:
         raise unknown(env)
-    if running != "true" or paused == "true":
-        state = "paused" if paused == "true" else "stopped"
+    return _enter(found, engine)
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """A container as the engine describes it."""
+
+    name: str
+    env: str
+    status: str
+    user: str
+    workdir: str
+
+
+def _enter(found: _Found, engine: tuple[str, ...]) -> Door:
+    """Insist that a container can be entered."""
+    if found.status:
         raise Conflict(
-            f"the environment {env} is {state}",
+            f"the environment {found.env} is {found.status}",
             code="env.stopped",
             hint="`envspec apply` its file starts it again",
             where=Where(address="container.workspace"),
         )
-    return Door(env, container, user, workdir or "/", engine)
+    return Door(found.env, found.name, found.user, found.workdir or "/", engine)
+
+
+def _inspect(engine: tuple[str, ...], container: str) -> _Found | None:
+    """Describe a container, ``None`` where there is none of the name."""
+    template = '{{.State.Running}} {{.State.Paused}} {{index .Config.Labels "dev.envspec.user"}} '
+    template += '{{index .Config.Labels "dev.envspec.env"}} {{.Name}} {{.Config.WorkingDir}}'
+    done = _asked((*engine, "container", "inspect", "--format", template, container), engine)
+    if done.returncode:
+        said = done.stderr.decode(errors="replace").strip()
+        if "no such container" in said.lower():
+            return None
+        raise no_answer(said[:200], engine)
+    running, paused, user, owner, name, workdir = done.stdout.decode(errors="replace").rstrip("\n").split(" ", 5)
+    status = "paused" if paused == "true" else "" if running == "true" else "stopped"
+    return _Found(name.removeprefix("/"), owner, status, user, workdir)
+
+
+def _labelled(engine: tuple[str, ...], *labels: str) -> Iterator[_Found]:
+    """Yield the workspaces that bear labels, those that run first: one may have been renamed by hand."""
+    filters = tuple(
+        word for label in ("dev.envspec.kind=container", *labels) for word in ("--filter", f"label={label}")
+    )
+    done = _asked((*engine, "ps", "--all", "--quiet", "--no-trunc", *filters), engine)
+    if done.returncode:
+        raise no_answer(done.stderr.decode(errors="replace").strip()[:200], engine)
+    found = (_inspect(engine, line) for line in done.stdout.decode().split())
+    yield from sorted((box for box in found if box), key=lambda box: (bool(box.status), box.env, box.name))
+
+
+def _asked(argv: tuple[str, ...], engine: tuple[str, ...]) -> subprocess.CompletedProcess[bytes]:
+    try:
+        return subprocess.run(argv, capture_output=True, timeout=LOOK_DEADLINE, check=False)
+    except FileNotFoundError:
+        raise no_command(engine[0]) from None
+    except subprocess.TimeoutExpired:
+        raise no_answer("", engine) from None
 
 
 def open_doors(engine: tuple[str, ...]) -> Iterator[Door]:
@@ -95,21 +132,10 @@ def open_doors(engine: tuple[str, ...]) -> Iterator[Door]:
     Raises:
         EngineNotReady: There is no such command, or the engine does not answer.
     """
-    argv = (*engine, "ps", "--filter", "label=dev.envspec.kind=container", "--format", "{{.Names}}")
-    try:
-        done = subprocess.run(argv, capture_output=True, timeout=LOOK_DEADLINE, check=True)
-    except FileNotFoundError:
-        raise no_command(engine[0]) from None
-    except subprocess.TimeoutExpired:
-        raise no_answer("", engine) from None
-    except subprocess.CalledProcessError as error:
-        raise no_answer(error.stderr.decode(errors="replace").strip()[:200], engine) from None
-    for name in sorted(done.stdout.decode(errors="replace").split()):
-        env = name.removesuffix(container_name(""))
-        if container_name(env) == name:
-            # One that goes away meanwhile, or is paused, cannot be entered and has nothing to say.
-            with contextlib.suppress(UsageError, Conflict):
-                yield open_door(env, engine)
+    for found in _labelled(engine):
+        # One that goes away meanwhile, or is paused, cannot be entered and has nothing to say.
+        if not found.status:
+            yield _enter(found, engine)
 
 
 def no_command(program: str) -> EngineNotReady:

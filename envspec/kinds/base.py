@@ -7,7 +7,7 @@ close it. It is known by being there; how it is ordered among others follows fro
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Generic, TypeVar
 
@@ -72,15 +72,8 @@ class Observed:
 
     @property
     def workspace(self) -> ContainerState | None:
-        """Return the workspace: the one of ours that bears the name, else the one that was to take its place.
-
-        Until the old one is gone it is the truth: the other may not have been told yet what it has to know. One that
-        was renamed by hand is the workspace still, with all that was made in it.
-        """
-        ours = {box.name: box for box in self._ours if not is_service(box)}
-        own, following = ours.get(names.container(self.env)), ours.get(names.next_container(self.env))
-        renamed = sorted((box for box in ours.values() if box.labels.get(names.KIND) == "container"), key=_choice)
-        return own or following or next(iter(renamed), None)
+        """Return the workspace, see :func:`workspace_of`."""
+        return workspace_of(self.containers, self.env)
 
     @property
     def leftovers(self) -> tuple[ContainerState, ...]:
@@ -135,6 +128,23 @@ class Observed:
     def restarted(self) -> Observed:
         """Return the world as it will be right after the workspace is started again: no tmpfs, no job is kept."""
         return replace(self, inside=replace(self.answer, environment=None, jobs=()))
+
+
+def workspace_of(containers: Iterable[ContainerState], env: str) -> ContainerState | None:
+    """Return the workspace of an environment: the one answer to which container it is.
+
+    It is the environment's container of the proper name, else the one that was to take its place. Until the old one is
+    gone it is the truth: the other may not have been told yet what it has to know. One that was renamed by hand is the
+    workspace still, with all that was made in it.
+
+    Args:
+        containers: Containers, others among them.
+        env: Name of the environment.
+    """
+    ours = {box.name: box for box in containers if box.labels.get(names.ENV) == env and not is_service(box)}
+    own, following = ours.get(names.container(env)), ours.get(names.next_container(env))
+    renamed = sorted((box for box in ours.values() if box.labels.get(names.KIND) == "container"), key=_choice)
+    return own or following or next(iter(renamed), None)
 
 
 def is_helper(box: ContainerState) -> bool:

@@ -222,6 +222,24 @@ def test_swap_shares_processors_and_reserve_set_by_hand_are_seen_and_healed(git_
     assert place.plan()["changes"] == []
 
 
+def test_one_that_was_renamed_is_entered_copied_to_and_named_again(settled: Place, tmp_path: Path) -> None:
+    other, before = f"{settled.name}-other", settled.id
+    bare("rename", settled.box, other)
+    try:
+        assert settled.exec("sh", "-c", "echo $GREETING") == "hello"
+        words = settled.run("connect", settled.name).stdout.split()
+        assert (words[0], other in words) == (engine_name(), True)
+        (tmp_path / "a").write_text("a\n")
+        settled.run("cp", str(tmp_path / "a"), f"{settled.name}:/opt/a")
+        settled.run("job", "start", settled.name, "--name", "hello", "--", "true")
+        settled.run("job", "wait", f"{settled.name}/hello")
+        assert causes(settled.plan(), BOX) == {"name": "drift"}
+    finally:
+        settled.apply()
+    assert settled.id == before
+    assert settled.exec("cat", "/opt/a") == "a"
+
+
 @pytest.fixture
 def moving_tag(git_image: str, place: Place) -> Iterator[str]:
     """A tag of one's own that can be moved."""
