@@ -21,9 +21,9 @@ case "$1" in
 ps) printf 'shop\\nblog\\nshop\\n\\n' ;;
 container)
     case "$5" in
-    shop-workspace) echo "true false 1000:1000 shop /srv/my work" ;;
-    stopped-workspace) echo "false false 1000:1000 stopped /" ;;
-    foreign-workspace) echo "true false   /" ;;
+    shop-workspace) echo "true false 1000:1000 shop /shop-workspace /srv/my work" ;;
+    stopped-workspace) echo "false false 1000:1000 stopped /stopped-workspace /" ;;
+    foreign-workspace) echo "true false   /foreign-workspace /" ;;
     *) echo "Error: No such container: $5" >&2; exit 1 ;;
     esac ;;
 exec)
