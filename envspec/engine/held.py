@@ -42,6 +42,20 @@ def may_hold(container: Mapping[str, Any]) -> bool:
     return top.given("ImageManifestDescriptor") or top.text("Driver") == _SNAPSHOTTER
 
 
+def keeps_alone(image: Mapping[str, Any], ref: str) -> bool:
+    """Say by its ``inspect`` whether such references alone would keep an image once another one is removed.
+
+    Without ours the engine would refuse that: a container uses the image.
+
+    Args:
+        image: What the engine tells of it.
+        ref: The reference to remove.
+    """
+    tags = {str(tag) for tag in image.get("RepoTags") or ()}
+    ours = {tag for tag in tags if tag.startswith(f"{REPOSITORY}:")}
+    return bool(ours) and tags - ours <= {ref, f"{ref}:latest"}
+
+
 def without_container(tags: Iterable[str], container_ids: Iterable[str]) -> list[str]:
     """Return the references whose containers are gone, sorted.
 

@@ -381,7 +381,19 @@ class WhalesEngine(MutexClient):
         """
         if self.name == "docker":
             self._run("image", "rm", f"{ref}{USED}")
+            if self._is_held(ref):
+                self.release_images()
+                if self._is_held(ref):
+                    raise EngineCallFailed(
+                        f"cannot remove the image {ref[:60]}: a container uses it",
+                        hint="remove its container first",
+                        where=Where(address=ref),
+                    )
         self._remove("image", ref, lambda d: d.image.remove(ref))
+
+    def _is_held(self, ref: str) -> bool:
+        """Say whether only containers would keep an image without a reference."""
+        return any(held.keeps_alone(image, ref) for image in self._inspect("image", [ref]))
 
     # ── services ─────────────────────────────────────────────────────────────────────────────────────────────────
 
