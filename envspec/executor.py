@@ -110,6 +110,9 @@ class _Walk:
     def __init__(self, planned: Planned, engine: Engine, inputs: Inputs, emit: Emit) -> None:
         self.plan, self.engine, self.inputs, self.emit = planned.plan, engine, inputs, emit
         self.steps = {step.id: step for step in planned.steps}
+        self.serving = _serving(planned.steps)
+        self.undone = {address: step.id for step in planned.steps for address in step.undoes}
+        self.changes = {change.address: change for change in self.plan.changes}
         self.graph = graph_of(planned.steps)
         self.ended: dict[str, _Ended] = {}
         self.begun: set[str] = set()
@@ -143,22 +146,20 @@ class _Walk:
             running[pool.submit(_run, step, self._run_of(step), self.inputs.explain)] = step.id
 
     def _tell_of(self, step: Step) -> None:
-        for change in self.plan.changes:
-            if change.address in step.serves and change.address not in self.begun:
-                self.begun.add(change.address)
-                self.emit(StepStarted(change.address, change.action))
+        for address in step.serves:
+            if address not in self.begun:
+                self.begun.add(address)
+                self.emit(StepStarted(address, self.changes[address].action))
 
     def _end(self, step: Step, ended: _Ended) -> None:
         """Note how a step ended; a change whose steps have, those that wait for all others apart, has ended."""
         self.ended[step.id] = ended
-        for change in self.plan.changes:
-            if change.address not in step.serves or change.address in self.finished:
-                continue
-            own = [other for other in self.steps.values() if change.address in other.serves and not other.recovers]
+        for address in step.serves:
+            own = [other for other in self.serving[address] if not other.recovers]
             main = [other for other in own if other.main] or own
-            if all(other.id in self.ended for other in main):
-                self.finished.add(change.address)
-                self.emit(StepFinished(self._outcome(change)))
+            if address not in self.finished and all(other.id in self.ended for other in main):
+                self.finished.add(address)
+                self.emit(StepFinished(self._outcome(self.changes[address])))
 
     def _run_of(self, step: Step) -> Run:
         return Run(
@@ -174,11 +175,7 @@ class _Walk:
 
     def _outcome(self, change: Change) -> Outcome:
         """Return how a change ended, as far as its steps have."""
-        found = [
-            (step, self.ended[step.id])
-            for step in self.steps.values()
-            if change.address in step.serves and step.id in self.ended
-        ]
+        found = [(step, self.ended[step.id]) for step in self.serving[change.address] if step.id in self.ended]
         seconds = round(sum(ended.seconds for _, ended in found), 3)
         if error := next((ended.error for _, ended in found if ended.error), None):
             log = _Log.place(self.inputs.log_dir, change.address)
@@ -186,19 +183,21 @@ class _Walk:
             return Outcome(change.address, change.action, Status.FAILED, error.message, seconds, as_json)
         if left_out := next((ended.left_out for _, ended in found if ended.left_out), ""):
             return Outcome(change.address, change.action, Status.SKIPPED, left_out)
-        if self._is_undone(change):
+        undone = self.ended.get(self.undone.get(change.address, ""))
+        if undone and not undone.idle:
             return Outcome(change.address, change.action, Status.SKIPPED, "undone with the new workspace")
         detail = "; ".join(dict.fromkeys(_details(found)))
         cached = any(ended.done.cached for _, ended in found)
         return Outcome(change.address, change.action, Status.DONE, detail, seconds, cached=cached)
 
-    def _is_undone(self, change: Change) -> bool:
-        ran = (
-            self.ended[step.id]
-            for step in self.steps.values()
-            if change.address in step.undoes and step.id in self.ended
-        )
-        return any(not ended.idle for ended in ran)
+
+def _serving(steps: Iterable[Step]) -> dict[str, list[Step]]:
+    """Return the steps of each change, by its address."""
+    found: dict[str, list[Step]] = {}
+    for step in steps:
+        for address in step.serves:
+            found.setdefault(address, []).append(step)
+    return found
 
 
 def _details(found: Iterable[tuple[Step, _Ended]]) -> Iterable[str]:

@@ -72,11 +72,11 @@ class _Order:
     def _creations(self) -> list[Change]:
         """Return the changes of what is wanted, by rules 1 and 5."""
         effective: dict[str, frozenset[str]] = {}
-        changes = []
+        changes, gone = [], self._gone_inside
         for resource in self.desired.resources:
             effective[resource.address] = _effective(resource, self.verdicts, effective)
             if resource.address in self.verdicts:
-                late = self._gone_inside if self.kind(resource.address).writes_files else []
+                late = gone if self.kind(resource.address).writes_files else []
                 needs = {*effective[resource.address], *late}
                 changes.append(_change(resource.address, self.verdicts[resource.address], needs))
         return changes
@@ -84,11 +84,12 @@ class _Order:
     def _removals_inside(self, first: list[Change]) -> list[Change]:
         """Return the removals inside, by rules 3 and 4."""
         hosts = {change.address for change in first if self.kind(change.address).hosts}
-        found = []
-        for address in sorted(self._gone_inside, key=lambda a: (self.kind(a).contains_files, a)):
-            held = [o for o in self._gone_inside if self.kind(o).writes_files and not self.kind(o).contains_files]
-            found.append(self._removal(address, {*hosts, *(held if self.kind(address).contains_files else [])}))
-        return found
+        gone = self._gone_inside
+        held = {o for o in gone if self.kind(o).writes_files and not self.kind(o).contains_files}
+        return [
+            self._removal(address, hosts | held if self.kind(address).contains_files else hosts)
+            for address in sorted(gone, key=lambda a: (self.kind(a).contains_files, a))
+        ]
 
     def _removals_outside(self, first: list[Change]) -> list[Change]:
         """Return the other removals outside, by rule 6."""

@@ -17,8 +17,8 @@ from envspec.kinds.standing import refuse_unread
 from envspec.model import Action, Change, Desired, Disruption, Plan, Summary, digest_of
 from envspec.ordering import ordered
 from envspec.steps.base import NOWHERE, Container, Planned, Step
+from envspec.steps.containers import CreateContainer
 from envspec.steps.graph import Group, link
-from envspec.steps.objects import CreateContainer
 
 COUNTED = {
     Action.CREATE: "create",

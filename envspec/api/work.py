@@ -43,7 +43,7 @@ class Look:
     Attributes:
         desired: What must be.
         world: What was observed.
-        plan: What to do.
+        planned: What to do.
         host: Facts of the host.
         unasked: Directories of this host that the engine could not be asked about: it has no image to ask with.
     """

@@ -58,7 +58,8 @@ def open_door(env: str, engine: tuple[str, ...]) -> Door:
     """
     found = _inspect(engine, container_name(env))
     if found is None or found.env != env:
-        found = next((box for box in _labelled(engine, f"dev.envspec.env={env}") if box.env == env), None)
+        ours = _labelled(engine, "--all", "--filter", f"label=dev.envspec.env={env}")
+        found = next((box for box in ours if box.env == env), None)
     if found is None:
         raise unknown(env)
     return _enter(found, engine)
@@ -102,12 +103,10 @@ def _inspect(engine: tuple[str, ...], container: str) -> _Found | None:
     return _Found(name.removeprefix("/"), owner, status, user, workdir)
 
 
-def _labelled(engine: tuple[str, ...], *labels: str) -> Iterator[_Found]:
-    """Yield the workspaces that bear labels, those that run first: one may have been renamed by hand."""
-    filters = tuple(
-        word for label in ("dev.envspec.kind=container", *labels) for word in ("--filter", f"label={label}")
-    )
-    done = _asked((*engine, "ps", "--all", "--quiet", "--no-trunc", *filters), engine)
+def _labelled(engine: tuple[str, ...], *options: str) -> Iterator[_Found]:
+    """Yield the workspaces that ``ps`` lists with some options, those that run first: one may have been renamed."""
+    kind = ("--filter", "label=dev.envspec.kind=container")
+    done = _asked((*engine, "ps", "--quiet", "--no-trunc", *kind, *options), engine)
     if done.returncode:
         raise no_answer(done.stderr.decode(errors="replace").strip()[:200], engine)
     found = (_inspect(engine, line) for line in done.stdout.decode().split())
@@ -133,8 +132,8 @@ def open_doors(engine: tuple[str, ...]) -> Iterator[Door]:
         EngineNotReady: There is no such command, or the engine does not answer.
     """
     for found in _labelled(engine):
-        # One that goes away meanwhile, or is paused, cannot be entered and has nothing to say.
-        if not found.status:
+        # One that is paused cannot be entered and has nothing to say, nor has a replacement that is being set up.
+        if not found.status and found.name != f"{container_name(found.env)}-next":
             yield _enter(found, engine)
 
 

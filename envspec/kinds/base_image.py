@@ -11,7 +11,7 @@ from envspec.kinds.base import Kind, Observed, Setting, Verdict, Work, spec_of
 from envspec.kinds.standing import standing_of
 from envspec.model import Action, Resource
 from envspec.steps.base import Step, StepList, Verb
-from envspec.steps.objects import BootstrapImage, PullImage, RequireImage, TagImage
+from envspec.steps.images import BootstrapImage, PullImage, RequireImage, TagImage
 
 APT_LIST = "apt-list"
 """Id of the build secret with the sources of the host's mirror, where that has the packages of the base image."""

@@ -13,13 +13,14 @@ from envspec.engine.inspect import familiar, is_shared
 from envspec.engine.objects import Attachment, ContainerConfig, ContainerState, Mount
 from envspec.errors import Conflict, Where
 from envspec.kinds import anonymous, loss, names, workspace_steps
+from envspec.kinds.adjustments import adjustments
 from envspec.kinds.base import Kind, Observed, Setting, Verdict, Work, is_helper, record, spec_of
 from envspec.kinds.limits import UNASKED, differs, told, update_of
 from envspec.kinds.standing import refuse_half_restored, standing_of
 from envspec.kinds.workspace_steps import InPlace, Wanted
 from envspec.model import Action, Cause, Diff, Disruption, Loss, Resource, to_json
 from envspec.steps.base import Step
-from envspec.steps.objects import CreateContainer
+from envspec.steps.containers import CreateContainer
 
 LEFTOVER = "container.leftover"
 """Address of containers that an interrupted replace left behind."""
@@ -429,13 +430,12 @@ def _in_place(  # noqa: PLR0913, PLR0917 - all that differs of one container
     live: Live,
 ) -> InPlace:
     """Return how a container is changed that stays."""
-    joined = _joined(box, world)
+    joined = {name: attachment.network_id for name, attachment in _joined(box, world).items()}
+    limits = update_of(spec.settings, {diff.path for diff in settings})
     lasting = bool(settings or live.networks)
     found = (*settings, *live.diffs)
     return InPlace(
-        limits=update_of(spec.settings, {diff.path for diff in settings}),
-        leave=tuple((name, joined[name].network_id) for name, _ in live.networks if name in joined),
-        join=tuple((name, tuple(diff.after)) for name, diff in live.networks if diff.after is not None),
+        adjustments(limits, joined, live.networks),
         start=live.status is not None,
         rename=live.name is not None,
         record=record(resource, settings=_remembered(spec)) if lasting else None,

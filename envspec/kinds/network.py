@@ -10,7 +10,7 @@ from envspec.kinds import names
 from envspec.kinds.base import Kind, Observed, Setting, Verdict, Work, spec_of
 from envspec.model import Action, Cause, Diff, Disruption, Resource
 from envspec.steps.base import Container, Step, StepList
-from envspec.steps.objects import Connect, CreateNetwork, LeaveNetwork, RemoveNetwork, RequireOwnUsers
+from envspec.steps.networks import Connect, CreateNetwork, LeaveNetwork, RemoveNetwork, RequireOwnUsers
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from typing import Any
 
 from envspec.engine.objects import ContainerState
 from envspec.kinds import anonymous, names, service_steps
+from envspec.kinds.adjustments import adjustments
 from envspec.kinds.base import Kind, Observed, Setting, Verdict, Work, spec_of
 from envspec.kinds.limits import LIMITS, update_of
 from envspec.kinds.service_state import Differences, ServiceSpec, boxes_of, compare, lost_volumes, reason
@@ -105,10 +106,9 @@ class Service(Kind[ServiceSpec]):
 def _in_place(spec: ServiceSpec, box: ContainerState, found: Differences) -> InPlace:
     """Return how a container is changed that stays."""
     joined = {attachment.network: attachment.network_id for attachment in box.networks}
+    limits = update_of(spec.limits, {diff.path for diff in found.limits})
     return InPlace(
-        limits=update_of(spec.limits, {diff.path for diff in found.limits}),
-        leave=tuple((name, joined[name]) for name, _ in found.networks if name in joined),
-        join=tuple((name, tuple(diff.after)) for name, diff in found.networks if diff.after is not None),
+        adjustments(limits, joined, found.networks),
         restart=bool(found.status),
         rebind=bool(found.shelved),
     )

@@ -10,10 +10,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from envspec.engine.inspect import familiar
-from envspec.engine.objects import ContainerState, Limits, Mount
+from envspec.engine.objects import ContainerState, Mount
 from envspec.engine.stack import ComposeUp
 from envspec.errors import EngineCallFailed, Interrupted, StepFailed, Where
 from envspec.kinds import anonymous, names
+from envspec.kinds.adjustments import Adjustments
 from envspec.kinds.base import Setting
 from envspec.kinds.service_state import (
     ServiceSpec,
@@ -29,17 +30,14 @@ from envspec.model import Hidden
 from envspec.secrets import new_key
 from envspec.steps import returns
 from envspec.steps.base import Container, Done, Run, Step, StepList, Verb
-from envspec.steps.objects import (
-    Connect,
-    Disconnect,
+from envspec.steps.containers import (
     RemoveContainer,
     RenameContainer,
     StartContainer,
     StopContainer,
-    TagImage,
     UnpauseContainer,
-    UpdateContainer,
 )
+from envspec.steps.images import TagImage
 
 POLL = 0.25
 """Seconds between two looks at a service that is not ready yet."""
@@ -53,16 +51,12 @@ class InPlace:
     """What is changed of a service's container that stays.
 
     Attributes:
-        limits: Limits to set.
-        leave: Networks to leave: name and ID.
-        join: Networks to join: name, and the names under which it is reached there.
+        adjusted: Limits and networks.
         restart: Whether it is started, or started again.
         rebind: Whether files that it binds from memory differ, which it sees after a start.
     """
 
-    limits: Limits = field(default_factory=Limits)
-    leave: tuple[tuple[str, str], ...] = ()
-    join: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    adjusted: Adjustments = field(default_factory=Adjustments)
     restart: bool = False
     rebind: bool = False
 
@@ -310,12 +304,7 @@ def change(spec: ServiceSpec, how: InPlace, setting: Setting) -> tuple[Step, ...
     box, here = boxes[0], Container(spec.container, boxes[0].id)
     sequence = StepList(spec.address)
     _tidy(spec, boxes, sequence)
-    if how.limits != Limits():
-        sequence.then(UpdateContainer(here, how.limits))
-    for network, network_id in how.leave:
-        sequence.then(Disconnect(network, network_id, here))
-    for network, aliases in how.join:
-        sequence.then(Connect(network, here, (spec.container, *aliases)))
+    how.adjusted.add_to(sequence, here, called=(spec.container,))
     stopped = _store(spec.address, dict(spec.shelved), boxes, setting, sequence)
     if box.status == "paused" and not stopped:
         sequence.then(UnpauseContainer(here))

@@ -11,7 +11,7 @@ from envspec.kinds import anonymous, loss, names
 from envspec.kinds.base import Kind, Observed, Setting, Verdict, Work, spec_of
 from envspec.model import Action, Disruption, Loss, LossKind, Resource
 from envspec.steps.base import Step, StepList
-from envspec.steps.objects import CreateVolume, RemoveVolume
+from envspec.steps.networks import CreateVolume, RemoveVolume
 
 WORKSPACE_VOLUME = "volume.workspace"
 """Address of the volume that holds the workspace where no directory of the host is bound there."""

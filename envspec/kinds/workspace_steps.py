@@ -8,29 +8,28 @@ is set up.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from envspec.engine.facts import Questions
-from envspec.engine.objects import ContainerConfig, ContainerState, Limits, Mount
+from envspec.engine.objects import ContainerConfig, ContainerState, Mount
 from envspec.engine.operations import ReadEnvironment, ReadState, Record, WriteRecords
 from envspec.kinds import anonymous, names
+from envspec.kinds.adjustments import Adjustments
 from envspec.kinds.base import Observed, Setting, is_helper
 from envspec.kinds.ownership import holdings, user_of
 from envspec.steps.base import Container, Done, Run, Step, StepList, Verb
-from envspec.steps.guest import BringBack, CheckTools, HandBack, Perform, TakeOverState
-from envspec.steps.objects import (
-    Connect,
+from envspec.steps.containers import (
     CreateContainer,
-    Disconnect,
     RemoveContainer,
-    RemoveVolume,
     RenameContainer,
     StartContainer,
     StopContainer,
     UnpauseContainer,
-    UpdateContainer,
 )
+from envspec.steps.guest import BringBack, CheckTools, HandBack, Perform, TakeOverState
+from envspec.steps.networks import Connect, RemoveVolume
 
 GIVE_BACK = 300.0
 """Seconds that giving back all that was made for another user may take."""
@@ -46,18 +45,14 @@ class InPlace:
     """What is changed of a container that stays.
 
     Attributes:
-        limits: Limits to set.
-        leave: Networks to leave: name and ID.
-        join: Networks to join: name, and the names under which it is reached there.
+        adjusted: Limits and networks.
         start: Whether it is started, restarted or unpaused.
         rename: Whether it gets its proper name.
         record: Its ledger entry, ``None`` where none is written.
         changed: Names of what differs, for the report.
     """
 
-    limits: Limits = field(default_factory=Limits)
-    leave: tuple[tuple[str, str], ...] = ()
-    join: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    adjusted: Adjustments = field(default_factory=Adjustments)
     start: bool = False
     rename: bool = False
     record: Record | None = None
@@ -151,12 +146,7 @@ def change(how: InPlace, box: ContainerState, mounts: tuple[Mount, ...], setting
     """
     here = Container(box.name, box.id)
     sequence, detail = StepList(names.WORKSPACE), ", ".join(how.changed)
-    if how.limits != Limits():
-        sequence.then(UpdateContainer(here, how.limits), detail=detail)
-    for network, network_id in how.leave:
-        sequence.then(Disconnect(network, network_id, here), detail=detail)
-    for network, aliases in how.join:
-        sequence.then(Connect(network, here, aliases), detail=detail)
+    how.adjusted.add_to(sequence, here, detail=detail)
     if box.status == "paused":
         sequence.then(UnpauseContainer(here), detail=detail)
     elif how.start:
@@ -211,35 +201,27 @@ def remove(gone: tuple[ContainerState, ...], address: str, world: Observed) -> t
         address: Address of the change.
         world: What was observed.
     """
-    sequence = StepList(address)
+    sequence, detail = StepList(address), f"removed {', '.join(box.name for box in gone)}"
     for box in gone:
         if address == names.WORKSPACE:
-            sequence.then(RemoveContainer(Container(box.name, box.id), borrows=is_helper(box)))
+            sequence.then(RemoveContainer(Container(box.name, box.id), borrows=is_helper(box)), detail=detail)
         else:
-            _remove_leftover(box, world, sequence)
+            _remove_leftover(box, world, sequence, detail)
     for name in anonymous.abandoned(world):
         sequence.then(RemoveVolume(name))
-    *before, last = sequence.steps
-    return (*before, _said(last, f"removed {', '.join(box.name for box in gone)}"))
-
-
-def _said(step: Step, detail: str) -> Step:
-    return Step(step.id, step.serves, step.verb, step.needs, detail=detail)
+    return tuple(sequence.steps)
 
 
 def _create(wanted: Wanted, name: str, sequence: StepList, detail: str) -> Container:
     """Add the steps that create a container and join it to its networks, and return it."""
-    how = wanted.create
-    verb = CreateContainer(
-        name, how.config, how.labels, how.marked, how.expires_label, how.ttl, how.inherits, how.promised
-    )
-    made = Container(name, made_by=sequence.then(verb, creates=names.WORKSPACE, detail=detail))
+    verb = dataclasses.replace(wanted.create, name=name)
+    made = Container(name, made_by=sequence.then(verb, detail=detail))
     for network, aliases in wanted.networks.items():
         sequence.then(Connect(network, made, aliases))
     return made
 
 
-def _remove_leftover(leftover: ContainerState, world: Observed, sequence: StepList) -> None:
+def _remove_leftover(leftover: ContainerState, world: Observed, sequence: StepList, detail: str = "") -> None:
     """Add the steps that remove what an interrupted replace or snapshot left, and give back what it took over."""
     gone = Container(leftover.name, leftover.id)
     taker, former, old = user_of(leftover), user_of(world.workspace), world.workspace
@@ -253,7 +235,7 @@ def _remove_leftover(leftover: ContainerState, world: Observed, sequence: StepLi
             sequence.then(Perform(Container(old.name, old.id), held, GIVE_BACK))
         else:
             sequence.then(ReturnLeftover(gone, leftover.status, *_places(leftover), taker[0], former))
-    sequence.then(RemoveContainer(gone, borrows=is_helper(leftover)))
+    sequence.then(RemoveContainer(gone, borrows=is_helper(leftover)), detail=detail)
 
 
 def _undo(  # noqa: PLR0913, PLR0917 - the parts of one replacement

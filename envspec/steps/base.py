@@ -140,7 +140,6 @@ class Step:
             or was left out, also after an interrupt.
         recovers: Whether it is such a step, and not one of the normal course.
         last: Whether it waits for all other steps of the plan, those that remove what is left over apart.
-        creates: Address of the container that it creates, or "".
         undoes: Addresses of changes that are undone when it has run.
         detail: What the report says of its change when it has run; "" when another step of it says it.
         skipped: What is said of its change when it is left out; "" for the general reason.
@@ -153,7 +152,6 @@ class Step:
     unless: tuple[str, ...] = ()
     recovers: bool = False
     last: bool = False
-    creates: str = ""
     undoes: tuple[str, ...] = ()
     detail: str = ""
     skipped: str = ""
@@ -177,10 +175,10 @@ class StepList:
         self.serves = serves
         self.steps: list[Step] = []
 
-    def then(self, verb: Verb, *, creates: str = "", detail: str = "") -> str:
+    def then(self, verb: Verb, *, detail: str = "") -> str:
         """Add a step of the normal course, after the last one of it, and return its ID."""
         after = self._after(last=False)
-        return self._add(Step(self._next, self.serves, verb, after, creates=creates, detail=detail))
+        return self._add(Step(self._next, self.serves, verb, after, detail=detail))
 
     def finally_(self, verb: Verb, *, detail: str = "", skipped: str = "") -> str:
         """Add a step that waits until all others have ended well, and return its ID."""

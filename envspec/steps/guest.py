@@ -30,7 +30,7 @@ from envspec.engine.operations import (
 )
 from envspec.errors import EngineCallFailed, EngineTimeout, Interrupted, StepFailed, Where
 from envspec.steps.base import Container, Done, Run, Verb
-from envspec.steps.objects import moment
+from envspec.steps.containers import moment
 
 
 @dataclass(frozen=True, slots=True)

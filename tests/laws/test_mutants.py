@@ -26,8 +26,8 @@ from envspec.kinds.service import Service
 from envspec.model import Action, Change, Hidden
 from envspec.planner import Compared
 from envspec.steps.base import Done, Step, StepList
+from envspec.steps.containers import RemoveContainer
 from envspec.steps.guest import TakeOverState
-from envspec.steps.objects import RemoveContainer
 
 from . import laws
 from .fixed import FEWER, HISTORIES, IN_PLACE, OTHER, RICH, SERVED

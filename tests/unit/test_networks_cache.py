@@ -17,7 +17,7 @@ from envspec.errors import Conflict, EngineCallFailed, Refused, UsageError
 from envspec.inside.snapshot_manifest import ref_of
 from envspec.kinds import names
 from envspec.steps.base import Run
-from envspec.steps.objects import CreateNetwork
+from envspec.steps.networks import CreateNetwork
 from tests.unit.test_cli_commands import BASE, SPEC, Terminal, engine, envspec, spec
 
 __all__ = ["engine", "envspec", "spec"]
