@@ -17,6 +17,7 @@ from typing import Any
 
 from envspec import hostpath
 from envspec.engine import shim
+from envspec.engine.unix_socket import takes_connections
 from envspec.errors import EngineNotReady, SpecError, UsageError, Where
 
 ENGINES = ("docker", "podman", "auto")
@@ -207,19 +208,7 @@ def _prefers_docker(environ: Mapping[str, str]) -> bool:
     if shutil.which("docker", path=path) is None:
         return False
     endpoint = docker_endpoint("", environ)
-    return not endpoint.startswith(_UNIX) or _takes_connections(endpoint.removeprefix(_UNIX))
-
-
-def _takes_connections(path: str) -> bool:
-    import socket  # noqa: PLC0415 -- only `auto` with two engines pays for it
-
-    with socket.socket(socket.AF_UNIX) as client:
-        client.settimeout(CONNECT_DEADLINE)
-        try:
-            client.connect(path)
-        except OSError:
-            return False
-    return True
+    return not endpoint.startswith(_UNIX) or takes_connections(endpoint.removeprefix(_UNIX), CONNECT_DEADLINE)
 
 
 def docker_endpoint(context: str = "", environ: Mapping[str, str] = os.environ) -> str:

@@ -178,11 +178,14 @@ class Client:
         with self._lock:
             known = self._rootless
         if known is None:
-            told = self._run("info", "--format", "{{json .SecurityOptions}}").stdout
-            known = b"name=rootless" in told
+            known = self.machine().rootless if self._socket else self._told_rootless()
             with self._lock:
                 self._rootless = known
         return known
+
+    def _told_rootless(self) -> bool:
+        """Ask an engine whose socket is not here whether it runs without root."""
+        return b"name=rootless" in self._run("info", "--format", "{{json .SecurityOptions}}").stdout
 
     @property
     def alias(self) -> str:

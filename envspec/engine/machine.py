@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from envspec.engine import remembered
+from envspec.engine import remembered, unix_socket
 from envspec.engine.part import Part
 
 ASK_DEADLINE = 5.0
@@ -68,6 +68,7 @@ class Machine:
         kernel: Release of its kernel.
         system: Its operating system.
         here: Whether it is this host, so that what is bound is what lies here.
+        rootless: Whether the engine runs without root, where it was asked.
     """
 
     id: str = ""
@@ -75,6 +76,7 @@ class Machine:
     kernel: str = ""
     system: str = ""
     here: bool = True
+    rootless: bool = False
 
     @property
     def key(self) -> str:
@@ -126,7 +128,8 @@ def _judged(facts: dict[str, str]) -> Machine:
     ours = os.uname()
     told = {key: facts.get(key, "") for key in ("id", "hostname", "kernel", "system")}
     alike = (told["hostname"], told["kernel"]) == (ours.nodename, ours.release)
-    return Machine(**told, here=alike and facts.get("listener") in LISTENERS | {_HIDDEN})
+    here = alike and facts.get("listener") in LISTENERS | {_HIDDEN}
+    return Machine(**told, here=here, rootless=facts.get("rootless") == "yes")
 
 
 def _stamp(path: str) -> str:
@@ -141,13 +144,11 @@ def _stamp(path: str) -> str:
 
 def _ask(path: str) -> dict[str, str]:
     """Return what the engine behind a socket says of its host, and who listens there; nothing where none answers."""
-    import socket  # noqa: PLC0415 - paid for once for each socket
-
-    answer = b""
-    with socket.socket(socket.AF_UNIX) as client:
-        client.settimeout(ASK_DEADLINE)
+    answer, listener = b"", ""
+    with unix_socket.connected(path, ASK_DEADLINE) as client:
+        if client is None:
+            return {}
         try:
-            client.connect(path)
             listener = _listener(client)
             client.sendall(_REQUEST)
             while len(answer) < _MOST and (chunk := client.recv(1 << 16)):
@@ -156,7 +157,9 @@ def _ask(path: str) -> dict[str, str]:
             return {}
     info = Part(_json(answer.partition(b"\r\n\r\n")[2]))
     keys = {"id": "ID", "hostname": "Name", "kernel": "KernelVersion", "system": "OperatingSystem"}
-    return {name: info.text(key) for name, key in keys.items()} | {"listener": listener}
+    rootless = "name=rootless" in info.texts("SecurityOptions")
+    told = {name: info.text(key) for name, key in keys.items()}
+    return told | {"listener": listener, "rootless": "yes" if rootless else "no"}
 
 
 def _json(text: bytes) -> dict[str, Any]:
@@ -174,13 +177,8 @@ def _listener(client: Any) -> str:
         Its name; "" where it is none that this process could see, as in a container that was handed the socket, or
         where the kernel does not tell (only Linux has SO_PEERCRED); :data:`_HIDDEN` for one that is kept from us.
     """
-    import socket  # noqa: PLC0415 - as above
-    import struct  # noqa: PLC0415 - as above
-
-    option = getattr(socket, "SO_PEERCRED", None)
-    if option is None:
-        return ""
-    pid, _, _ = struct.unpack("3i", client.getsockopt(socket.SOL_SOCKET, option, struct.calcsize("3i")))
+    found = unix_socket.listener(client)
+    pid = found[0] if found else 0
     try:
         return Path(f"/proc/{pid}/comm").read_text(encoding="utf-8", errors="replace").strip() if pid else ""
     except OSError:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import os
-import socket
 import subprocess
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from envspec.engine.runner import Runner, allowed
+from envspec.engine.unix_socket import takes_connections
 from envspec.errors import EngineNotReady
 from envspec.scratch import scratch
 
@@ -42,7 +42,7 @@ def api_socket(runner: Runner, command: Sequence[str], *, rootless: bool) -> Ite
     """
     own = Path(os.environ.get("XDG_RUNTIME_DIR") or f"/run/user/{os.geteuid()}") if rootless else Path("/run")
     there = own / "podman" / "podman.sock"
-    if _takes_connections(there):
+    if takes_connections(str(there), 1.0):
         yield f"unix://{there}"
         return
     with scratch() as directory:
@@ -62,7 +62,7 @@ def _service(runner: Runner, command: Sequence[str], path: Path) -> Iterator[Non
     )
     try:
         until = time.monotonic() + START_DEADLINE
-        while not _takes_connections(path):
+        while not takes_connections(str(path), 1.0):
             runner.check()
             if process.poll() is not None or time.monotonic() > until:
                 raise EngineNotReady(
@@ -79,13 +79,3 @@ def _service(runner: Runner, command: Sequence[str], path: Path) -> Iterator[Non
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
-
-
-def _takes_connections(path: Path) -> bool:
-    with socket.socket(socket.AF_UNIX) as client:
-        client.settimeout(1.0)
-        try:
-            client.connect(str(path))
-        except OSError:
-            return False
-    return True

@@ -6,13 +6,15 @@ socket is asked what it is, by a ping that costs a millisecond, and a script is 
 
 from __future__ import annotations
 
-import contextlib
 import os
 import re
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from envspec.engine import unix_socket
 
 if TYPE_CHECKING:
     import socket
@@ -83,16 +85,9 @@ def listens_as_root(endpoint: str) -> bool:
 
 
 def _listener(endpoint: str) -> tuple[int, int]:
-    """Return PID and user of the one who listens at a socket, as the kernel remembers; -1 where nobody does."""
-    import socket  # noqa: PLC0415 - not every command has an engine
-    import struct  # noqa: PLC0415 - the same
-
-    option = getattr(socket, "SO_PEERCRED", None)  # only Linux has it
+    """Return PID and user of the one who listens at a socket; -1 where nobody does, or the kernel does not tell."""
     with _connected(endpoint) as client:
-        if client is None or option is None:
-            return -1, -1
-        pid, uid, _ = struct.unpack("3i", client.getsockopt(socket.SOL_SOCKET, option, 12))
-    return pid, uid
+        return (client and unix_socket.listener(client)) or (-1, -1)
 
 
 def _script(path: Path) -> bytes:
@@ -101,19 +96,8 @@ def _script(path: Path) -> bytes:
         return file.read(_MOST) if file.read(2) == b"#!" else b""
 
 
-@contextlib.contextmanager
-def _connected(endpoint: str) -> Iterator[socket.socket | None]:
-    """Give a connection to a socket, ``None`` where nothing takes one."""
-    import socket  # noqa: PLC0415 - not every command has an engine
-
-    with socket.socket(socket.AF_UNIX) as client:
-        client.settimeout(ASK_DEADLINE)
-        try:
-            client.connect(endpoint.removeprefix(_UNIX))
-        except OSError:
-            yield None
-        else:
-            yield client
+def _connected(endpoint: str) -> AbstractContextManager[socket.socket | None]:
+    return unix_socket.connected(endpoint.removeprefix(_UNIX), ASK_DEADLINE)
 
 
 def _answer(client: socket.socket) -> bytes:
